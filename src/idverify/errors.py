@@ -1,0 +1,99 @@
+"""Everything that the caller or the machine can get wrong, as one tree.
+
+What the *person before the camera* did is never an exception: it is a value
+(:class:`idverify.reasons.NotAssessed`) or a reason inside a decision.
+
+::
+
+    IdverifyError
+    ├── MediaError (ValueError)            the bytes given are not usable media
+    │   ├── MediaNotFoundError (FileNotFoundError)
+    │   ├── UnsupportedMediaError          not a video / photo, or a codec that is not read
+    │   ├── CorruptMediaError              truncated or damaged
+    │   └── MediaLimitError                over a limit of the policy: bytes, pixels, seconds to decode
+    ├── ModelError (RuntimeError)
+    │   ├── ModelMissingError (FileNotFoundError)
+    │   └── ModelIntegrityError            the file's sha256 is not the manifest's
+    ├── CalibrationError (ValueError)      a card that is damaged or belongs to other models
+    ├── PolicyError (ValueError)           an empty, unknown or contradictory policy
+    ├── ChallengeError (ValueError)        no secret, or a challenge file that is not one
+    ├── ParameterError (ValueError)        an argument outside its documented domain
+    └── NotAcceptedError                   raised only by ``Decision.raise_unless_accepted``
+"""
+
+from __future__ import annotations
+
+import builtins
+
+__all__ = [
+    "CalibrationError",
+    "ChallengeError",
+    "CorruptMediaError",
+    "IdverifyError",
+    "MediaError",
+    "MediaLimitError",
+    "MediaNotFoundError",
+    "ModelError",
+    "ModelIntegrityError",
+    "ModelMissingError",
+    "NotAcceptedError",
+    "ParameterError",
+    "PolicyError",
+    "UnsupportedMediaError",
+]
+
+
+class IdverifyError(Exception):
+    """Root of every error this package raises on purpose."""
+
+
+class MediaError(IdverifyError, ValueError):
+    """The bytes given are not usable media."""
+
+
+class MediaNotFoundError(MediaError, builtins.FileNotFoundError):
+    """No such file, or the path is a folder."""
+
+
+class UnsupportedMediaError(MediaError):
+    """Not a video or photo, or a format that is not read."""
+
+
+class CorruptMediaError(MediaError):
+    """The container or its pictures are truncated or damaged."""
+
+
+class MediaLimitError(MediaError):
+    """Over a limit of the policy: bytes, pixels or seconds of decoding."""
+
+
+class ModelError(IdverifyError, RuntimeError):
+    """A model cannot be used."""
+
+
+class ModelMissingError(ModelError, builtins.FileNotFoundError):
+    """A model file is not on this machine."""
+
+
+class ModelIntegrityError(ModelError):
+    """A model file is not the one that the manifest names."""
+
+
+class CalibrationError(IdverifyError, ValueError):
+    """A calibration card is damaged, or belongs to other models."""
+
+
+class PolicyError(IdverifyError, ValueError):
+    """A policy is empty, unknown or contradicts itself."""
+
+
+class ChallengeError(IdverifyError, ValueError):
+    """A challenge cannot be issued or read."""
+
+
+class ParameterError(IdverifyError, ValueError):
+    """An argument is outside its documented domain."""
+
+
+class NotAcceptedError(IdverifyError):
+    """A decision that was required to be *accept* is not."""
