@@ -1,0 +1,169 @@
+"""The decision and all of its evidence.
+
+Three outcomes, never two: a :class:`Decision` cannot be used as a boolean. The doors are ``.accepted`` and
+``.raise_unless_accepted()``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idverify.errors import NotAcceptedError
+from idverify.pad.evidence import PADEvidence
+from idverify.reasons import Reason
+
+__all__ = [
+    "Decision",
+    "Exhibit",
+    "FrameCounts",
+    "LivenessEvidence",
+    "MatchEvidence",
+    "ModelStamp",
+    "Outcome",
+    "PolicyStamp",
+    "ReferenceEvidence",
+    "Task",
+]
+
+
+class Outcome(str, Enum):
+    """What the caller is told."""
+
+    ACCEPT = "accept"
+    REJECT = "reject"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Task(str, Enum):
+    """What was asked: the whole check, or one half of it."""
+
+    CHECK = "check"
+    LIVENESS = "liveness"
+    MATCH = "match"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchEvidence:
+    """Comparison of probe and reference; probabilities and rates in [0, 1], LLR in natural log."""
+
+    similarity: float
+    llr: float
+    probability: float
+    fmr_at_score: float
+    threshold: float
+    target_fmr: float
+    matched: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LivenessEvidence:
+    """The mechanisms and their fusion; ``llr`` and ``probability`` are None when not assessed."""
+
+    llr: float | None
+    probability: float | None
+    mechanisms: tuple[PADEvidence, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameCounts:
+    """How much of the recording was used; ``times_s`` are those of the compared frames."""
+
+    decoded: int
+    analysed: int
+    compared: int
+    times_s: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceEvidence:
+    """The reference photo: number of faces and quality components, 0..100."""
+
+    faces: int
+    quality: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyStamp:
+    """Which policy decided."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelStamp:
+    """Which model took part."""
+
+    name: str
+    version: str
+    sha256: str
+    licence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exhibit:
+    """A picture for the report; made only when a report was asked for.
+
+    Parameters
+    ----------
+    title
+        For example ``"1.20 s"`` or ``"reference"``.
+    image_rgb : uint8 [shape=(h, w, 3)]
+    points_px : float32 [shape=(468, 2)]
+        Landmarks in pixels of `image_rgb`.
+    """
+
+    title: str
+    image_rgb: NDArray[np.uint8] = field(repr=False)
+    points_px: NDArray[np.float32] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """An outcome with the whole evidence for it.
+
+    ``confidence`` is the probability that the presentation is bona fide and mated (see :mod:`idverify.fusion`); None when
+    evidence for it is missing.
+    """
+
+    task: Task
+    outcome: Outcome
+    confidence: float | None
+    reasons: tuple[Reason, ...]
+    warnings: tuple[str, ...]
+    match: MatchEvidence | None
+    liveness: LivenessEvidence | None
+    quality: Mapping[str, float]
+    injection_signals: tuple[PADEvidence, ...]
+    frames: FrameCounts
+    bystanders: int
+    reference: ReferenceEvidence | None
+    policy: PolicyStamp
+    models: tuple[ModelStamp, ...]
+    timing_ms: Mapping[str, float]
+    idverify_version: str
+    exhibits: tuple[Exhibit, ...] = field(default=(), repr=False)
+
+    @property
+    def accepted(self) -> bool:
+        """True only for the outcome *accept*."""
+        return self.outcome is Outcome.ACCEPT
+
+    @property
+    def guidance(self) -> tuple[str, ...]:
+        """What the person can do next, most useful first."""
+        return tuple(r.guidance for r in self.reasons if r.guidance)
+
+    def raise_unless_accepted(self) -> None:
+        """Raise :class:`~idverify.errors.NotAcceptedError` unless the outcome is *accept*."""
+        if not self.accepted:
+            codes = ", ".join(r.value for r in self.reasons)
+            raise NotAcceptedError(f"{self.outcome.value}: {codes}")
+
+    def __bool__(self) -> bool:
+        raise TypeError("a decision has three outcomes; use .accepted or .raise_unless_accepted()")
