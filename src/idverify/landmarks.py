@@ -1,0 +1,217 @@
+"""Dense face landmarks, and what is read off them: head pose, eye and mouth opening.
+
+Conventions: 468 points in the order of the MediaPipe face mesh; x and y in upright pixels of the picture given, z in
+the same pixels, growing away from the camera. "Right" and "left" are the person's own, so the right eye is on the left of an
+unmirrored picture. Every measure is a pure function vectorised over leading axes.
+
+Sources: Kartynnik et al. 2019, "Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs", arXiv:1907.06724;
+eye opening as in Soukupová & Čech 2016, "Real-Time Eye Blink Detection using Facial Landmarks".
+
+Public items: :class:`FaceRegion`, :class:`FaceMesh`, :func:`region_of_detection`, :func:`region_of_points`, :func:`head_pose_deg`,
+:func:`eye_opening`, :func:`mouth_opening`, :func:`mouth_width`, :func:`inter_eye_distance`, :func:`five_points`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from idverify.detection import DetectedFace
+from idverify.runtime import Session
+
+__all__ = [
+    "FaceMesh",
+    "FaceRegion",
+    "eye_opening",
+    "five_points",
+    "head_pose_deg",
+    "inter_eye_distance",
+    "mouth_opening",
+    "mouth_width",
+    "region_of_detection",
+    "region_of_points",
+]
+
+F64 = NDArray[np.float64]
+F32 = NDArray[np.float32]
+
+N_POINTS = 468
+# The region is half as large again as the face, as the model was trained (Kartynnik et al. 2019, section 2).
+REGION_SCALE = 1.5
+
+# Indices into the mesh (canonical_face_model of MediaPipe): corner, corner, then pairs of upper and lower lid.
+RIGHT_EYE = (33, 133, ((160, 144), (159, 145), (158, 153)))
+LEFT_EYE = (263, 362, ((387, 373), (386, 374), (385, 380)))
+MOUTH_CORNERS = (61, 291)
+INNER_LIPS = ((82, 87), (13, 14), (312, 317))
+NOSE_TIP, FOREHEAD, CHIN, RIGHT_CHEEK, LEFT_CHEEK = 1, 10, 152, 234, 454
+# In a face that looks straight ahead the line from forehead to chin leans back by this much (median over LFW photos).
+PITCH_AT_REST_DEG = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaceRegion:
+    """A rotated square around a face: centre and side in pixels, angle in radians (clockwise in the picture)."""
+
+    centre_xy_px: tuple[float, float]
+    side_px: float
+    angle_rad: float
+
+    def to_picture(self, size_px: int) -> F64:
+        """Affine matrix from a `size_px` square of this region to the picture [shape=(2, 3)]."""
+        step = self.side_px / size_px
+        cos, sin = np.cos(self.angle_rad) * step, np.sin(self.angle_rad) * step
+        linear = np.array([[cos, -sin], [sin, cos]])
+        shift = np.asarray(self.centre_xy_px) - linear @ np.full(2, (size_px - 1) / 2)
+        return np.hstack([linear, shift[:, None]])
+
+
+def region_of_detection(face: DetectedFace) -> FaceRegion:
+    """The square that the mesh model expects, from a detector's box and eyes."""
+    low, high = face.bbox_xyxy_px[:2], face.bbox_xyxy_px[2:]
+    eye_line = face.keypoints_px[1] - face.keypoints_px[0]
+    x, y = (low + high) / 2
+    return FaceRegion(
+        centre_xy_px=(float(x), float(y)),
+        side_px=float(REGION_SCALE * (high - low).max()),
+        angle_rad=float(np.arctan2(eye_line[1], eye_line[0])),
+    )
+
+
+def region_of_points(points_px: F32) -> FaceRegion:
+    """The square that the mesh model expects in the next picture, from this picture's points [shape=(468, 3)]."""
+    xy = points_px[:, :2].astype(np.float64)
+    eye_line = xy[LEFT_EYE[0]] - xy[RIGHT_EYE[0]]
+    angle = float(np.arctan2(eye_line[1], eye_line[0]))
+    axes = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    turned = xy @ axes.T
+    low, high = turned.min(axis=0), turned.max(axis=0)
+    x, y = (low + high) / 2 @ axes
+    return FaceRegion(
+        centre_xy_px=(float(x), float(y)), side_px=float(REGION_SCALE * (high - low).max()), angle_rad=angle
+    )
+
+
+class FaceMesh:
+    """Fits the 468-point mesh inside given regions.
+
+    Parameters
+    ----------
+    session
+        The ``face_mesh`` model: RGB in [0, 1], 192 x 192.
+    """
+
+    INPUT_SIDE = 192
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def fit(self, image_rgb: NDArray[np.uint8], regions: Sequence[FaceRegion]) -> tuple[F32, F64]:
+        """Points and presence of the face in each region.
+
+        Parameters
+        ----------
+        image_rgb : uint8 [shape=(h, w, 3)]
+        regions : k regions
+
+        Returns
+        -------
+        points_px : float32 [shape=(k, 468, 3)]
+        presence : float64 in [0, 1] [shape=(k,)]
+        """
+        if not regions:
+            return np.empty((0, N_POINTS, 3), np.float32), np.empty(0)
+        side = self.INPUT_SIDE
+        maps = np.stack([region.to_picture(side) for region in regions])
+        tiles = np.stack(
+            [
+                cv2.warpAffine(image_rgb, m, (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+                for m in maps
+            ]
+        )
+        raw, flag = self._session.run(tiles.astype(np.float32) / 255.0)
+        local = raw.reshape(-1, N_POINTS, 3).astype(np.float64)
+        linear, shift = maps[:, :, :2], maps[:, :, 2]
+        points = np.empty_like(local)
+        points[..., :2] = local[..., :2] @ linear.transpose(0, 2, 1) + shift[:, None]
+        points[..., 2] = local[..., 2] * np.hypot(linear[:, 0, 0], linear[:, 1, 0])[:, None]
+        presence = 1.0 / (1.0 + np.exp(-np.clip(flag.reshape(-1).astype(np.float64), -80, 80)))
+        return points.astype(np.float32), presence
+
+
+def head_pose_deg(points: F32) -> F64:
+    """Yaw, pitch and roll in degrees from mesh points.
+
+    Parameters
+    ----------
+    points : float32 [shape=(..., 468, 3)]
+
+    Returns
+    -------
+    float64 [shape=(..., 3)]
+        Yaw > 0: turned to the person's left; pitch > 0: looking up; roll > 0: tilted to the person's left shoulder.
+    """
+    p = points.astype(np.float64)
+    across = p[..., LEFT_CHEEK, :] - p[..., RIGHT_CHEEK, :]
+    across = across / np.linalg.norm(across, axis=-1, keepdims=True)
+    down = p[..., CHIN, :] - p[..., FOREHEAD, :]
+    down = down - (down * across).sum(axis=-1, keepdims=True) * across
+    down = down / np.linalg.norm(down, axis=-1, keepdims=True)
+    inward = np.cross(across, down)
+    yaw = np.arctan2(across[..., 2], np.hypot(across[..., 0], across[..., 1]))
+    pitch = np.arctan2(-down[..., 2], inward[..., 2])
+    roll = np.arctan2(across[..., 1], across[..., 0])
+    pose = np.degrees(np.stack([yaw, pitch, roll], axis=-1))
+    pose[..., 1] -= PITCH_AT_REST_DEG
+    return pose
+
+
+def _gap(p: F64, a: int, b: int) -> F64:
+    return np.asarray(np.linalg.norm(p[..., a, :] - p[..., b, :], axis=-1))
+
+
+def eye_opening(points: F32) -> F64:
+    """Mean lid distance over eye width, right then left eye [shape=(..., 2)]; about 0.3 open, under 0.15 closed."""
+    p = points.astype(np.float64)
+    return np.stack(
+        [
+            np.mean([_gap(p, a, b) for a, b in lids], axis=0) / np.maximum(_gap(p, inner, outer), 1e-9)
+            for outer, inner, lids in (RIGHT_EYE, LEFT_EYE)
+        ],
+        axis=-1,
+    )
+
+
+def mouth_opening(points: F32) -> F64:
+    """Mean inner lip distance over mouth width [shape=(...)]; 0 closed."""
+    p = points.astype(np.float64)
+    gap = np.mean([_gap(p, a, b) for a, b in INNER_LIPS], axis=0)
+    return np.asarray(gap / np.maximum(_gap(p, *MOUTH_CORNERS), 1e-9))
+
+
+def mouth_width(points: F32) -> F64:
+    """Mouth width over inter-eye distance [shape=(...)]; grows with a smile."""
+    p = points.astype(np.float64)
+    return np.asarray(_gap(p, *MOUTH_CORNERS) / np.maximum(inter_eye_distance(points), 1e-9))
+
+
+def _eye_centres(p: F64) -> F64:
+    return np.stack([(p[..., eye[0], :] + p[..., eye[1], :]) / 2 for eye in (RIGHT_EYE, LEFT_EYE)], axis=-2)
+
+
+def inter_eye_distance(points: F32) -> F64:
+    """Distance between the eye centres in space, so that turning the head does not shorten it [shape=(...)], pixels."""
+    eyes = _eye_centres(points.astype(np.float64))
+    return np.asarray(np.linalg.norm(eyes[..., 1, :] - eyes[..., 0, :], axis=-1))
+
+
+def five_points(points: F32) -> F64:
+    """Right eye, left eye, nose tip, right and left mouth corner [shape=(..., 5, 2)], pixels."""
+    p = points.astype(np.float64)
+    eyes = _eye_centres(p)[..., :2]
+    rest = p[..., [NOSE_TIP, *MOUTH_CORNERS], :2]
+    return np.concatenate([eyes, rest], axis=-2)
