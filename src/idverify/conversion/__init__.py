@@ -1,0 +1,1 @@
+"""Third-party model files into ONNX files, once, at ``idverify models pull``."""
