@@ -1,0 +1,193 @@
+"""The command line: one file per command, loaded only when it is used.
+
+Goal: exit codes that never say yes on doubt, errors as one sentence, and a quick start. A command's module is imported
+when the command runs; this module imports click and nothing else, so that ``idverify --help`` costs little.
+
+Exit codes: see :class:`ExitCode`. With ``--json`` standard output holds exactly one JSON object, an error included;
+everything else goes to standard error.
+
+Public items: :func:`main`, :data:`cli`, :func:`version`, :class:`ExitCode`, :class:`Invocation`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, NamedTuple, NoReturn, cast
+
+import click
+
+from idverify.errors import IdverifyError
+
+__all__ = ["ExitCode", "Invocation", "cli", "main", "version"]
+
+
+class ExitCode(IntEnum):
+    """What the process tells its caller."""
+
+    ACCEPT = 0
+    REJECT = 1
+    USAGE = 2
+    INCONCLUSIVE = 3
+    ERROR = 4
+    # 128 + signal number, as shells report it: SIGINT is 2, SIGPIPE is 13.
+    INTERRUPTED = 130
+    BROKEN_PIPE = 141
+
+
+@dataclass(slots=True)
+class Invocation:
+    """What the outermost layer must know of the command that runs."""
+
+    as_json: bool = False
+
+
+class _Row(NamedTuple):
+    """One command: where it lives, and its line in ``--help``, so that helping loads none of them."""
+
+    name: str
+    target: str
+    help: str
+
+    def exists(self) -> bool:
+        """Whether the package holds the command's module."""
+        return importlib.util.find_spec(self.target.partition(":")[0]) is not None
+
+
+_ROWS = (
+    _Row("check", "idverify.cli.check:check_command", "Verify a person: selfie video and reference photo."),
+    _Row("liveness", "idverify.cli.check:liveness_command", "Is a live person before the camera? No reference."),
+    _Row("match", "idverify.cli.check:match_command", "Compare only: NO liveness is checked."),
+    _Row("inspect", "idverify.cli.inspect:inspect_command", "Show tracks, quality and signals; no verdict."),
+    _Row("challenge", "idverify.cli.challenge:challenge_group", "Issue an active challenge."),
+    _Row("models", "idverify.cli.models:models_group", "List, pull and check the models."),
+    _Row("doctor", "idverify.cli.doctor:doctor_command", "Say what is installed and what is missing."),
+    _Row("simulate", "idverify.cli.simulate:simulate_command", "Make a simulated attack to drill a deployment."),
+    _Row("evaluate", "idverify.cli.evaluate:evaluate_command", "Measure error rates over a file of trials."),
+    _Row("calibrate", "idverify.cli.calibrate:calibrate_command", "Fit thresholds to your own scores."),
+    _Row("bench", "idverify.cli.bench:bench_command", "Measure speed and memory; hold them to gates."),
+)
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only to run it, and turns every error into one sentence."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of use."""
+        return [row.name for row in _ROWS if row.exists()]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the one command asked for."""
+        row = next((row for row in _ROWS if row.name == cmd_name and row.exists()), None)
+        if row is None:
+            return None
+        module, _, attribute = row.target.partition(":")
+        return cast("click.Command", getattr(importlib.import_module(module), attribute))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(row.name, row.help) for row in _ROWS if row.exists()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; nothing but click's own control flow leaves here as an exception."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except BrokenPipeError:
+            # The reader went away. Standard output must not be flushed into the closed pipe at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(ExitCode.BROKEN_PIPE)
+        except IdverifyError as error:
+            _fail(ctx, error, _one_line(str(error)))
+        except Exception as error:  # noqa: BLE001 - the last door: a fault of ours is neither a traceback nor a verdict
+            if os.environ.get("IDVERIFY_DEBUG"):
+                traceback.print_exc()
+            _fail(ctx, error, _internal(error))
+
+
+def version() -> str:
+    """The installed package's version; says so where the code runs uninstalled."""
+    from importlib import metadata
+
+    try:
+        return metadata.version("idverify")
+    except metadata.PackageNotFoundError:
+        return "unknown (not installed)"
+
+
+def _print_version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        click.echo(f"idverify {version()}")
+        ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 accept, 1 reject, 3 inconclusive, 2 wrong usage, 4 media, model or policy error.",
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version."
+)
+def cli() -> None:
+    """Verify offline that the live person in a selfie video is the person in a reference photo."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the program's name; the process's own by default.
+
+    Returns
+    -------
+    int
+        An :class:`ExitCode`.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # A name of a file that the terminal cannot show must not end a verification.
+            stream.reconfigure(errors="backslashreplace")
+    arguments = None if argv is None else list(argv)
+    try:
+        code = cli.main(args=arguments, prog_name="idverify", standalone_mode=False, obj=Invocation())
+    except click.Abort:
+        click.echo("Interrupted: nothing was decided.", err=True)
+        return ExitCode.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.USAGE
+    return code if isinstance(code, int) else ExitCode.ACCEPT
+
+
+def _fail(ctx: click.Context, error: Exception, message: str) -> NoReturn:
+    """One sentence on standard error, one object on standard output where JSON was asked for."""
+    click.echo(f"Error: {message}", err=True)
+    if ctx.ensure_object(Invocation).as_json:
+        from idverify.report.json import dumps, error_json
+
+        click.echo(dumps(error_json(error, message)))
+    ctx.exit(ExitCode.ERROR)
+
+
+def _internal(error: Exception) -> str:
+    if isinstance(error, ImportError):
+        return f"a needed package does not load ({_one_line(str(error))}); run: idverify doctor"
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
+    text = _one_line(f"{type(error).__name__}: {error}")
+    return f"internal error ({text}{where}); nothing was decided. Please report it."
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()) or "unknown error"

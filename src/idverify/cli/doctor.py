@@ -1,0 +1,196 @@
+"""``idverify doctor``: what is installed, which models are there, and the command that mends what is missing.
+
+Goal: one look answers "why does it not run here", also where a dependency does not load: this module itself needs only
+click. Nothing is repaired and nothing is fetched.
+
+Public items: :data:`doctor_command`, :class:`Check`, :func:`examine`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from enum import Enum
+
+import click
+
+from idverify.cli import ExitCode, Invocation, version
+
+__all__ = ["Check", "State", "doctor_command", "examine"]
+
+# Module to import -> distribution that brings it; held to pyproject.toml by a test.
+_NEEDED = {
+    "numpy": "numpy",
+    "cv2": "opencv-python-headless",
+    "PIL": "pillow",
+    "av": "av",
+    "onnxruntime": "onnxruntime",
+    "onnx": "onnx",
+    "tflite": "tflite",
+    "platformdirs": "platformdirs",
+    "click": "click",
+    "rich": "rich",
+}
+# Extra -> module it brings, and what that is good for.
+_EXTRAS = {
+    "heif": ("pillow_heif", "HEIC photos"),
+    "dlib": ("face_recognition", "face_recognition's own features"),
+    "report": ("matplotlib", "plots of an evaluation"),
+}
+
+
+class State(str, Enum):
+    """Whether something is there."""
+
+    OK = "ok"
+    MISSING = "missing"
+    OPTIONAL = "not installed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing looked at.
+
+    Parameters
+    ----------
+    area : str
+        ``machine``, ``dependency``, ``model`` or ``extra``.
+    name, found : str
+        What was looked at, and what is there.
+    state : State
+    mend : str
+        The command that brings what is missing; empty where nothing is.
+    """
+
+    area: str
+    name: str
+    state: State
+    found: str
+    mend: str = ""
+
+
+def examine() -> tuple[Check, ...]:
+    """Look at the machine, the dependencies, the models and the optional extras."""
+    return (*_machine(), *_dependencies(), *_models(), *_extras())
+
+
+def _machine() -> Iterator[Check]:
+    found = {
+        "idverify": version(),
+        "python": f"{platform.python_version()} ({platform.python_implementation()})",
+        "system": f"{platform.system()} {platform.machine()}",
+        "processors": str(os.cpu_count() or "unknown"),
+        "cpu features": _cpu_features(),
+    }
+    for name, text in found.items():
+        yield Check(area="machine", name=name, state=State.OK, found=text)
+
+
+def _cpu_features() -> str:
+    try:
+        import cv2
+    except ImportError:
+        return "unknown: OpenCV does not load"
+    # OpenCV marks what it would use but this processor lacks with "?".
+    features = str(cv2.getCPUFeaturesLine()).replace("*", "").split()
+    return " ".join(feature for feature in features if not feature.endswith("?"))
+
+
+def _dependencies() -> Iterator[Check]:
+    for module, distribution in _NEEDED.items():
+        fault = _import_fault(module)
+        state = State.MISSING if fault else State.OK
+        mend = f"pip install --force-reinstall {distribution}" if fault else ""
+        yield Check(
+            area="dependency", name=distribution, state=state, found=fault or _version_of(distribution), mend=mend
+        )
+
+
+def _extras() -> Iterator[Check]:
+    for extra, (module, purpose) in _EXTRAS.items():
+        fault = _import_fault(module)
+        yield Check(
+            area="extra",
+            name=extra,
+            state=State.OPTIONAL if fault else State.OK,
+            found=f"for {purpose}",
+            mend=f"pip install 'idverify[{extra}]'" if fault else "",
+        )
+
+
+def _models() -> Iterator[Check]:
+    from idverify import models
+
+    for spec in models.manifest():
+        fault = _model_fault(spec.name)
+        if fault is None:
+            yield Check(area="model", name=spec.name, state=State.OK, found=f"sha256 {spec.sha256}")
+        else:
+            state = State.MISSING if spec.default else State.OPTIONAL
+            yield Check(area="model", name=spec.name, state=state, found=fault, mend="idverify models pull")
+
+
+def _model_fault(name: str) -> str | None:
+    from idverify import models
+    from idverify.errors import ModelError, ModelMissingError
+
+    try:
+        models.load_bytes(name)
+    except ModelMissingError:
+        return "not on this machine"
+    except ModelError as error:
+        return str(error)
+    return None
+
+
+def _import_fault(module: str) -> str | None:
+    """Import for real: a native library that does not load is the fault this command is asked about."""
+    try:
+        importlib.import_module(module)
+    except (ImportError, OSError) as error:
+        return " ".join(f"does not load: {error}".split())
+    return None
+
+
+def _version_of(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "loads; installed under another name"
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.pass_context
+def doctor_command(ctx: click.Context, as_json: bool) -> None:
+    """Say what is installed, which models are there, and the command that mends what is missing.
+
+    Exit codes: 0 all that is needed is there, 4 something is missing.
+    """
+    ctx.ensure_object(Invocation).as_json = as_json
+    checks = examine()
+    missing = [check for check in checks if check.state is State.MISSING]
+    if as_json:
+        rows = [{**asdict(check), "state": check.state.value} for check in checks]
+        document = {"ok": not missing, "idverify_version": version(), "checks": rows}
+        click.echo(json.dumps(document, indent=2))
+    else:
+        _show(checks, len(missing))
+    ctx.exit(ExitCode.ERROR if missing else ExitCode.ACCEPT)
+
+
+def _show(checks: tuple[Check, ...], missing: int) -> None:
+    """Print with click alone: rich may be what is missing."""
+    colour = {State.OK: "green", State.MISSING: "red", State.OPTIONAL: "yellow"}
+    width = max(len(check.name) for check in checks)
+    for check in checks:
+        state = click.style(f"{check.state.value:<13}", fg=colour[check.state])
+        click.echo(f"{check.area:<10}  {check.name:<{width}}  {state}  {check.found}")
+        if check.mend:
+            click.echo(f"{'':<12}{'':<{width}}  to mend: {check.mend}")
+    click.echo("All that is needed is there." if not missing else f"Missing: {missing}. Run the commands shown.")

@@ -1,0 +1,225 @@
+"""Numbers in words, and the findings of a decision as short rows of text.
+
+Goal: the terminal and the HTML page say the same thing. A :class:`Finding` is one row; numbers are explained
+("1 in 25,000 strangers would score at least this") and never rounded up to certainty.
+
+Public items: :class:`Tone`, :class:`Finding`, :func:`findings`, :func:`mechanism_finding`, :func:`headline`,
+:func:`warnings`, :func:`probability_words`, :func:`rate_words`, :func:`llr_words`, :data:`NOT_DECIDED`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+from idverify.decision import Decision, MatchEvidence, Outcome, Task
+from idverify.pad.evidence import PADEvidence, Status
+
+__all__ = [
+    "NOT_DECIDED",
+    "Finding",
+    "Tone",
+    "findings",
+    "headline",
+    "is_unsafe",
+    "llr_words",
+    "mechanism_finding",
+    "probability_words",
+    "rate_words",
+    "warnings",
+]
+
+#: What no outcome of this package means; shown in the report and in the README.
+NOT_DECIDED = (
+    "Whether the reference photo is genuine, or whose photo it is: that is the work of a document check.",
+    "Where a file came from: a video file cannot prove that it left a camera unaltered.",
+    "Whether a person acts freely, and whether somebody is entitled to anything.",
+    "Identical twins and very close look-alikes, 3-D silicone masks, and high-end deepfakes injected as files are "
+    "not reliably found.",
+)
+
+# Half a nat either way is a factor of 1.6: too little to call a direction.
+_LITTLE_LLR = 0.5
+
+
+class Tone(str, Enum):
+    """What a finding speaks for; decides its colour."""
+
+    FOR = "for"
+    AGAINST = "against"
+    NEUTRAL = "neutral"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One row of a report: what was looked at, and what was found."""
+
+    label: str
+    text: str
+    tone: Tone = Tone.NEUTRAL
+
+
+def probability_words(probability: float) -> str:
+    """Write a probability as a percentage that never claims certainty.
+
+    Examples
+    --------
+    >>> probability_words(0.873), probability_words(0.99999), probability_words(0.0)
+    ('87.3 %', 'over 99.9 %', 'under 0.1 %')
+    """
+    if probability > 0.999:
+        return "over 99.9 %"
+    if probability < 0.001:
+        return "under 0.1 %"
+    # Rounded towards doubt, not towards certainty.
+    return f"{math.floor(probability * 1000) / 10:.1f} %"
+
+
+def rate_words(rate: float) -> str:
+    """Write a rate in [0, 1] as a count of people.
+
+    Examples
+    --------
+    >>> rate_words(1e-4), rate_words(0.31), rate_words(0.0)
+    ('1 in 10,000', '31 in 100', 'fewer than 1 in a million')
+    """
+    if rate >= 0.1:
+        return f"{round(rate * 100)} in 100"
+    if rate < 1e-6:
+        return "fewer than 1 in a million"
+    return f"1 in {_two_digits(1 / rate):,}"
+
+
+def llr_words(llr: float, positive: str, negative: str) -> str:
+    """Write a natural-log likelihood ratio as "so many times likelier".
+
+    Examples
+    --------
+    >>> llr_words(4.0, "a live person", "an attack")
+    '54 times likelier from a live person than from an attack'
+    """
+    if abs(llr) < _LITTLE_LLR:
+        return "says little either way"
+    likelier, other = (positive, negative) if llr > 0 else (negative, positive)
+    size = abs(llr)
+    times = "over a million" if size > math.log(1e6) else _factor(math.exp(size))
+    return f"{times} times likelier from {likelier} than from {other}"
+
+
+def headline(decision: Decision) -> str:
+    """One line: the outcome, and the confidence where there is one."""
+    word = decision.outcome.value.upper()
+    if decision.confidence is None:
+        return f"{word}  (no confidence: evidence is missing)"
+    what = {
+        Task.CHECK: "a live person who is the person in the photo",
+        Task.LIVENESS: "a live person",
+        Task.MATCH: "the person in the photo",
+    }[decision.task]
+    return f"{word}  ({probability_words(decision.confidence)} confident that this is {what})"
+
+
+def is_unsafe(decision: Decision) -> bool:
+    """Whether the policy gave up a protection; such a policy says so in its name."""
+    return decision.policy.name.startswith("unsafe")
+
+
+def warnings(decision: Decision) -> tuple[str, ...]:
+    """Everything a reader must know before using the outcome, loudest first."""
+    loud: list[str] = []
+    if is_unsafe(decision):
+        loud.append(
+            f"UNSAFE POLICY {decision.policy.name}: anybody who holds a photo or video of the person can be accepted. "
+            "Do not let anybody in on this outcome."
+        )
+    if decision.task is Task.MATCH:
+        loud.append("NO LIVENESS WAS CHECKED: a photo, a screen or a mask matches as well as the person does.")
+    if decision.task is Task.LIVENESS:
+        loud.append("No reference photo was compared: this outcome does not say who the person is.")
+    return tuple(dict.fromkeys([*loud, *decision.warnings]))
+
+
+def findings(decision: Decision) -> tuple[Finding, ...]:
+    """The rows that carried the decision, in the order of the walk."""
+    rows: list[Finding] = []
+    if decision.match is not None:
+        rows.append(_match_finding(decision.match))
+    elif decision.task is not Task.LIVENESS:
+        rows.append(Finding(label="match", text="not assessed"))
+    if decision.liveness is not None:
+        rows.append(_liveness_finding(decision))
+        rows.extend(mechanism_finding(evidence) for evidence in decision.liveness.mechanisms)
+    else:
+        rows.append(Finding(label="liveness", text="not checked"))
+    rows.extend(mechanism_finding(evidence) for evidence in decision.injection_signals)
+    rows.append(_recording_finding(decision))
+    return tuple(rows)
+
+
+def mechanism_finding(evidence: PADEvidence) -> Finding:
+    """What one liveness mechanism or injection signal found."""
+    label = evidence.name.replace("_", " ")
+    detail = evidence.detail.strip()
+    if evidence.status is not Status.ASSESSED or evidence.bona_fide_llr is None:
+        why = evidence.reason.sentence if evidence.reason else ""
+        text = f"{evidence.status.value.replace('_', ' ')}: {' '.join(filter(None, [why, detail]))}"
+        return Finding(label=label, text=text.rstrip(": "))
+    if evidence.decisive and evidence.reason is not None:
+        return Finding(label=label, text=f"decisive: {evidence.reason.sentence} {detail}".strip(), tone=Tone.AGAINST)
+    words = llr_words(evidence.bona_fide_llr, "a live person", "an attack")
+    return Finding(label=label, text=f"{words}. {detail}".strip(), tone=_tone(evidence.bona_fide_llr))
+
+
+def _match_finding(match: MatchEvidence) -> Finding:
+    verdict = "matches" if match.matched else "does not match"
+    text = (
+        f"{verdict}: similarity {match.similarity:.3f}, needed {match.threshold:.3f}. "
+        f"{_sentence_case(rate_words(match.fmr_at_score))} strangers would score at least this; "
+        f"the policy lets {rate_words(match.target_fmr)} pass."
+    )
+    return Finding(label="match", text=text, tone=Tone.FOR if match.matched else Tone.AGAINST)
+
+
+def _liveness_finding(decision: Decision) -> Finding:
+    liveness = decision.liveness
+    if liveness is None or liveness.llr is None:
+        return Finding(label="liveness", text="not assessed")
+    words = llr_words(liveness.llr, "a live person", "an attack")
+    odds = "" if liveness.probability is None else f" Probability {probability_words(liveness.probability)}."
+    return Finding(label="liveness", text=f"all evidence together: {words}.{odds}", tone=_tone(liveness.llr))
+
+
+def _recording_finding(decision: Decision) -> Finding:
+    frames = decision.frames
+    text = f"{frames.decoded} frames read, {frames.analysed} analysed, {frames.compared} compared."
+    if frames.times_s:
+        text += f" Compared frames span {frames.times_s[0]:.1f} to {frames.times_s[-1]:.1f} s."
+    if decision.bystanders:
+        text += f" Bystanders in the picture: {decision.bystanders}."
+    return Finding(label="recording", text=text)
+
+
+def tone_of(outcome: Outcome) -> Tone:
+    """The colour of an outcome."""
+    return {Outcome.ACCEPT: Tone.FOR, Outcome.REJECT: Tone.AGAINST}.get(outcome, Tone.NEUTRAL)
+
+
+def _tone(llr: float) -> Tone:
+    if abs(llr) < _LITTLE_LLR:
+        return Tone.NEUTRAL
+    return Tone.FOR if llr > 0 else Tone.AGAINST
+
+
+def _factor(value: float) -> str:
+    return f"{value:.1f}" if value < 10 else f"{_two_digits(value):,}"
+
+
+def _two_digits(value: float) -> int:
+    """Round down to two significant digits: a claim is never rounded up."""
+    step = 10 ** max(0, math.floor(math.log10(value) + 1e-9) - 1)
+    return int(math.floor(value / step + 1e-9) * step)
+
+
+def _sentence_case(text: str) -> str:
+    return text[:1].upper() + text[1:]
