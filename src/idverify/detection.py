@@ -90,14 +90,14 @@ class YuNet:
         tensor, scale = self._prepare(image_rgb)
         outputs = self._session.run(tensor)
         found = [
-            self._decode(outputs, level, stride, tensor.shape[3] // stride) for level, stride in enumerate(self.STRIDES)
+            self._decode(outputs, level, stride, tensor.shape[2] // stride) for level, stride in enumerate(self.STRIDES)
         ]
         boxes, points, scores = (np.concatenate(part) for part in zip(*found, strict=True))
         # The model's order: right eye, left eye, nose tip, right and left mouth corner.
         points = np.concatenate([points[:, :3], points[:, 3:].mean(axis=1, keepdims=True)], axis=1)
         return _as_faces(boxes * scale, points * scale, scores)
 
-    def _prepare(self, image_rgb: NDArray[np.uint8]) -> tuple[F32, float]:
+    def _prepare(self, image_rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
         height, width = image_rgb.shape[:2]
         scale = max(height, width) / self._side
         small = cv2.resize(
@@ -106,7 +106,7 @@ class YuNet:
         stride = self.STRIDES[-1]
         bottom, right = -small.shape[0] % stride, -small.shape[1] % stride
         padded = cv2.copyMakeBorder(small, 0, bottom, 0, right, cv2.BORDER_CONSTANT, value=(0, 0, 0))
-        return np.ascontiguousarray(padded[None, :, :, ::-1].transpose(0, 3, 1, 2), dtype=np.float32), scale
+        return padded[None], scale
 
     def _decode(self, outputs: tuple[F32, ...], level: int, stride: int, columns: int) -> tuple[F64, F64, F64]:
         cls, objectness, box, key = (outputs[level + 3 * kind][0] for kind in range(4))
@@ -150,8 +150,7 @@ class BlazeFace:
         offset = np.array([self._side - width / scale, self._side - height / scale]) / 2
         matrix = np.array([[1 / scale, 0, offset[0]], [0, 1 / scale, offset[1]]])
         box = cv2.warpAffine(image_rgb, matrix, (self._side, self._side), flags=cv2.INTER_AREA)
-        tensor = (box.astype(np.float32) / 127.5 - 1.0)[None]
-        regressed, logits = self._session.run(tensor)
+        regressed, logits = self._session.run(box[None])
         scores = 1.0 / (1.0 + np.exp(-np.clip(logits[0, :, 0].astype(np.float64), -80, 80)))
         kept = scores >= self._min_score
         raw = regressed[0, kept].astype(np.float64).reshape(-1, 8, 2)

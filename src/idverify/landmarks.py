@@ -102,7 +102,7 @@ class FaceMesh:
     Parameters
     ----------
     session
-        The ``face_mesh`` model: RGB in [0, 1], 192 x 192.
+        The ``face_mesh`` model: RGB, 192 x 192.
     """
 
     INPUT_SIDE = 192
@@ -133,7 +133,7 @@ class FaceMesh:
                 for m in maps
             ]
         )
-        raw, flag = self._session.run(tiles.astype(np.float32) / 255.0)
+        raw, flag = self._session.run(tiles)
         local = raw.reshape(-1, N_POINTS, 3).astype(np.float64)
         linear, shift = maps[:, :, :2], maps[:, :, 2]
         points = np.empty_like(local)

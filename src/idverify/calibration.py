@@ -1,0 +1,269 @@
+"""What a similarity means: a calibration card maps it to an LLR and to the rate of strangers who score as much.
+
+A card belongs to the models whose scores it was fitted on: it names their sha256, and a card that names others is refused.
+It holds, from non-mated comparisons, the thresholds for target false match rates and the upper tail; from both classes, a
+monotone map to the natural-log likelihood ratio, fitted by pooling adjacent violators. Nothing claims more than the
+counts support: the LLR is bounded by them, and a rate is never given below 3/n (rule of three).
+
+Sources: Ayer et al. 1955, doi:10.1214/aoms/1177728423 (PAV); Brümmer & du Preez 2006, doi:10.1016/j.csl.2005.08.001 (LLR);
+ISO/IEC 19795-1:2021 (rule of three, false match rate).
+
+Public items: :class:`CalibrationCard`, :func:`fit_card`, :func:`load_card`, :func:`write_card`, :func:`threshold_at_fmr`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idverify.errors import CalibrationError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["CalibrationCard", "fit_card", "load_card", "threshold_at_fmr", "write_card"]
+
+F64 = NDArray[np.float64]
+
+# ISO/IEC 19795-1, rule of three: no error in n trials bounds the rate by 3/n with 95 % confidence.
+RULE_OF_THREE = 3.0
+FORMAT = 1
+# Similarities are fitted on a grid this fine; a finer one changes no LLR by more than its sampling error.
+_GRID_STEP = 0.002
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationCard:
+    """The meaning of the scores of one chain of models.
+
+    Parameters
+    ----------
+    models
+        Model name -> sha256 of the file as used.
+    counts
+        ``people``, ``photos``, ``mated``, ``non_mated`` comparisons it was fitted on.
+    thresholds
+        Target FMR -> least similarity that keeps it, ascending in similarity.
+    llr_similarity, llr : float64 [shape=(k,)]
+        Knots of the map to the LLR, both rising.
+    tail_similarity, tail_log10_fmr : float64 [shape=(m,)]
+        Knots of the non-mated tail: similarity rising, rate falling.
+    about
+        Data, date and command, as text.
+    """
+
+    models: Mapping[str, str]
+    counts: Mapping[str, int]
+    thresholds: Mapping[float, float]
+    llr_similarity: F64 = field(repr=False)
+    llr: F64 = field(repr=False)
+    tail_similarity: F64 = field(repr=False)
+    tail_log10_fmr: F64 = field(repr=False)
+    about: Mapping[str, str]
+
+    def require_models(self, used: Mapping[str, str]) -> None:
+        """Refuse to speak for other models than those it was fitted on.
+
+        Raises
+        ------
+        CalibrationError
+        """
+        for name, sha256 in self.models.items():
+            if used.get(name) != sha256:
+                raise CalibrationError(
+                    f"the calibration card was fitted on {name} {sha256[:12]}, but the model in use is "
+                    f"{str(used.get(name))[:12]}; fit a card for it with `idverify calibrate`"
+                )
+
+    def llr_at(self, similarity: float | F64) -> F64:
+        """Natural-log likelihood ratio, mated over non-mated."""
+        return np.asarray(np.interp(similarity, self.llr_similarity, self.llr))
+
+    def fmr_at(self, similarity: float | F64) -> F64:
+        """Rate of strangers who would score at least this; never below 3/n."""
+        rate = 10.0 ** np.interp(similarity, self.tail_similarity, self.tail_log10_fmr)
+        return np.asarray(np.maximum(rate, RULE_OF_THREE / self.counts["non_mated"]))
+
+    def threshold(self, target_fmr: float) -> float:
+        """Least similarity that keeps the target false match rate.
+
+        Raises
+        ------
+        CalibrationError
+            The card was not fitted for this target.
+        """
+        for target, similarity in self.thresholds.items():
+            if np.isclose(target, target_fmr, rtol=1e-9, atol=0):
+                return similarity
+        known = ", ".join(f"{t:g}" for t in self.thresholds)
+        raise CalibrationError(f"the calibration card has no threshold for FMR {target_fmr:g}; it has: {known}")
+
+
+def threshold_at_fmr(non_mated: F64, target_fmr: float) -> float:
+    """Least similarity at which at most ``target_fmr * n`` non-mated comparisons score as much or more (ties count against).
+
+    Raises
+    ------
+    CalibrationError
+        Fewer than ``3 / target_fmr`` comparisons: the rate cannot be shown.
+    """
+    n = len(non_mated)
+    needed = int(np.ceil(RULE_OF_THREE / target_fmr))
+    if n < needed:
+        raise CalibrationError(f"FMR {target_fmr:g} needs at least {needed} non-mated comparisons, got {n}")
+    allowed = int(np.floor(target_fmr * n))
+    highest_refused = np.partition(non_mated, n - allowed - 1)[n - allowed - 1]
+    return float(np.nextafter(highest_refused, np.inf))
+
+
+def fit_card(
+    mated: F64,
+    non_mated: F64,
+    *,
+    models: Mapping[str, str],
+    people: int,
+    photos: int,
+    targets: Sequence[float],
+    about: Mapping[str, str],
+) -> CalibrationCard:
+    """Fit a card to comparison scores of known truth.
+
+    Parameters
+    ----------
+    mated, non_mated : float64 [shape=(n,)], [shape=(m,)]
+    models
+        Name -> sha256 of the models that made the scores.
+    people, photos
+        Counts behind the comparisons.
+    targets
+        False match rates that thresholds are wanted for.
+    about
+        Free text entries: data, date, command.
+
+    Raises
+    ------
+    CalibrationError
+        Too few comparisons for a target (rule of three), or a class is empty.
+    """
+    if not len(mated) or not len(non_mated):
+        raise CalibrationError(f"both classes are needed, got {len(mated)} mated and {len(non_mated)} non-mated scores")
+    knots, llr = _fit_llr(mated, non_mated)
+    tail_similarity, tail = _fit_tail(non_mated)
+    return CalibrationCard(
+        models=dict(models),
+        counts={"people": people, "photos": photos, "mated": len(mated), "non_mated": len(non_mated)},
+        thresholds={t: threshold_at_fmr(non_mated, t) for t in sorted(targets, reverse=True)},
+        llr_similarity=knots,
+        llr=llr,
+        tail_similarity=tail_similarity,
+        tail_log10_fmr=tail,
+        about=dict(about),
+    )
+
+
+def _fit_llr(mated: F64, non_mated: F64) -> tuple[F64, F64]:
+    """Knots of the monotone LLR: histogram, pool adjacent violators, bound by the counts."""
+    edges = np.arange(-1, 1 + _GRID_STEP, _GRID_STEP)
+    m, n = (np.histogram(np.clip(x, -1, 1), bins=edges)[0].astype(np.float64) for x in (mated, non_mated))
+    seen = m + n > 0
+    centres = ((edges[1:] + edges[:-1]) / 2)[seen]
+    blocks = _pool_adjacent_violators(m[seen] / len(mated), n[seen] / len(non_mated), centres)
+    x, rate_m, rate_n = (np.array(column) for column in zip(*blocks, strict=True))
+    # Three unseen events is what n trials cannot exclude; it bounds the ratio at both ends.
+    floor_m, floor_n = RULE_OF_THREE / len(mated), RULE_OF_THREE / len(non_mated)
+    llr = np.log(np.maximum(rate_m, floor_m)) - np.log(np.maximum(rate_n, floor_n))
+    llr = np.clip(llr, np.log(floor_m), -np.log(floor_n))
+    return x, np.maximum.accumulate(llr)
+
+
+def _pool_adjacent_violators(m: F64, n: F64, x: F64) -> list[tuple[float, float, float]]:
+    """Merge neighbours until the share of mated mass rises with x; blocks of (mean x, mated mass, non-mated mass)."""
+    blocks: list[tuple[float, float, float]] = []
+    for xi, mi, ni in zip(x.tolist(), m.tolist(), n.tolist(), strict=True):
+        block = (xi, mi, ni)
+        # a/b >= c/d without division: empty classes are the rule at both ends.
+        while blocks and blocks[-1][1] * block[2] >= block[1] * blocks[-1][2]:
+            before = blocks.pop()
+            mass_before, mass = before[1] + before[2], block[1] + block[2]
+            centre = (before[0] * mass_before + block[0] * mass) / (mass_before + mass)
+            block = (centre, before[1] + block[1], before[2] + block[2])
+        blocks.append(block)
+    return blocks
+
+
+def _fit_tail(non_mated: F64) -> tuple[F64, F64]:
+    """Similarity at falling rates, evenly in the logarithm, down to the single highest comparison."""
+    n = len(non_mated)
+    ranks = np.unique(np.round(np.geomspace(1, n, 61)).astype(np.int64))[::-1]
+    ordered = np.sort(non_mated)
+    similarity, kept = np.unique(ordered[n - ranks], return_index=True)
+    return similarity, np.log10(ranks[kept] / n)
+
+
+def write_card(card: CalibrationCard, path: Path) -> None:
+    """Write a card as TOML."""
+    path.write_text(_to_toml(card), encoding="utf-8")
+
+
+def _to_toml(card: CalibrationCard) -> str:
+    def numbers(values: F64) -> str:
+        return "[" + ", ".join(f"{v:.6g}" for v in values) + "]"
+
+    lines = ['kind = "comparison"', f"format = {FORMAT}", "", "[about]"]
+    lines += [f"{key} = {json.dumps(text, ensure_ascii=False)}" for key, text in card.about.items()]
+    lines += ["", "[models]", *(f'{name} = "{sha}"' for name, sha in card.models.items())]
+    lines += ["", "[counts]", *(f"{name} = {count}" for name, count in card.counts.items())]
+    for target, similarity in card.thresholds.items():
+        lines += ["", "[[threshold]]", f"target_fmr = {target:g}", f"similarity = {similarity:.6f}"]
+    lines += ["", "[llr]", f"similarity = {numbers(card.llr_similarity)}", f"llr = {numbers(card.llr)}"]
+    lines += ["", "[non_mated_tail]", f"similarity = {numbers(card.tail_similarity)}"]
+    lines += [f"log10_fmr = {numbers(card.tail_log10_fmr)}", ""]
+    return "\n".join(lines)
+
+
+def load_card(path: Path) -> CalibrationCard:
+    """Read and check a card.
+
+    Raises
+    ------
+    CalibrationError
+        Missing, damaged, of another format, or with a map that is not monotone.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        card = _from_table(table)
+    except OSError:
+        raise CalibrationError(f"no calibration card at {path}") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise CalibrationError(f"calibration card {path.name} is damaged: {error}") from None
+    rising = np.all(np.diff(card.llr_similarity) > 0) and np.all(np.diff(card.llr) >= 0)
+    falling = np.all(np.diff(card.tail_similarity) > 0) and np.all(np.diff(card.tail_log10_fmr) <= 0)
+    if not (rising and falling and len(card.llr) > 1 and len(card.tail_log10_fmr) > 1):
+        raise CalibrationError(f"calibration card {path.name} is damaged: its maps are not monotone")
+    return card
+
+
+def _from_table(table: Mapping[str, Any]) -> CalibrationCard:
+    if table["kind"] != "comparison" or table["format"] != FORMAT:
+        raise ValueError(f"expected kind comparison, format {FORMAT}; got {table['kind']}, format {table['format']}")
+    rows = {float(row["target_fmr"]): float(row["similarity"]) for row in table["threshold"]}
+    llr, tail = table["llr"], table["non_mated_tail"]
+    return CalibrationCard(
+        models=table["models"],
+        counts=table["counts"],
+        thresholds=rows,
+        llr_similarity=np.asarray(llr["similarity"], np.float64),
+        llr=np.asarray(llr["llr"], np.float64),
+        tail_similarity=np.asarray(tail["similarity"], np.float64),
+        tail_log10_fmr=np.asarray(tail["log10_fmr"], np.float64),
+        about=table["about"],
+    )

@@ -1,0 +1,154 @@
+"""Aligned faces in, :class:`Template` out.
+
+Two extractors that fail on different faces are fused: SFace (mean of the crop and its mirror image) and the dlib ResNet. Each
+gives unit vectors, so that the scalar product of two is a cosine; a template holds both, scaled so that its own
+scalar product is the weighted mean of the two cosines.
+
+Sources: Zhong et al. 2021, "SFace: Sigmoid-Constrained Hypersphere Loss", doi:10.1109/TIP.2020.3048632; D. King, dlib ``dnn_face_recognition_ex``.
+
+Public items: :class:`Template`, :class:`Extractor`, :class:`SFaceExtractor`, :class:`DlibExtractor`, :class:`FusedExtractor`, :func:`pool`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idverify.alignment import DLIB, SFACE, CanonicalPoints, align
+from idverify.runtime import Session
+
+__all__ = ["DlibExtractor", "Extractor", "FusedExtractor", "SFaceExtractor", "Template", "pool"]
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+# Weight of each cosine in the fused similarity, dlib to SFace; benchmarks/accuracy/lfw.py prints the neighbours.
+DLIB_WEIGHT, SFACE_WEIGHT = 1 / 3, 2 / 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """Biometric features of one person, from one photo or pooled over frames.
+
+    Parameters
+    ----------
+    vector : float64 [shape=(d,)], read-only
+        Compare two by their scalar product.
+    n_faces
+        How many faces it was pooled from.
+    """
+
+    vector: F64 = field(repr=False)
+    n_faces: int
+
+    def __post_init__(self) -> None:
+        self.vector.flags.writeable = False
+
+
+class Extractor(Protocol):
+    """Turns aligned crops of one network into unit vectors."""
+
+    name: str
+    canonical: CanonicalPoints
+
+    def extract(self, chips_rgb: NDArray[np.uint8]) -> F32:
+        """Unit feature vectors.
+
+        Parameters
+        ----------
+        chips_rgb : uint8 [shape=(n, size, size, 3)]
+            Aligned with ``canonical``.
+
+        Returns
+        -------
+        float32 [shape=(n, d)]
+        """
+
+
+def _unit(vectors: NDArray[np.floating]) -> F32:
+    norm = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.maximum(norm, 1e-12), dtype=np.float32)
+
+
+class SFaceExtractor:
+    """SFace, 112 x 112 RGB; the unit vectors of crop and mirrored crop are averaged."""
+
+    name = "sface"
+    canonical = SFACE
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def extract(self, chips_rgb: NDArray[np.uint8]) -> F32:
+        """See :class:`Extractor`."""
+        return _mirror_mean(self._session, chips_rgb)
+
+
+class DlibExtractor:
+    """The dlib ResNet, 150 x 150 RGB; the unit vectors of crop and mirrored crop are averaged.
+
+    dlib itself compares raw vectors by distance; their lengths hardly differ, and the cosine is what fuses with SFace.
+    """
+
+    name = "dlib_resnet"
+    canonical = DLIB
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def extract(self, chips_rgb: NDArray[np.uint8]) -> F32:
+        """See :class:`Extractor`."""
+        return _mirror_mean(self._session, chips_rgb)
+
+
+def _mirror_mean(session: Session, chips_rgb: NDArray[np.uint8]) -> F32:
+    if not len(chips_rgb):
+        return np.empty((0, 128), np.float32)
+    both = np.concatenate([chips_rgb, chips_rgb[:, :, ::-1]])
+    straight, mirrored = np.split(_unit(session.run(both)[0]), 2)
+    return _unit(straight + mirrored)
+
+
+class FusedExtractor:
+    """Both networks as one."""
+
+    def __init__(self, sface: Extractor, dlib: Extractor) -> None:
+        self._parts = ((sface, SFACE_WEIGHT), (dlib, DLIB_WEIGHT))
+
+    def extract(self, images_rgb: list[NDArray[np.uint8]], points_px: NDArray[np.float32]) -> F64:
+        """Fused vectors of n faces, each of unit length.
+
+        Parameters
+        ----------
+        images_rgb : n pictures, uint8 [shape=(h, w, 3)]
+        points_px : float32 [shape=(n, 468, 3)]
+            Mesh of the face in each picture's own pixels.
+
+        Returns
+        -------
+        float64 [shape=(n, d)]
+        """
+        parts = [
+            np.sqrt(weight) * extractor.extract(align(images_rgb, points_px, extractor.canonical)).astype(np.float64)
+            for extractor, weight in self._parts
+        ]
+        return np.concatenate(parts, axis=1)
+
+
+def pool(vectors: F64, weights: F64) -> Template:
+    """One template from n faces of one person: the weighted mean, each network's part brought back to its length.
+
+    Parameters
+    ----------
+    vectors : float64 [shape=(n, d)]
+        From :class:`FusedExtractor`.
+    weights : float64 > 0 [shape=(n,)]
+    """
+    mean = weights @ vectors / weights.sum()
+    half = len(mean) // 2
+    sface, dlib = np.split(mean, [half])
+    parts = [w**0.5 * part / max(np.linalg.norm(part), 1e-12) for part, w in ((sface, SFACE_WEIGHT), (dlib, DLIB_WEIGHT))]
+    return Template(vector=np.concatenate(parts), n_faces=len(vectors))
