@@ -1,0 +1,122 @@
+"""Error rates, calibration and their intervals: pure NumPy, ties exact, counts never lost.
+
+========================
+============================================================================================== module
+  what it measures ========================
+  ==============================================================================================
+``error_rates``           FMR, FNMR, DET, FNMR at FMR; FTA, FTE, FAR, FRR, GFAR, GFRR
+``pad_rates``             APCER per species and worst, BPCER, BPCER at APCER, APNRR, BPNRR, IAPAR, RIAPAR
+``scoring``, ``isotonic``  Brier, ECE, Cllr, minCllr; pool adjacent violators
+``intervals``             counts as rates; Wilson, Clopper-Pearson, rule of three
+``bootstrap``             intervals by subject, and two-way for non-mated pairs
+``differentials``         groups against everybody, with the 25 % rule of NIST SP 800-63A-4
+``streaming``             the same rates for 1e8 scores in a few megabytes
+``literature``            EER, ACER, HTER: only to compare with published tables; not re-exported here
+========================
+==============================================================================================
+
+Conventions: scores grow towards *mated* or *bona fide*; ``score >= threshold`` is positive; see
+:mod:`idverify.metrics.inputs`.
+"""
+
+from idverify.metrics import literature
+from idverify.metrics.bootstrap import bootstrap_by_subject, bootstrap_two_way
+from idverify.metrics.differentials import Differential, Verdict, differentials
+from idverify.metrics.error_rates import (
+    DETCurve,
+    OperatingPoint,
+    det_curve,
+    far,
+    fmr,
+    fnmr,
+    fnmr_at_fmr,
+    frr,
+    fta,
+    fte,
+    gfar,
+    gfrr,
+    threshold_at_fmr,
+)
+from idverify.metrics.intervals import (
+    Interval,
+    Proportion,
+    clopper_pearson,
+    rule_of_three,
+    trials_for_target,
+    wilson,
+)
+from idverify.metrics.isotonic import IsotonicFit, pav, pav_counts
+from idverify.metrics.pad_rates import (
+    BPCER_TARGETS,
+    PADOperatingPoint,
+    apcer,
+    apnrr,
+    bpcer,
+    bpcer_at_apcer,
+    bpnrr,
+    iapar,
+    riapar,
+    threshold_at_apcer,
+    worst,
+)
+from idverify.metrics.scoring import (
+    Reliability,
+    brier,
+    cllr,
+    ece,
+    min_cllr,
+    probability_from_llr,
+    reliability,
+)
+from idverify.metrics.streaming import ScoreStream, stream_fnmr_at_fmr
+
+__all__ = [
+    "BPCER_TARGETS",
+    "DETCurve",
+    "Differential",
+    "Interval",
+    "IsotonicFit",
+    "OperatingPoint",
+    "PADOperatingPoint",
+    "Proportion",
+    "Reliability",
+    "ScoreStream",
+    "Verdict",
+    "apcer",
+    "apnrr",
+    "bootstrap_by_subject",
+    "bootstrap_two_way",
+    "bpcer",
+    "bpcer_at_apcer",
+    "bpnrr",
+    "brier",
+    "cllr",
+    "clopper_pearson",
+    "det_curve",
+    "differentials",
+    "ece",
+    "far",
+    "fmr",
+    "fnmr",
+    "fnmr_at_fmr",
+    "frr",
+    "fta",
+    "fte",
+    "gfar",
+    "gfrr",
+    "iapar",
+    "literature",
+    "min_cllr",
+    "pav",
+    "pav_counts",
+    "probability_from_llr",
+    "reliability",
+    "riapar",
+    "rule_of_three",
+    "stream_fnmr_at_fmr",
+    "threshold_at_apcer",
+    "threshold_at_fmr",
+    "trials_for_target",
+    "wilson",
+    "worst",
+]
