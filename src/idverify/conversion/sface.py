@@ -2,7 +2,7 @@
 
 Goal: from the block-quantised file of the OpenCV model zoo to a chain of convolutions. Weights are
 dequantised, batch normalisations folded into the convolutions and the last matrix, and every PReLU is written
-with operators that ONNX Runtime keeps in its blocked layout (see :meth:`GraphBuilder.conv_prelu`).
+with operators that ONNX Runtime keeps in its blocked layout (see :meth:`GraphBuilder.prelu`).
 
 Input ``image_rgb`` uint8 [n, 112, 112, 3], aligned to the five ArcFace points; output ``template`` float32
 [n, 128], not normalised. The original takes float32 R, G, B planes 0..255 (OpenCV's FaceRecognizerSF swaps
@@ -63,15 +63,15 @@ def _layer(
     weight = constants[conv.inputs[1]].astype(np.float64) * (scale * sign)[:, None, None, None]
     weight = weight * (carried[:, None, None, None] if group > 1 else carried[None, :, None, None])
     top, left, bottom, right = conv.integers("pads")
-    data = graph.conv_prelu(
+    data = graph.conv(
         data,
         weight.astype(np.float32),
         (offset * sign).astype(np.float32),
-        np.where(steep, 1.0 / slope, slope).astype(np.float32),
         stride=conv.integers("strides")[0],
         pads=(top, left, bottom, right),
         group=group,
     )
+    data = graph.prelu(data, np.where(steep, 1.0 / slope, slope).astype(np.float32))
     return data, np.where(steep, -slope, 1.0)
 
 
