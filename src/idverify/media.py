@@ -1,0 +1,325 @@
+"""Recordings: :func:`open_recording` gives a :class:`Recording`, a stream of :class:`Frame`.
+
+Conventions: time is seconds after the recording's first picture, from the container's own timestamps and
+never from an assumed rate; pictures are upright; memory stays flat however long the recording is. What
+cannot be used at all raises on opening; what is merely cut off, damaged in places or over the limits
+of time ends the iteration early or thins it, and is noted.
+
+Public items: :func:`open_recording`, :class:`Recording`, :class:`TimeProblems`, :class:`MediaLimits`,
+:class:`Frame`, :func:`load_photo`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Any, BinaryIO, cast
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.sidedata.sidedata import Type as SideDataType
+from av.video.stream import VideoStream
+
+from idverify._decoding import Budget, PictureDecoder, check_size, open_container, picture_stream
+from idverify._source import MediaLimits, open_source
+from idverify.errors import CorruptMediaError, ParameterError
+from idverify.frame import Frame, Orientation
+from idverify.photo import load_photo
+
+__all__ = ["Frame", "MediaLimits", "Recording", "TimeProblems", "load_photo", "open_recording"]
+
+# Recommendation ITU-T H.273, table 3 (TransferCharacteristics): SMPTE ST 2084 (PQ) and ARIB STD-B67 (HLG).
+_HDR_TRANSFERS = (16, 18)
+# Seconds of the stated duration that may be missing at the end before a recording counts as cut off: the
+# duration of the last picture is rounded, and in some containers that of the sound is meant.
+_MISSING_TAIL_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeProblems:
+    """How many pictures have a timestamp that cannot be right.
+
+    Parameters
+    ----------
+    missing : int
+        No timestamp.
+    repeated : int
+        The time of the picture before.
+    backwards : int
+        Earlier than the picture before.
+    """
+
+    missing: int = 0
+    repeated: int = 0
+    backwards: int = 0
+
+    def __bool__(self) -> bool:
+        return self.missing + self.repeated + self.backwards > 0
+
+
+def open_recording(source: str | Path | bytes | BinaryIO, *, limits: MediaLimits | None = None) -> Recording:
+    """Open a video and decode its first picture, so that what cannot be used fails here.
+
+    Parameters
+    ----------
+    source : path, bytes or binary file object
+        MP4/MOV, WebM/MKV, AVI, WMV/ASF, MPEG, MPEG-TS, Ogg or FLV. A file object is read from its beginning
+        and stays open.
+    limits : MediaLimits, optional
+        What is read at most.
+
+    Returns
+    -------
+    Recording
+        To be used as a context manager, or closed.
+
+    Raises
+    ------
+    MediaNotFoundError
+        No such file.
+    UnsupportedMediaError
+        Not a video, a codec that is not read, audio only, a folder or an address.
+    CorruptMediaError
+        No picture can be decoded, or there is neither a timestamp nor a stated rate.
+    MediaLimitError
+        Too many bytes, pictures that are too large, or decoding that takes too long.
+    ParameterError
+        Not a path, bytes or binary file object.
+    """
+    limits = limits or MediaLimits()
+    with ExitStack() as stack:
+        opened = stack.enter_context(open_source(source, limits))
+        budget = Budget(limits.decode_budget_s)
+        with budget:
+            container = open_container(opened, budget, limits)
+            stack.callback(container.close)
+            stream = picture_stream(container, opened.label, limits)
+        decoder = PictureDecoder(container, stream, budget)
+        stack.callback(decoder.close)
+        first = decoder.next_picture()
+        if first is None:
+            raise CorruptMediaError(f"{opened.label} holds no picture that can be decoded")
+        check_size((first.width, first.height), opened.label, limits)
+        recording = Recording(container, decoder, first, stream=stream, label=opened.label, limits=limits)
+        recording.n_bytes = opened.n_bytes
+        recording._resources = stack.pop_all()
+    return recording
+
+
+class Recording:
+    """A video being read: a context manager, and one pass over its frames.
+
+    Made by :func:`open_recording`. Not for use by several threads at once. The iteration stops without an error
+    at ``limits.max_duration_s`` and ``limits.max_frames``, and where the file is cut off; `notes`,
+    `truncated` and `time_problems` say what was met so far and are complete once it has ended.
+
+    Attributes
+    ----------
+    size_wh : tuple of int
+        Upright size of the first picture in pixels; another size later on is noted.
+    rotation_deg : int
+        Clockwise turn that made the pictures upright: 0, 90, 180 or 270. Other angles are taken as the nearest
+        of these, and the display matrix of the first picture holds for all.
+    mirrored : bool
+        The display matrix also mirrors left and right; done before the turn.
+    pixel_aspect_ratio : float
+        Width over height of a coded pixel. Pictures are not resampled for it; other than 1.0 is noted.
+    duration_s : float or None
+        As the container states it.
+    nominal_rate_hz : float or None
+        Average rate that the container states; nothing is computed from it.
+    codec, container : str
+        FFmpeg's names, such as ``"h264"`` and ``"mov"``.
+    bit_rate_bps : int or None
+        Of the picture track where stated, else of the whole file.
+    metadata : mapping of str to str
+        Tags of the container, and of the picture track with the prefix ``"stream:"``.
+    n_bytes : int
+        Size of the file.
+    truncated : bool
+        The file ends before the recording does.
+    """
+
+    n_bytes: int = 0
+
+    def __init__(
+        self,
+        container: InputContainer,
+        decoder: PictureDecoder,
+        first: av.VideoFrame,
+        *,
+        stream: VideoStream,
+        label: str,
+        limits: MediaLimits,
+    ) -> None:
+        self._label = label
+        self._limits = limits
+        self._decoder = decoder
+        self._resources = ExitStack()
+        self._closed = False
+        self._notes: dict[str, None] = {}
+        self._orientation = _orientation_of(first)
+        self._clock = _Clock(stream)
+        self.truncated = False
+        self.size_wh = self._orientation.size_wh((first.width, first.height))
+        self.rotation_deg = self._orientation.rotation_deg
+        self.mirrored = self._orientation.mirrored
+        self.pixel_aspect_ratio = float(stream.sample_aspect_ratio or 1.0)
+        self.duration_s = _duration_s(container, stream)
+        self.nominal_rate_hz = float(stream.average_rate) if stream.average_rate else None
+        self.codec: str = stream.codec.canonical_name
+        self.container: str = container.format.name.split(",")[0]
+        self.bit_rate_bps = _bit_rate_bps(container, stream)
+        tags = {**container.metadata, **{f"stream:{key}": value for key, value in stream.metadata.items()}}
+        self.metadata: Mapping[str, str] = MappingProxyType(tags)
+        self._note_first_sight(container, first)
+        self._frames = self._make_frames(first)
+
+    def __repr__(self) -> str:
+        return f"Recording({self.container}/{self.codec}, size_wh={self.size_wh}, duration_s={self.duration_s})"
+
+    def __enter__(self) -> Recording:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self
+
+    def __next__(self) -> Frame:
+        if self._closed:
+            raise ParameterError("the recording is closed")
+        return next(self._frames)
+
+    def close(self) -> None:
+        """Give back the decoder, and the file if it was opened here. Frames already taken stay valid."""
+        self._closed = True
+        self._frames.close()
+        self._resources.close()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was met so far, one sentence each, none twice."""
+        return tuple(self._notes)
+
+    @property
+    def time_problems(self) -> TimeProblems:
+        """Timestamps that cannot be right, so far."""
+        return self._clock.problems
+
+    def _make_frames(self, first: av.VideoFrame) -> Generator[Frame, None, None]:
+        picture: av.VideoFrame | None = first
+        index = 0
+        while picture is not None:
+            time_s = self._clock.read(picture, self._label)
+            if self._over_limits(index, time_s):
+                return
+            check_size((picture.width, picture.height), self._label, self._limits)
+            frame = Frame(picture, index=index, time_s=time_s, orientation=self._orientation)
+            if frame.size_wh != self.size_wh:
+                self._note("the size of the pictures changes")
+            yield frame
+            picture = self._decoder.next_picture()
+            index += 1
+            self._note_decoding()
+        self._note_end()
+
+    def _over_limits(self, index: int, time_s: float) -> bool:
+        if index >= self._limits.max_frames:
+            self._note(f"reading stopped at the limit of {self._limits.max_frames} pictures")
+        elif time_s > self._limits.max_duration_s:
+            self._note(f"reading stopped at the limit of {self._limits.max_duration_s:g} s")
+        else:
+            return False
+        return True
+
+    def _note(self, sentence: str) -> None:
+        self._notes[sentence] = None
+
+    def _note_first_sight(self, container: InputContainer, first: av.VideoFrame) -> None:
+        n_tracks = sum(stream.type == "video" for stream in container.streams)
+        if n_tracks > 1:
+            self._note(f"the file has {n_tracks} picture tracks, the first one is used")
+        if not np.isclose(self.pixel_aspect_ratio, 1.0):
+            self._note(f"pixels are not square: {self.pixel_aspect_ratio:.3f} times as wide as high")
+        if int(first.color_trc) in _HDR_TRANSFERS:
+            self._note("the pictures have a high dynamic range and are shown without tone mapping")
+
+    def _note_decoding(self) -> None:
+        if self._decoder.n_damaged:
+            self._note("parts of the recording are damaged and were left out")
+        if self._clock.problems.missing:
+            self._note("pictures without a timestamp were timed by the rate that the container states")
+
+    def _note_end(self) -> None:
+        ends_early = self.duration_s is not None and self._clock.end_s < self.duration_s - _MISSING_TAIL_S
+        if self._decoder.read_error or ends_early:
+            self.truncated = True
+            self._note("the file ends before the recording does")
+
+
+class _Clock:
+    """Seconds after the first picture, from timestamps; keeps count of those that cannot be right."""
+
+    def __init__(self, stream: VideoStream) -> None:
+        self._step_s = 1.0 / float(stream.average_rate) if stream.average_rate else None
+        self._origin: int | None = None
+        self._last_s: float | None = None
+        self.problems = TimeProblems()
+        self.end_s = 0.0
+
+    def read(self, picture: av.VideoFrame, label: str) -> float:
+        stamp = picture.dts if picture.pts is None else picture.pts
+        if stamp is None or picture.time_base is None:
+            time_s = self._without_stamp(label)
+        else:
+            if self._origin is None:
+                self._origin = stamp
+            time_s = float((stamp - self._origin) * picture.time_base)
+            self._compare(time_s)
+        self._last_s = time_s
+        self.end_s = max(self.end_s, time_s + (self._step_s or 0.0))
+        return time_s
+
+    def _without_stamp(self, label: str) -> float:
+        if self._step_s is None:
+            raise CorruptMediaError(f"{label} has pictures without timestamps and states no frame rate")
+        self.problems = replace(self.problems, missing=self.problems.missing + 1)
+        return 0.0 if self._last_s is None else self._last_s + self._step_s
+
+    def _compare(self, time_s: float) -> None:
+        if self._last_s is None:
+            return
+        if time_s == self._last_s:
+            self.problems = replace(self.problems, repeated=self.problems.repeated + 1)
+        elif time_s < self._last_s:
+            self.problems = replace(self.problems, backwards=self.problems.backwards + 1)
+
+
+def _orientation_of(picture: av.VideoFrame) -> Orientation:
+    # PyAV looks side data up by its type as well as by its name; its stubs know the name only.
+    data = picture.side_data.get(cast(str, SideDataType.DISPLAYMATRIX))
+    if data is None:
+        return Orientation()
+    return Orientation.from_display_matrix(np.frombuffer(bytes(cast(Any, data)), dtype=np.int32).tolist())
+
+
+def _bit_rate_bps(container: InputContainer, stream: VideoStream) -> int | None:
+    # MPEG-1 states an absurd rate where it is variable; no track is larger than the whole file.
+    rates = [rate for rate in (stream.bit_rate, container.bit_rate) if rate]
+    return min(rates, default=None)
+
+
+def _duration_s(container: InputContainer, stream: VideoStream) -> float | None:
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    if container.duration is not None:
+        return container.duration / av.time_base
+    return None
