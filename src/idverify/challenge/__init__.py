@@ -1,0 +1,60 @@
+"""Active challenge: the answer that a recording cannot have.
+
+Goal: a service issues a fresh random request (movements, screen colours, or both), the person records
+the answer, and the answer is verified offline from the video's time series.
+
+The walk: :func:`issue` -> :class:`Challenge` -> file (:func:`to_json`, :func:`load`) -> video ->
+:class:`AnswerSeries` -> :func:`verify` -> :class:`ChallengeResult`. :func:`verify` is :func:`admit` (seal,
+expiry, nonce) and :func:`judge` (a pure function), for callers that want to refuse before they decode.
+
+It stops replays and videos made beforehand; it does not stop a face swap that runs live.
+"""
+
+from __future__ import annotations
+
+from idverify.challenge.actions import Action, Colour, actions_named
+from idverify.challenge.answer import AnswerSeries
+from idverify.challenge.files import from_json, load, to_json
+from idverify.challenge.issuing import KINDS, Challenge, Kind, LightStep, Step, guess_probability, issue
+from idverify.challenge.nonces import MemoryNonceStore, NonceStore, SqliteNonceStore
+from idverify.challenge.rehearsal import Manner, rehearse
+from idverify.challenge.signing import KEY_VARIABLE
+from idverify.challenge.verification import ChallengeOutcome, ChallengeResult, admit, judge, refused, verify
+from idverify.challenge.verify_light import LightResult
+from idverify.challenge.verify_motion import Movement, StepResult, StepStatus
+from idverify.challenge.words import LANGUAGES, phrase
+
+__all__ = [
+    "KEY_VARIABLE",
+    "KINDS",
+    "LANGUAGES",
+    "Action",
+    "AnswerSeries",
+    "Challenge",
+    "ChallengeOutcome",
+    "ChallengeResult",
+    "Colour",
+    "Kind",
+    "LightResult",
+    "LightStep",
+    "Manner",
+    "MemoryNonceStore",
+    "Movement",
+    "NonceStore",
+    "SqliteNonceStore",
+    "Step",
+    "StepResult",
+    "StepStatus",
+    "actions_named",
+    "admit",
+    "from_json",
+    "guess_probability",
+    "issue",
+    "judge",
+    "load",
+    "phrase",
+    "refused",
+    "rehearse",
+    "to_json",
+    "verify",
+]

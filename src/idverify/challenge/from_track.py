@@ -1,0 +1,115 @@
+"""From a followed face to the time series of an answer.
+
+Goal: the one place where the challenge meets landmarks and pictures. Movements come from the track; the
+colours of skin and background are collected while the recording streams by, and only where a challenge
+shows colours.
+
+Conventions: as in :mod:`idverify.challenge.answer`.
+
+Public items: :func:`series_from_track`, :class:`LightObserver`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idverify.challenge.answer import AnswerSeries
+from idverify.landmarks import inter_eye_distance, mouth_width
+
+if TYPE_CHECKING:
+    from idverify.pad.evidence import AnalysedFrame
+    from idverify.tracking import FaceObservation, FaceTrack
+
+__all__ = ["LightObserver", "series_from_track"]
+
+Floats = NDArray[np.float64]
+
+# Below this much of the picture the background is too small for a mean colour.
+MIN_BACKGROUND_SHARE = 0.02
+# Around the face box, in box sizes: hair, neck and shoulders catch the screen's light too.
+BACKGROUND_MARGIN = 0.35
+# Around the middle of the face box, in box sizes: cheeks and nose, neither eyes nor background.
+SKIN_BOX = (0.25, 0.45, 0.75, 0.75)
+
+
+def series_from_track(track: FaceTrack, *, picture_width_px: int, light: LightObserver | None = None) -> AnswerSeries:
+    """Return the answer that one followed face gives.
+
+    Parameters
+    ----------
+    track
+        The subject.
+    picture_width_px
+        Width of the full, upright picture.
+    light
+        The same track's colours, where they were collected.
+    """
+    colours = None if light is None else light.at(track.frame_indices)
+    return AnswerSeries(
+        times_s=track.times_s,
+        yaw_deg=track.yaw_pitch_roll_deg[:, 0],
+        pitch_deg=track.yaw_pitch_roll_deg[:, 1],
+        roll_deg=track.yaw_pitch_roll_deg[:, 2],
+        eye_opening=track.eye_opening,
+        mouth_opening=track.mouth_opening,
+        mouth_width=mouth_width(track.points_px),
+        face_scale=inter_eye_distance(track.points_px) / picture_width_px,
+        skin_rgb=None if colours is None else colours[:, 0],
+        background_rgb=None if colours is None else colours[:, 1],
+    )
+
+
+@dataclass(slots=True)
+class LightObserver:
+    """Collects the mean colour of skin and background of each frame (a ``TrackObserver``)."""
+
+    _seen: dict[int, Floats] = field(default_factory=dict)
+
+    def observe(self, view: AnalysedFrame, face: FaceObservation) -> None:
+        """See one analysed frame in which the face was followed."""
+        self._seen[face.frame_index] = skin_and_background(view.image_rgb, face.bbox_xyxy_px / view.scale)
+
+    def at(self, frame_indices: NDArray[np.int64]) -> Floats:
+        """Return skin and background colour per frame, (n, 2, 3); NaN where none was collected."""
+        nothing = np.full((2, 3), np.nan)
+        return np.stack([self._seen.get(int(index), nothing) for index in frame_indices])
+
+
+def skin_and_background(image_rgb: NDArray[np.uint8], bbox_xyxy_px: Floats) -> Floats:
+    """Return the mean sRGB colour of the middle of a face and of what is beside it.
+
+    Parameters
+    ----------
+    image_rgb : (h, w, 3) uint8
+    bbox_xyxy_px : (4,) float
+        The face in this picture.
+
+    Returns
+    -------
+    (2, 3) float
+        Skin, background; NaN where the picture has too little of it.
+    """
+    height, width = image_rgb.shape[:2]
+    x0, y0, x1, y1 = bbox_xyxy_px
+    size = np.array([x1 - x0, y1 - y0, x1 - x0, y1 - y0])
+    found = np.full((2, 3), np.nan)
+    left, top, right, bottom = _inside(bbox_xyxy_px[[0, 1, 0, 1]] + np.array(SKIN_BOX) * size, width, height)
+    if right > left and bottom > top:
+        found[0] = image_rgb[top:bottom, left:right].mean(axis=(0, 1))
+    # Beside the head, above its chin: below are clothes, as close to the screen as the face.
+    margin = BACKGROUND_MARGIN * size[0]
+    left, _, right, bottom = _inside(np.array([x0 - margin, y0, x1 + margin, y1]), width, height)
+    parts = [image_rgb[:bottom, :left], image_rgb[:bottom, right:]]
+    pixels = sum(part.shape[0] * part.shape[1] for part in parts)
+    if pixels >= MIN_BACKGROUND_SHARE * width * height:
+        found[1] = np.sum([part.sum(axis=(0, 1), dtype=np.float64) for part in parts], axis=0) / pixels
+    return found
+
+
+def _inside(box: Floats, width: int, height: int) -> tuple[int, int, int, int]:
+    x0, y0, x1, y1 = np.clip(np.round(box), 0, [width, height, width, height]).astype(int)
+    return int(x0), int(y0), int(x1), int(y1)

@@ -1,0 +1,200 @@
+"""Made-up answers to a challenge, for drills, tests and benchmarks.
+
+Goal: the time series that an honest person would give, with the unevenness of people, cameras and
+landmarks: late starts, small and large movements, frames that come unevenly or not at all, sway, drift,
+blinks of their own accord, movements that drag others along. Simulated, and no evidence about real people.
+
+Conventions: as in :mod:`idverify.challenge.answer`; sizes refer to
+:data:`idverify.challenge.verify_motion.NOMINAL`.
+
+Public items: :class:`Manner`, :func:`rehearse`.
+
+References
+----------
+Spontaneous blinks, 17 a minute at rest: Bentivoglio et al., Mov. Disord. 12 (1997),
+doi:10.1002/mds.870120629.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idverify.challenge.actions import Action
+from idverify.challenge.answer import AnswerSeries
+from idverify.challenge.issuing import Challenge, LightStep
+from idverify.challenge.verify_motion import NOMINAL
+
+__all__ = ["Manner", "rehearse"]
+
+Floats = NDArray[np.float64]
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How an answer is given; each span is drawn from uniformly.
+
+    Parameters
+    ----------
+    delay_s
+        From the prompt to the start of the movement.
+    amplitude
+        Size of each movement, 1 for nominal.
+    rate_hz
+        Frames per second, one value per recording.
+    missing
+        Part of the frames that are lost, one value per recording.
+    noise
+        Scale of the landmark noise, 1 for typical, 0 for none.
+    ambient_lux, screen_lux
+        Light on the face from the room and from a white screen; their ratio makes the colour response.
+    """
+
+    delay_s: Span = (0.2, 1.5)
+    amplitude: Span = (0.6, 1.4)
+    rate_hz: Span = (10.0, 60.0)
+    missing: Span = (0.0, 0.15)
+    noise: float = 1.0
+    ambient_lux: Span = (100.0, 400.0)
+    # A 500 cd/m2 phone of 0.01 m2 at 0.35 m: E = L A / d^2 = 41 lx; laptops give more.
+    screen_lux: Span = (30.0, 80.0)
+
+
+# Sway and landmark noise of the signals (standard deviations, per frame).
+_NOISE = {"yaw_deg": 0.8, "pitch_deg": 1.0, "mouth_opening": 0.015, "mouth_width": 0.012, "face_scale": 0.01}
+# How far a movement drags other signals along, in nominal excursions of those, either way.
+_DRAG = {"yaw_deg": 0.15, "pitch_deg": 0.25, "mouth_opening": 0.1, "mouth_width": 0.15, "face_scale": 0.15}
+_SIGN = {
+    Action.TURN_LEFT: ("yaw_deg", 1), Action.TURN_RIGHT: ("yaw_deg", -1),
+    Action.LOOK_UP: ("pitch_deg", 1), Action.LOOK_DOWN: ("pitch_deg", -1),
+    Action.OPEN_MOUTH: ("mouth_opening", 1), Action.SMILE: ("mouth_width", 1),
+    Action.COME_CLOSER: ("face_scale", 1), Action.MOVE_BACK: ("face_scale", -1),
+}  # fmt: skip
+
+
+def rehearse(challenge: Challenge, rng: np.random.Generator, manner: Manner | None = None) -> AnswerSeries:
+    """Return a simulated honest answer.
+
+    Parameters
+    ----------
+    challenge
+        What to answer.
+    rng
+        Source of every random choice.
+    manner
+        How to answer it; by default with the full natural jitter.
+    """
+    how = manner or Manner()
+    times = _frame_times(challenge.duration_s + rng.uniform(0.5, 2.0), rng, how)
+    signals = {name: _sway(times, rng, how) * _NOISE[name] / NOMINAL[name] for name in _NOISE}
+    closure = _spontaneous_blinks(times, rng) if how.noise else np.zeros_like(times)
+    for step in challenge.steps:
+        start, size = step.start_s + rng.uniform(*how.delay_s), rng.uniform(*how.amplitude)
+        if step.action is Action.BLINK_TWICE:
+            closure = np.maximum(closure, min(size, 1.0) * _two_blinks(times, start, rng))
+            continue
+        name, sign = _SIGN[step.action]
+        pulse = size * _pulse(times, start, rng)
+        signals[name] = signals[name] + sign * pulse
+        for other, drag in _DRAG.items():
+            if other != name and how.noise:
+                signals[other] = signals[other] + pulse * rng.uniform(-drag, drag)
+    skin, background = _colours(challenge.light, times, rng, how)
+    return _series(times, signals, closure, rng, how, skin, background)
+
+
+def _series(
+    times: Floats, signals: dict[str, Floats], closure: Floats, rng: np.random.Generator, how: Manner,
+    skin: Floats, background: Floats,
+) -> AnswerSeries:  # fmt: skip
+    """Turn excursions in nominal units into what landmarks would show."""
+    yaw = signals["yaw_deg"] * NOMINAL["yaw_deg"] + rng.uniform(-5, 5)
+    pitch = signals["pitch_deg"] * NOMINAL["pitch_deg"]
+    # The lids follow the gaze: looking down half closes them.
+    lids = 0.3 * (1 - NOMINAL["eye_opening"] * closure) * (1 - 0.3 * np.clip(-pitch / 20, 0, 1))
+    eyes = lids[:, None] + how.noise * rng.normal(0, 0.012, (times.size, 2))
+    scale = rng.uniform(0.12, 0.3) * np.exp(signals["face_scale"] * NOMINAL["face_scale"])
+    return AnswerSeries(
+        times_s=times,
+        yaw_deg=yaw,
+        pitch_deg=pitch + rng.uniform(-10, 10),
+        roll_deg=_sway(times, rng, how),
+        eye_opening=np.clip(eyes, 0.0, None),
+        mouth_opening=np.clip(signals["mouth_opening"] * NOMINAL["mouth_opening"] + 0.02, 0.0, None),
+        mouth_width=rng.uniform(0.7, 0.9) * (1 + signals["mouth_width"] * NOMINAL["mouth_width"]),
+        # What landmarks leave of the shortening by a turned head.
+        face_scale=scale * np.cos(np.radians(yaw)) ** (how.noise * rng.uniform(0.0, 0.5)),
+        skin_rgb=skin,
+        background_rgb=background,
+    )
+
+
+def _frame_times(length_s: float, rng: np.random.Generator, how: Manner) -> Floats:
+    """Return uneven frame times, some lost one by one and some in a burst."""
+    rate = rng.uniform(*how.rate_hz)
+    times = np.arange(0.0, length_s, 1 / rate)
+    if how.noise:
+        times = times + rng.uniform(-0.3, 0.3, times.size) / rate
+    keep = rng.random(times.size) >= rng.uniform(*how.missing)
+    burst = rng.uniform(0, length_s)
+    keep &= (times < burst) | (times > burst + 0.2 * (how.missing[1] > 0))
+    return np.asarray(times[keep] - times[0])
+
+
+def _pulse(times: Floats, start: float, rng: np.random.Generator) -> Floats:
+    """Return one movement out and back, 1 at its height."""
+    out, hold, back = rng.uniform(0.25, 0.6), rng.uniform(0.3, 1.0), rng.uniform(0.25, 0.6)
+    height = np.minimum((times - start) / out, (start + out + hold + back - times) / back)
+    ramp = np.clip(height, 0, 1)
+    return np.asarray(ramp * ramp * (3 - 2 * ramp))
+
+
+def _blink(times: Floats, start: float, length_s: float) -> Floats:
+    return np.clip(1.5 - 3 * np.abs(times - start - length_s / 2) / length_s, 0, 1)
+
+
+def _two_blinks(times: Floats, start: float, rng: np.random.Generator) -> Floats:
+    second = start + rng.uniform(0.45, 0.8)
+    return np.maximum(_blink(times, start, rng.uniform(0.25, 0.4)), _blink(times, second, rng.uniform(0.25, 0.4)))
+
+
+def _spontaneous_blinks(times: Floats, rng: np.random.Generator) -> Floats:
+    # Bentivoglio et al. 1997: 17 blinks a minute at rest.
+    starts = rng.uniform(0, times[-1], rng.poisson(17 / 60 * times[-1]))
+    return np.asarray(
+        np.max([np.zeros_like(times), *(_blink(times, s, rng.uniform(0.12, 0.3)) for s in starts)], axis=0)
+    )
+
+
+def _sway(times: Floats, rng: np.random.Generator, how: Manner) -> Floats:
+    """Return slow drift plus frame noise, about one standard deviation each."""
+    drift = np.sin(2 * np.pi * (times * rng.uniform(0.03, 0.15) + rng.random()))
+    return how.noise * (drift + rng.normal(0, 1, times.size))
+
+
+def _colours(
+    light: tuple[LightStep, ...], times: Floats, rng: np.random.Generator, how: Manner
+) -> tuple[Floats, Floats]:
+    """Return the mean skin and background colour under room light and the screen."""
+    lag = rng.uniform(0.03, 0.25)
+    screen = np.zeros((times.size, 3))
+    for part in light:
+        screen[(times - lag >= part.start_s) & (times - lag < part.end_s)] = part.colour.rgb
+    # Room light from warm to neutral (relative red, green, blue), slowly rebalanced by the camera.
+    room = np.array([1.0, rng.uniform(0.7, 1.0), rng.uniform(0.4, 1.0)])
+    ratio = rng.uniform(*how.screen_lux) / rng.uniform(*how.ambient_lux)
+    drift = 1 + how.noise * 0.01 * np.outer(times / max(times[-1], 1.0), rng.normal(0, 1, 3))
+    exposure = np.exp(how.noise * 0.05 * _sway(times, rng, Manner(noise=0.3)))[:, None]
+
+    def seen(albedo: Floats, share: float) -> Floats:
+        linear = 0.4 * albedo * (1 + share * ratio * screen / room) * drift * exposure
+        linear = linear * (1 + how.noise * rng.normal(0, 0.002, linear.shape))
+        # IEC 61966-2-1, the sRGB transfer function.
+        encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+        return np.asarray(np.clip(255 * encoded, 0, 255))
+
+    # Inverse square: a wall at three times the face's distance gets a ninth of the screen's light.
+    return seen(np.array([1.0, 0.7, 0.55]), 1.0), seen(np.array([0.9, 0.9, 0.9]), rng.uniform(0.0, 0.15))

@@ -1,0 +1,242 @@
+"""Whether the skin answers the colours that the screen showed, in their order.
+
+Goal: find which sequence of colours, of all that could have been shown at these times, explains the
+skin's colour over time best; the challenge's own has to win. A given video fits one sequence best, so
+the chance of a recording is at most one over their number.
+
+Model: in linear light a skin patch shows ``albedo * (room + screen)`` in each channel, so the logarithm
+of a channel moves by about ``screen / room``. Differences of logarithms (red - green, blue - green)
+cancel exposure and brightness; a linear trend in time, projected out of signal and templates alike,
+takes the camera's slow white balance with it. The room's own colour, which sets how strongly each
+channel answers, is searched over black-body temperatures; the lag of the screen and camera over
+half a second.
+
+Conventions: colours as sRGB values 0 to 255; ``response`` is the screen's light over the room's, 0.1
+for a screen that adds a tenth.
+
+Public items: :class:`LightResult`, :func:`judge_light`.
+
+References
+----------
+sRGB transfer function: IEC 61966-2-1. Colour-light challenges: Tang et al., "Face Flashing", NDSS 2018,
+doi:10.14722/ndss.2018.23176.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idverify.challenge.actions import Colour
+from idverify.challenge.answer import AnswerSeries
+from idverify.challenge.issuing import LightStep
+from idverify.challenge.verify_motion import StepStatus
+from idverify.reasons import Reason
+
+__all__ = ["LightResult", "judge_light"]
+
+Floats = NDArray[np.float64]
+
+# Screens take up to a frame or two, cameras and their encoders some tenths of a second.
+LAGS_S = np.arange(0.0, 0.525, 0.05)
+# Room light from candle-like lamps to shade.
+ROOM_KELVIN = (2500.0, 3200.0, 4200.0, 6500.0, 9000.0)
+# Wavelengths of the sRGB primaries' peaks, in metres.
+_PEAKS_M = np.array([611e-9, 549e-9, 464e-9])
+# A screen of 40 lx against more than 4,000 lx (a sunlit window): too weak to be told from noise.
+MIN_RESPONSE = 0.01
+# At least this part of the colour's variation has to follow some sequence.
+MIN_EXPLAINED = 0.5
+# Inverse square: a wall 1.22 times as far from the screen as the face gets 1/1.5 of its light.
+MIN_OVER_BACKGROUND = 1.5
+# Frames per colour below which a colour's mean is no measurement.
+MIN_FRAMES_PER_COLOUR = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LightResult:
+    """The light part of the answer.
+
+    Parameters
+    ----------
+    status
+        ``done``: the skin follows the colours shown. ``wrong_order``: it follows other colours.
+        ``missed``: it follows no more than the background does. ``not_assessable``: no response
+        can be told, as in strong room light.
+    explained
+        The part of the skin colour's variation that the shown sequence explains, 0 to 1; NaN where
+        nothing was measured.
+    explained_by_others
+        The same for the best of all other sequences.
+    response, background_response
+        Screen light over room light on the face and behind it.
+    lag_s
+        Delay of the response in seconds.
+    reason
+        Why it could not be judged; None where it was.
+    """
+
+    status: StepStatus
+    explained: float = float("nan")
+    explained_by_others: float = float("nan")
+    response: float = float("nan")
+    background_response: float = float("nan")
+    lag_s: float = float("nan")
+    reason: Reason | None = None
+
+
+def judge_light(light: Sequence[LightStep], series: AnswerSeries) -> LightResult | None:
+    """Judge the colours of a challenge; None where it has none.
+
+    Parameters
+    ----------
+    light
+        What the screen showed.
+    series
+        The answer, of one person.
+    """
+    if not light:
+        return None
+    assert series.skin_rgb is not None
+    assert series.background_rgb is not None
+    start, end = light[0].start_s, light[-1].end_s
+    inside = (series.times_s >= start) & (series.times_s < end + LAGS_S[-1])
+    inside &= np.isfinite(series.skin_rgb).all(axis=1)
+    times, skin = series.times_s[inside], series.skin_rgb[inside]
+    if not _enough_frames(light, times):
+        return LightResult(status=StepStatus.NOT_ASSESSABLE, reason=Reason.NO_FACE)
+    shown = tuple(part.colour for part in light)
+    asked, others = _fit(light, times, _log_chroma(skin), shown)
+    behind = series.background_rgb[inside]
+    known = np.isfinite(behind).all(axis=1)
+    background = float("nan")
+    if _enough_frames(light, times[known]):
+        template = _template(light, times[known], asked.lag_s, asked.kelvin, shown)
+        background = _slope(template, _without_trend(times[known], _log_chroma(behind[known])))
+    status, reason = _verdict(asked, others, background)
+    return LightResult(
+        status=status, explained=asked.explained, explained_by_others=others.explained, response=asked.response,
+        background_response=background, lag_s=asked.lag_s, reason=reason,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fit:
+    explained: float
+    response: float
+    lag_s: float
+    kelvin: float
+
+
+def _verdict(asked: _Fit, others: _Fit, background: float) -> tuple[StepStatus, Reason | None]:
+    best = asked if asked.explained > others.explained else others
+    if best.response < MIN_RESPONSE:
+        return StepStatus.NOT_ASSESSABLE, Reason.TOO_BRIGHT
+    if best.explained < MIN_EXPLAINED:
+        return StepStatus.NOT_ASSESSABLE, Reason.TOO_MUCH_MOVEMENT
+    if best is others:
+        return StepStatus.WRONG_ORDER, None
+    if np.isnan(background):
+        return StepStatus.NOT_ASSESSABLE, Reason.FACE_TOO_CLOSE
+    follows_more = asked.response > MIN_OVER_BACKGROUND * background
+    return (StepStatus.DONE if follows_more else StepStatus.MISSED), None
+
+
+def _enough_frames(light: Sequence[LightStep], times: Floats) -> bool:
+    counts = [int(((times >= part.start_s) & (times < part.end_s)).sum()) for part in light]
+    return min(counts) >= MIN_FRAMES_PER_COLOUR
+
+
+def _fit(light: Sequence[LightStep], times: Floats, chroma: Floats, shown: tuple[Colour, ...]) -> tuple[_Fit, _Fit]:
+    """Return the best fit of the shown sequence, and the best of all others.
+
+    Every quantity is a small matrix product: with the frames' means per window in hand, a sequence's
+    correlation needs no frame again.
+    """
+    signal = _without_trend(times, chroma)
+    energy = float((signal**2).sum())
+    sequences = _all_sequences(len(light))  # (M, k)
+    own = int(np.flatnonzero((sequences == [_COLOURS.index(colour) for colour in shown]).all(axis=1))[0])
+    best: list[_Fit] = [_Fit(explained=0.0, response=0.0, lag_s=0.0, kelvin=0.0)] * 2
+    order = np.arange(len(light))
+    for lag, kelvin in product(LAGS_S, ROOM_KELVIN):
+        windows = _without_trend(times, _windows(light, times, lag))  # (n, k)
+        effect = _colour_chroma(kelvin)  # (6, 2)
+        inner = (effect @ (windows.T @ signal).T)[sequences, order].sum(axis=1)  # (M,)
+        overlap, likeness = windows.T @ windows, effect @ effect.T
+        norm = likeness.ravel()[_pairs(len(light))] @ overlap.ravel()  # (M,)
+        slope = inner / np.maximum(norm, 1e-12)
+        explained = np.where(slope > 0, slope * inner, 0.0) / max(energy, 1e-12)
+        rest = explained.copy()
+        rest[own] = -1.0
+        for place, index in enumerate((own, int(rest.argmax()))):
+            if explained[index] > best[place].explained:
+                best[place] = _Fit(
+                    explained=float(explained[index]), response=float(slope[index]), lag_s=float(lag), kelvin=kelvin
+                )
+    return best[0], best[1]
+
+
+_COLOURS = tuple(Colour)
+
+
+@lru_cache(maxsize=4)
+def _all_sequences(length: int) -> NDArray[np.intp]:
+    """Return every sequence of colours in which none follows itself, (M, length) indices."""
+    grid = np.array(list(product(range(len(_COLOURS)), repeat=length)), np.intp)
+    return grid[(np.diff(grid, axis=1) != 0).all(axis=1)]
+
+
+@lru_cache(maxsize=4)
+def _pairs(length: int) -> NDArray[np.intp]:
+    """Return for every sequence and every two of its places the index of that pair of colours, (M, length^2)."""
+    sequences = _all_sequences(length)
+    pairs = sequences[:, :, None] * len(_COLOURS) + sequences[:, None, :]
+    return np.asarray(pairs.reshape(len(sequences), -1))
+
+
+def _template(
+    light: Sequence[LightStep], times: Floats, lag_s: float, kelvin: float, shown: tuple[Colour, ...]
+) -> Floats:
+    colours = _colour_chroma(kelvin)[[_COLOURS.index(colour) for colour in shown]]
+    return _without_trend(times, _windows(light, times, lag_s) @ colours)
+
+
+def _slope(template: Floats, signal: Floats) -> float:
+    return float((template * signal).sum() / max(float((template**2).sum()), 1e-12))
+
+
+def _windows(light: Sequence[LightStep], times: Floats, lag_s: float) -> Floats:
+    """Return which colour is on the face at each time, (n, k) of 0 and 1."""
+    starts = np.array([part.start_s for part in light]) + lag_s
+    ends = np.array([part.end_s for part in light]) + lag_s
+    return ((times[:, None] >= starts) & (times[:, None] < ends)).astype(np.float64)
+
+
+@lru_cache(maxsize=16)
+def _colour_chroma(kelvin: float) -> Floats:
+    """Return each screen colour's effect on (log red - log green, log blue - log green), (6, 2)."""
+    # Planck's law relative to green; second radiation constant h c / k = 1.438777e-2 m K (CODATA 2018).
+    exponent = 1.438777e-2 / (_PEAKS_M * kelvin)
+    room = 1 / (_PEAKS_M**5 * np.expm1(exponent))
+    effect = np.array([colour.rgb for colour in _COLOURS]) / (room / room.max())
+    return np.stack([effect[:, 0] - effect[:, 1], effect[:, 2] - effect[:, 1]], axis=1)
+
+
+def _log_chroma(rgb: Floats) -> Floats:
+    """Return (log red - log green, log blue - log green) of linear light, (n, 2)."""
+    encoded = np.clip(rgb / 255, 1e-3, 1.0)
+    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    logs = np.log(linear)
+    return np.stack([logs[:, 0] - logs[:, 1], logs[:, 2] - logs[:, 1]], axis=1)
+
+
+def _without_trend(times: Floats, values: Floats) -> Floats:
+    """Project a constant and a linear trend out of each column."""
+    basis, _ = np.linalg.qr(np.stack([np.ones_like(times), times - times.mean()], axis=1))
+    return np.asarray(values - basis @ (basis.T @ values))
