@@ -55,9 +55,12 @@ class GraphBuilder:
         """Add a float32 constant and return its name."""
         return self.constant(np.array(value, dtype=np.float32))
 
-    def image_input(self, size_wh: tuple[int, int]) -> str:
-        """Declare the input ``image_rgb``, uint8 [n, h, w, 3]; return it as float32 [n, 3, h, w], 0..255."""
-        width, height = size_wh
+    def image_input(self, size_wh: tuple[int, int] | None) -> str:
+        """Declare the input ``image_rgb``, uint8 [n, h, w, 3]; return it as float32 [n, 3, h, w], 0..255.
+
+        Without `size_wh` height and width are free.
+        """
+        width, height = size_wh if size_wh is not None else ("w", "h")
         self._inputs.append(Value("image_rgb", "u1", ("n", height, width, 3)))
         planes = self.op("Transpose", "image_rgb", perm=(0, 3, 1, 2))
         # 1 is FLOAT in TensorProto.DataType.
