@@ -8,7 +8,6 @@ Public items: :data:`check_command`, :data:`liveness_command`, :data:`match_comm
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,6 @@ from idverify.errors import ParameterError
 
 if TYPE_CHECKING:
     from idverify.decision import Decision
-    from idverify.verifier import Verifier
 
 __all__ = ["check_command", "liveness_command", "match_command"]
 
@@ -118,19 +116,13 @@ def _run(
     _require_report_writable(options.report, inputs)
 
     from idverify.cli import render
+    from idverify.verifier import Verifier
 
-    verifier = _verifier(options.policy)
+    verifier = Verifier(policy=options.policy)
     with render.progress(shown=not options.quiet) as advance:
         decision = decide(verifier, progress=advance, exhibits=options.report is not None)
     _show(decision, options)
     ctx.exit(_exit_code(decision))
-
-
-def _verifier(policy: str) -> Verifier:
-    from idverify.verifier import Verifier
-
-    is_file = policy.endswith(".toml") or os.sep in policy
-    return Verifier(policy=Path(policy) if is_file else policy)
 
 
 def _show(decision: Decision, options: _Options) -> None:

@@ -1,0 +1,303 @@
+"""The command line as a black box: exit codes, what is on which stream, and never a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import builders
+import pytest
+from jsonschema import Draft202012Validator
+
+from idverify import errors
+from idverify.cli import ExitCode, cli, main
+from idverify.report import load_schema
+from idverify.report.words import findings
+
+VALIDATOR = Draft202012Validator(load_schema())
+# One line for each of the three doors.
+DOORS = {"check": ["clip.mp4", "ref.jpg"], "liveness": ["clip.mp4"], "match": ["clip.mp4", "ref.jpg"]}
+
+
+class FakeVerifier:
+    """Answers with what the test laid out, and keeps what it was asked."""
+
+    answer: Callable[[], Any] = builders.decision
+    calls: list[dict[str, Any]]
+
+    def __init__(self, policy: object = "ial2", models_dir: object = None) -> None:
+        type(self).calls = [{"policy": policy}]
+
+    def _decide(self, *paths: Path, progress: Callable[[float], None], **more: Any) -> Any:
+        progress(0.5)
+        progress(1.0)
+        type(self).calls.append({"paths": paths, **more})
+        return type(self).answer()
+
+    check = assess_liveness = compare = inspect = _decide
+
+
+@pytest.fixture
+def verifier(monkeypatch: pytest.MonkeyPatch) -> type[FakeVerifier]:
+    """Put a verifier in place whose answers the test chooses."""
+    module = types.ModuleType("idverify.verifier")
+    fake = type("Fake", (FakeVerifier,), {"calls": []})
+    module.Verifier = fake  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "idverify.verifier", module)
+    return fake
+
+
+def _raise(error: BaseException) -> Callable[[], Any]:
+    def answer() -> Any:
+        raise error
+
+    return answer
+
+
+def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "idverify.cli", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+# -- exit codes ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(
+    ("answer", "code", "word"),
+    [
+        (builders.decision, 0, "accept"),
+        (builders.still_photo, 1, "reject"),
+        (builders.too_dark, 3, "inconclusive"),
+    ],
+)
+def test_the_outcome_is_the_exit_code(
+    verifier: Any, capsys: Any, door: str, answer: Callable[[], Any], code: int, word: str
+) -> None:
+    verifier.answer = staticmethod(answer)
+    assert main([door, *DOORS[door]]) == code
+    out = capsys.readouterr().out
+    assert out.startswith(word.upper())
+    assert main([door, *DOORS[door], "--quiet"]) == code
+    assert capsys.readouterr().out == f"{word}\n"
+    assert main([door, *DOORS[door], "--json"]) == code
+    document = json.loads(capsys.readouterr().out)
+    VALIDATOR.validate(document)
+    assert document["outcome"] == word
+
+
+@pytest.mark.parametrize("name", errors.__all__)
+@pytest.mark.parametrize("door", DOORS)
+def test_every_error_is_one_sentence_and_exit_code_4(verifier: Any, capsys: Any, door: str, name: str) -> None:
+    verifier.answer = staticmethod(_raise(getattr(errors, name)("the clip\nis damaged")))
+    assert main([door, *DOORS[door]]) == 4
+    streams = capsys.readouterr()
+    assert streams.out == ""
+    assert streams.err == "Error: the clip is damaged\n"
+    assert main([door, *DOORS[door], "--json"]) == 4
+    document = json.loads(capsys.readouterr().out)
+    VALIDATOR.validate(document)
+    assert document["error"]["message"] == "the clip is damaged"
+
+
+@pytest.mark.parametrize("fault", [ZeroDivisionError("x"), MemoryError(), RecursionError("deep"), OSError(5, "io")])
+def test_a_fault_of_ours_is_neither_a_verdict_nor_a_traceback(verifier: Any, capsys: Any, fault: Exception) -> None:
+    verifier.answer = staticmethod(_raise(fault))
+    assert main(["check", "a", "b", "--json"]) == 4
+    streams = capsys.readouterr()
+    assert json.loads(streams.out)["error"]["code"] == "internal"
+    assert streams.err.startswith(f"Error: internal error ({type(fault).__name__}")
+    assert "Traceback" not in streams.err
+
+
+def test_a_package_that_does_not_load_points_to_the_doctor(verifier: Any, capsys: Any) -> None:
+    verifier.answer = staticmethod(_raise(ImportError("libav.so.1: cannot open")))
+    assert main(["check", "a", "b"]) == 4
+    assert "idverify doctor" in capsys.readouterr().err
+
+
+def test_an_interrupt_decides_nothing(verifier: Any, capsys: Any) -> None:
+    verifier.answer = staticmethod(_raise(KeyboardInterrupt()))
+    assert main(["check", "a", "b"]) == ExitCode.INTERRUPTED
+    streams = capsys.readouterr()
+    assert streams.out == ""
+    assert "nothing was decided" in streams.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "only-one.mp4"],
+        ["check", "a", "b", "c"],
+        ["check", "a", "b", "--polcy", "x"],
+        ["nonsense"],
+        [],
+        ["check", "a", "b", "--report", "page.txt"],
+        ["check", "a", "b", "--report", "/no/such/folder/page.html"],
+    ],
+)
+def test_wrong_usage_is_exit_code_2_and_prints_nothing(verifier: Any, capsys: Any, arguments: list[str]) -> None:
+    assert main(arguments) == 2
+    streams = capsys.readouterr()
+    assert streams.out == ""
+    assert streams.err
+    assert verifier.calls == []
+
+
+def test_a_number_that_is_not_one_is_never_passed_on_as_accepted(verifier: Any, capsys: Any) -> None:
+    verifier.answer = staticmethod(lambda: builders.decision(match=builders.match(llr=float("nan"))))
+    assert main(["check", "a", "b", "--json"]) == 4
+    assert "outcome" not in json.loads(capsys.readouterr().out)
+
+
+# -- what is passed on, and where things are printed -----------------------------------------------------
+
+
+def test_options_reach_the_verifier(verifier: Any, tmp_path: Path) -> None:
+    report = tmp_path / "page.html"
+    main(["check", "a.mp4", "b.jpg", "--policy", "strict", "--challenge", "c.json", "--report", str(report)])
+    assert verifier.calls == [
+        {"policy": "strict"},
+        {"paths": (Path("a.mp4"), Path("b.jpg")), "exhibits": True, "challenge": Path("c.json")},
+    ]
+    assert report.read_text("utf-8").startswith("<!doctype html>")
+
+
+def test_no_pictures_are_asked_for_without_a_report(verifier: Any) -> None:
+    main(["check", "a.mp4", "b.jpg"])
+    assert verifier.calls[1] == {"paths": (Path("a.mp4"), Path("b.jpg")), "exhibits": False}
+
+
+def test_a_report_that_cannot_be_written_withholds_the_outcome(
+    verifier: Any, capsys: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("idverify.report.html.write_html", lambda *_: _raise(PermissionError(13, "denied"))())
+    assert main(["check", "a", "b", "--json", "--report", str(tmp_path / "page.html")]) == 4
+    document = json.loads(capsys.readouterr().out)
+    assert document["error"]["code"] == "parameter"
+    assert "denied" in document["error"]["message"]
+
+
+def test_a_report_never_replaces_an_input(verifier: Any, tmp_path: Path) -> None:
+    video = tmp_path / "clip.html"
+    assert main(["liveness", str(video), "--report", str(video)]) == 2
+
+
+@pytest.mark.parametrize("quiet", [[], ["--quiet"], ["--json"]])
+def test_warnings_are_loud_in_every_mode_and_not_on_standard_output(verifier: Any, capsys: Any, quiet: list[str]) -> None:
+    verifier.answer = staticmethod(builders.unsafe_match)
+    main(["match", "a", "b", "--policy", "unsafe-comparison-only", *quiet])
+    streams = capsys.readouterr()
+    assert "WARNING: UNSAFE POLICY" in streams.err
+    assert "WARNING: NO LIVENESS WAS CHECKED" in streams.err
+    assert "WARNING" not in streams.out
+    if quiet == ["--json"]:
+        assert json.loads(streams.out)["warnings"][0].startswith("UNSAFE POLICY")
+
+
+@pytest.mark.parametrize("columns", ["20", "40", "200"])
+def test_every_width_shows_every_word(verifier: Any, capsys: Any, monkeypatch: Any, columns: str) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    main(["check", "a", "b"])
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= int(columns)
+    assert "\x1b" not in out
+    said = [row.text for row in findings(builders.decision())]
+    shown = set(out.split())
+    assert [word for text in said for word in text.split() if word not in shown] == [] or int(columns) < 40
+
+
+def test_inspect_prints_no_verdict(verifier: Any, capsys: Any) -> None:
+    verifier.answer = staticmethod(builders.inspection)
+    assert main(["inspect", "a.mp4"]) == 0
+    words = capsys.readouterr().out
+    assert "0 (subject)" in words
+    assert "accept" not in words.lower()
+    assert main(["inspect", "a.mp4", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["subject_id"] == 0
+
+
+# -- the process -----------------------------------------------------------------------------------------
+
+
+def test_help_names_every_command_without_loading_one() -> None:
+    code = (
+        "import sys; from idverify.cli import main; main(['--help']);"
+        "heavy = {'numpy', 'cv2', 'av', 'PIL', 'onnxruntime', 'rich', 'idverify.cli.check'} & set(sys.modules);"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert all(name in done.stdout for name in ("check", "liveness", "match", "inspect", "doctor"))
+
+
+def test_every_listed_command_can_be_loaded_and_helps() -> None:
+    context = cli.make_context("idverify", ["doctor"])
+    names = cli.list_commands(context)
+    assert len(names) >= 5
+    for name in names:
+        command = cli.get_command(context, name)
+        assert command is not None
+        assert command.get_help(context)
+
+
+def test_version() -> None:
+    assert _run("--version").stdout.startswith("idverify ")
+
+
+def test_a_reader_that_goes_away_is_no_traceback_and_no_accept() -> None:
+    command = f"{sys.executable} -m idverify.cli doctor --json; echo code $? >&2"
+    done = subprocess.run(
+        ["bash", "-c", f"({command}) | true"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+
+
+@pytest.mark.parametrize("width", ["40", "100"])
+def test_doctor_names_the_command_that_mends(width: str, tmp_path: Path) -> None:
+    done = _run("doctor", COLUMNS=width, IDVERIFY_MODELS=str(tmp_path))
+    assert done.returncode == 4
+    assert "idverify models pull" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_doctor_json_agrees_with_its_exit_code() -> None:
+    done = _run("doctor", "--json")
+    document = json.loads(done.stdout)
+    missing = [check for check in document["checks"] if check["state"] == "missing"]
+    assert document["ok"] == (not missing)
+    assert done.returncode == (4 if missing else 0)
+    assert all(check["mend"] for check in missing)
+
+
+def test_doctor_knows_every_dependency_of_the_package() -> None:
+    from idverify.cli import doctor
+
+    tomllib = pytest.importorskip("tomllib")
+    project = Path(__file__).resolve().parents[2] / "pyproject.toml"
+    rows = tomllib.loads(project.read_text("utf-8"))["project"]
+    needed = {row.split(">")[0] for row in rows["dependencies"] if "python_version" not in row}
+    assert set(doctor._NEEDED.values()) == needed
+    assert set(doctor._EXTRAS) == set(rows["optional-dependencies"]) - {"test", "lint"}
+
+
+@pytest.mark.parametrize("module", ["av", "cv2", "onnxruntime", "rich"])
+def test_doctor_runs_where_a_dependency_does_not_load(module: str) -> None:
+    code = f"import sys; sys.modules[{module!r}] = None; from idverify.cli import main; sys.exit(main(['doctor', '--json']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 4, done.stderr
+    broken = [c for c in json.loads(done.stdout)["checks"] if c["state"] == "missing" and c["area"] == "dependency"]
+    assert len(broken) == 1

@@ -1,0 +1,1 @@
+"""Puts the helpers beside this file (builders, factories) on the import path of every test."""
