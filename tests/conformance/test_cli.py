@@ -196,7 +196,7 @@ def test_a_report_never_replaces_an_input(verifier: Any, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("quiet", [[], ["--quiet"], ["--json"]])
-def test_warnings_are_loud_in_every_mode_and_not_on_standard_output(verifier: Any, capsys: Any, quiet: list[str]) -> None:
+def test_warnings_are_loud_in_every_mode(verifier: Any, capsys: Any, quiet: list[str]) -> None:
     verifier.answer = staticmethod(builders.unsafe_match)
     main(["match", "a", "b", "--policy", "unsafe-comparison-only", *quiet])
     streams = capsys.readouterr()
@@ -296,7 +296,10 @@ def test_doctor_knows_every_dependency_of_the_package() -> None:
 
 @pytest.mark.parametrize("module", ["av", "cv2", "onnxruntime", "rich"])
 def test_doctor_runs_where_a_dependency_does_not_load(module: str) -> None:
-    code = f"import sys; sys.modules[{module!r}] = None; from idverify.cli import main; sys.exit(main(['doctor', '--json']))"
+    code = (
+        f"import sys; sys.modules[{module!r}] = None;"
+        "from idverify.cli import main; sys.exit(main(['doctor', '--json']))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 4, done.stderr
     broken = [c for c in json.loads(done.stdout)["checks"] if c["state"] == "missing" and c["area"] == "dependency"]

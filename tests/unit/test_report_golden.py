@@ -1,6 +1,6 @@
 """What is printed and written, word for word.
 
-After a wanted change: ``IDVERIFY_UPDATE_GOLDEN=1 python -m pytest tests/unit/test_report_golden.py``, then read the diff.
+After a wanted change run this file with ``IDVERIFY_UPDATE_GOLDEN=1`` in the environment, then read the diff.
 """
 
 from __future__ import annotations
