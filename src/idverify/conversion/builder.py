@@ -113,7 +113,5 @@ class GraphBuilder:
     def build(self) -> bytes:
         """Serialise what was collected."""
         return write_onnx(
-            Graph(
-                self._name, tuple(self._nodes), self._constants, tuple(self._inputs), tuple(self._outputs)
-            )
+            Graph(self._name, tuple(self._nodes), self._constants, tuple(self._inputs), tuple(self._outputs))
         )

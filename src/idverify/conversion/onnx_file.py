@@ -17,14 +17,14 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["Attribute", "Graph", "Node", "Value", "read_onnx", "write_onnx"]
 
-Attribute = Union[int, float, str, tuple[int, ...], tuple[float, ...], NDArray[Any]]
+Attribute: TypeAlias = int | float | str | tuple[int, ...] | tuple[float, ...] | NDArray[Any]
 
 # ONNX IR specification: 8 came with ONNX 1.10 and is read by every ONNX Runtime >= 1.10.
 _IR_VERSION = 8

@@ -25,9 +25,10 @@ def _dequantised(node: Node, constants: dict[str, NDArray[Any]]) -> NDArray[np.f
     axis, block = node.integer("axis"), node.integer("block_size")
     size = quantised.shape[axis]
     keep = tuple(slice(size) if d == axis else slice(None) for d in range(quantised.ndim))
-    scale = np.repeat(scales, block, axis)[keep]
+    scale: NDArray[np.float32] = np.repeat(scales, block, axis)[keep]
     zero = np.repeat(zeros, block, axis)[keep].astype(np.int32)
-    return (quantised.astype(np.int32) - zero).astype(np.float32) * scale
+    steps: NDArray[np.float32] = (quantised.astype(np.int32) - zero).astype(np.float32)
+    return steps * scale
 
 
 def dequantise(graph: Graph) -> Graph:

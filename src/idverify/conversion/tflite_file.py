@@ -92,7 +92,9 @@ def read_tflite(data: bytes) -> TFLiteGraph:
         code = model.OperatorCodes(operator.OpcodeIndex())
         # Codes below 127 stand in the old field, as the schema says.
         name = op_names[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
-        inputs, outputs = (tuple(int(i) for i in part) for part in (operator.InputsAsNumpy(), operator.OutputsAsNumpy()))
+        inputs, outputs = (
+            tuple(int(i) for i in part) for part in (operator.InputsAsNumpy(), operator.OutputsAsNumpy())
+        )
         if name == "DEQUANTIZE" and inputs[0] in constants:
             constants[outputs[0]] = constants[inputs[0]].astype(np.float32)
         else:
