@@ -1,16 +1,11 @@
 """From the bytes of a file to decoded pictures, within bounds of time, size and trust.
 
-Conventions: the container is told by its signature, never by its name, and only the listed demuxers and
-decoders run. They read through this process's own file object and may open nothing else: no address, no
-playlist, no other file. Damage costs the packets that it touches, not the recording.
+Conventions: only the demuxer that the signature names and the listed decoders run. They read through this
+process's own file object and may open nothing else: no address, no playlist, no other file. Damage costs
+the packets that it touches, not the recording. FFmpeg's log is left as PyAV sets it, which is silent.
 
 Public items: :func:`open_container`, :func:`picture_stream`, :func:`check_size`, :class:`PictureDecoder`,
-:class:`Budget`.
-
-References
-----------
-.. [1] ISO/IEC 14496-12 (MP4), RFC 9559 (Matroska and WebM), ISO/IEC 13818-1 (MPEG-2 systems), the ASF
-   specification 1.20 and OpenDML AVI 1.02: signatures.
+:class:`Budget`, :class:`Reader`.
 """
 
 from __future__ import annotations
@@ -18,35 +13,20 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator, Iterator
+from typing import cast
 
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.stream import Disposition
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
+from idverify._containers import container_name
 from idverify._source import ByteSource, MediaLimits
 from idverify.errors import CorruptMediaError, MediaLimitError, UnsupportedMediaError
 
-__all__ = ["Budget", "PictureDecoder", "check_size", "open_container", "picture_stream"]
-
-# ISO/IEC 14496-12 and the QuickTime file format: the boxes that a file may begin with.
-_MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
-# ISO/IEC 14496-12, annex K; ISO/IEC 23008-12, section 10: brands of files that hold photos.
-_PHOTO_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif")
-# Signature at the beginning of the file, FFmpeg's demuxer.
-_SIGNATURES = (
-    (b"\x1a\x45\xdf\xa3", "matroska"),
-    (bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"), "asf"),
-    (b"\x00\x00\x01\xba", "mpeg"),
-    (b"\x00\x00\x01\xb3", "mpegvideo"),
-    (b"OggS", "ogg"),
-    (b"FLV\x01", "flv"),
-)
-# ISO/IEC 13818-1, section 2.4.3.2: packets of 188 bytes, each begins with this byte.
-_TS_SYNC, _TS_PACKET_BYTES = 0x47, 188
-_PHOTO_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
-_KINDS = "MP4, MOV, WebM, MKV, AVI, WMV, MPEG, MPEG-TS, Ogg or FLV"
+__all__ = ["Budget", "PictureDecoder", "Reader", "check_size", "open_container", "picture_stream"]
 
 # FFmpeg's names of the codecs that phones, browsers and webcams write; every other decoder stays shut.
 _CODECS = (
@@ -75,27 +55,48 @@ class Budget:
     def __exit__(self, *_: object) -> None:
         self._spent_s += time.monotonic() - self._since_s
 
+    @property
+    def spent(self) -> bool:
+        """Whether the seconds are spent."""
+        return self._spent_s + time.monotonic() - self._since_s > self._limit_s
+
     def check(self) -> None:
         """Raise `MediaLimitError` once the seconds are spent."""
-        if self._spent_s + time.monotonic() - self._since_s > self._limit_s:
+        if self.spent:
             raise MediaLimitError(f"decoding takes longer than the limit of {self._limit_s:g} s")
 
 
-class _Reader:
-    """What a demuxer reads from: the stream of the source, while the budget lasts."""
+class Reader:
+    """What a demuxer reads from: the stream of the source, while the budget lasts.
+
+    It never raises, since an exception would have to pass through the demuxer: a spent budget and a stream
+    that cannot be read look like the end of the file and are told apart afterwards.
+
+    Attributes
+    ----------
+    failed : bool
+        Whether the stream could not be read.
+    """
 
     def __init__(self, source: ByteSource, budget: Budget) -> None:
         self._stream = source.stream
         self._budget = budget
         self.seek = source.stream.seek
         self.tell = source.stream.tell
+        self.failed = False
 
     def read(self, n_bytes: int) -> bytes:
-        self._budget.check()
-        return self._stream.read(n_bytes)
+        """The next bytes, none at the end."""
+        if self._budget.spent:
+            return b""
+        try:
+            return self._stream.read(n_bytes)
+        except OSError:
+            self.failed = True
+            return b""
 
 
-def open_container(source: ByteSource, budget: Budget, limits: MediaLimits) -> InputContainer:
+def open_container(source: ByteSource, reader: Reader, budget: Budget, limits: MediaLimits) -> InputContainer:
     """Open the container that the signature announces.
 
     Raises
@@ -107,7 +108,7 @@ def open_container(source: ByteSource, budget: Budget, limits: MediaLimits) -> I
     MediaLimitError
         The budget is spent.
     """
-    name = _container_name(source)
+    name = container_name(source)
     options = {
         "format_whitelist": name,
         "codec_whitelist": ",".join((*_CODECS, *_DECODERS_OF_OTHER_NAME)),
@@ -117,7 +118,7 @@ def open_container(source: ByteSource, budget: Budget, limits: MediaLimits) -> I
     }
     try:
         return av.open(
-            _Reader(source, budget),
+            reader,
             mode="r",
             format=name,
             options=options,
@@ -125,27 +126,11 @@ def open_container(source: ByteSource, budget: Budget, limits: MediaLimits) -> I
             buffer_size=_READ_BYTES,
             timeout=limits.decode_budget_s,
         )
-    except (FFmpegError, OSError) as error:
+    except FFmpegError as error:
         budget.check()
         raise CorruptMediaError(
             f"{source.label} is truncated or damaged: it begins like a video and cannot be opened"
         ) from error
-
-
-def _container_name(source: ByteSource) -> str:
-    head = source.head
-    if head[4:8] in _MP4_BOXES and head[8:12] not in _PHOTO_BRANDS:
-        return "mov"
-    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
-        return "avi"
-    for signature, name in _SIGNATURES:
-        if head.startswith(signature):
-            return name
-    if len(head) > _TS_PACKET_BYTES and head[0] == head[_TS_PACKET_BYTES] == _TS_SYNC:
-        return "mpegts"
-    is_photo = head.startswith(_PHOTO_SIGNATURES) or head[8:12] == b"WEBP" or head[8:12] in _PHOTO_BRANDS
-    what = "is a photo, not a video" if is_photo else "is not a video of a kind that is read"
-    raise UnsupportedMediaError(f"{source.label} {what}: expected {_KINDS}")
 
 
 def picture_stream(container: InputContainer, label: str, limits: MediaLimits) -> VideoStream:
@@ -153,6 +138,8 @@ def picture_stream(container: InputContainer, label: str, limits: MediaLimits) -
 
     Raises
     ------
+    CorruptMediaError
+        Nothing says how the pictures are coded.
     UnsupportedMediaError
         There is none, or its codec is not read.
     MediaLimitError
@@ -163,10 +150,11 @@ def picture_stream(container: InputContainer, label: str, limits: MediaLimits) -
         kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
         raise UnsupportedMediaError(f"{label} holds no moving pictures, only: {kinds}")
     stream = streams[0]
-    if stream.codec_context is None or stream.codec.canonical_name not in _CODECS:
-        name = "unknown" if stream.codec_context is None else stream.codec.canonical_name
-        raise UnsupportedMediaError(f"{label} is coded as {name}, which is not read")
-    context = stream.codec_context
+    context = cast("VideoCodecContext | None", stream.codec_context)
+    if context is None:
+        raise CorruptMediaError(f"{label} does not say how its pictures are coded")
+    if stream.codec.canonical_name not in _CODECS:
+        raise UnsupportedMediaError(f"{label} is coded as {stream.codec.canonical_name}, which is not read")
     check_size((context.width, context.height), label, limits)
     context.options = {"max_pixels": _max_pixels(limits)}
     context.thread_count = min(os.cpu_count() or 1, _MAX_THREADS)
@@ -198,17 +186,18 @@ class PictureDecoder:
 
     Attributes
     ----------
-    n_damaged : int
-        Packets that could not be decoded so far.
+    damaged : bool
+        Whether packets could not be decoded, or pictures are partly made up, so far.
     read_error : bool
         Whether the container ended in an error.
     """
 
-    def __init__(self, container: InputContainer, stream: VideoStream, budget: Budget) -> None:
+    def __init__(self, container: InputContainer, stream: VideoStream, reader: Reader, budget: Budget) -> None:
         self._stream = stream
+        self._reader = reader
         self._budget = budget
         self._pictures = self._decode(container.demux(stream))
-        self.n_damaged = 0
+        self.damaged = False
         self.read_error = False
 
     def next_picture(self) -> av.VideoFrame | None:
@@ -220,7 +209,11 @@ class PictureDecoder:
             The budget is spent.
         """
         with self._budget:
-            return next(self._pictures, None)
+            picture = next(self._pictures, None)
+            self._budget.check()
+        if picture is not None and picture.is_corrupt:
+            self.damaged = True
+        return picture
 
     def close(self) -> None:
         """Let the demuxer go."""
@@ -234,12 +227,12 @@ class PictureDecoder:
             except EOFError:  # the decoder was flushed already
                 return
             except FFmpegError:
-                self.n_damaged += 1
+                self.damaged = True
 
     def _demuxed(self, packets: Iterator[av.Packet[VideoStream]]) -> Iterator[av.Packet[VideoStream] | None]:
         try:
             yield from packets
-        except (FFmpegError, OSError):
-            self._budget.check()
+        except FFmpegError:
             self.read_error = True
             yield None  # flush: the decoder still holds pictures
+        self.read_error |= self._reader.failed

@@ -34,7 +34,7 @@ Source: TypeAlias = "str | Path | bytes | BinaryIO"
 
 # RFC 3986, section 3.1: a scheme; two letters or more, so that C:\ stays a path.
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-# Enough for every signature in `media` and `photo`, and for two packets of an MPEG transport stream.
+# Enough for every signature and for two packets of an MPEG transport stream.
 _HEAD_BYTES = 512
 
 
@@ -122,7 +122,7 @@ def open_source(source: Source, limits: MediaLimits) -> Iterator[ByteSource]:
         with _opened(path) as stream:
             yield _examined(stream, str(path), limits)
     elif isinstance(source, (bytes, bytearray, memoryview)):
-        yield _examined(io.BytesIO(source), "the bytes given", limits)
+        yield _examined(io.BytesIO(source), "the data given", limits)
     elif hasattr(source, "read"):
         yield _examined(_seekable(source, limits), "the file object given", limits)
     else:

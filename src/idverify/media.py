@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, BinaryIO, cast
@@ -24,8 +25,9 @@ from av.container import InputContainer
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.stream import VideoStream
 
-from idverify._decoding import Budget, PictureDecoder, check_size, open_container, picture_stream
-from idverify._source import MediaLimits, open_source
+from idverify._containers import stated_n_bytes
+from idverify._decoding import Budget, PictureDecoder, Reader, check_size, open_container, picture_stream
+from idverify._source import ByteSource, MediaLimits, open_source
 from idverify.errors import CorruptMediaError, ParameterError
 from idverify.frame import Frame, Orientation
 from idverify.photo import load_photo
@@ -34,8 +36,10 @@ __all__ = ["Frame", "MediaLimits", "Recording", "TimeProblems", "load_photo", "o
 
 # Recommendation ITU-T H.273, table 3 (TransferCharacteristics): SMPTE ST 2084 (PQ) and ARIB STD-B67 (HLG).
 _HDR_TRANSFERS = (16, 18)
-# Seconds of the stated duration that may be missing at the end before a recording counts as cut off: the
-# duration of the last picture is rounded, and in some containers that of the sound is meant.
+# FFmpeg's unit of the duration of a file.
+_TICK = Fraction(1, av.time_base)
+# Seconds of the stated duration that may be missing at the end before a recording counts as cut off: phones
+# stop sound and pictures up to some hundred milliseconds apart, and the longer one may be stated.
 _MISSING_TAIL_S = 1.0
 
 
@@ -94,20 +98,42 @@ def open_recording(source: str | Path | bytes | BinaryIO, *, limits: MediaLimits
     with ExitStack() as stack:
         opened = stack.enter_context(open_source(source, limits))
         budget = Budget(limits.decode_budget_s)
+        reader = Reader(opened, budget)
+        n_bytes = stated_n_bytes(opened)
         with budget:
-            container = open_container(opened, budget, limits)
+            container = open_container(opened, reader, budget, limits)
             stack.callback(container.close)
             stream = picture_stream(container, opened.label, limits)
-        decoder = PictureDecoder(container, stream, budget)
+        decoder = PictureDecoder(container, stream, reader, budget)
         stack.callback(decoder.close)
         first = decoder.next_picture()
         if first is None:
             raise CorruptMediaError(f"{opened.label} holds no picture that can be decoded")
         check_size((first.width, first.height), opened.label, limits)
-        recording = Recording(container, decoder, first, stream=stream, label=opened.label, limits=limits)
-        recording.n_bytes = opened.n_bytes
-        recording._resources = stack.pop_all()
+        parts = _Parts(
+            source=opened,
+            stated_n_bytes=n_bytes,
+            container=container,
+            stream=stream,
+            decoder=decoder,
+            first=first,
+        )
+        recording = Recording(parts, limits)
+        parts.resources = stack.pop_all()
     return recording
+
+
+@dataclass(slots=True, kw_only=True)
+class _Parts:
+    """What an open recording is made of."""
+
+    source: ByteSource
+    stated_n_bytes: int | None
+    container: InputContainer
+    stream: VideoStream
+    decoder: PictureDecoder
+    first: av.VideoFrame | None
+    resources: ExitStack = field(default_factory=ExitStack)
 
 
 class Recording:
@@ -141,43 +167,33 @@ class Recording:
     n_bytes : int
         Size of the file.
     truncated : bool
-        The file ends before the recording does.
+        The pictures end before the recording does: by the size of the file that its container states, by
+        the stated duration, or because the rest could not be read.
     """
 
-    n_bytes: int = 0
-
-    def __init__(
-        self,
-        container: InputContainer,
-        decoder: PictureDecoder,
-        first: av.VideoFrame,
-        *,
-        stream: VideoStream,
-        label: str,
-        limits: MediaLimits,
-    ) -> None:
-        self._label = label
+    def __init__(self, parts: _Parts, limits: MediaLimits) -> None:
+        container, stream, first = parts.container, parts.stream, cast(av.VideoFrame, parts.first)
+        self._parts = parts
         self._limits = limits
-        self._decoder = decoder
-        self._resources = ExitStack()
         self._closed = False
         self._notes: dict[str, None] = {}
         self._orientation = _orientation_of(first)
-        self._clock = _Clock(stream)
-        self.truncated = False
+        self._clock = _Clock(stream, parts.source.label)
+        self.n_bytes = parts.source.n_bytes
         self.size_wh = self._orientation.size_wh((first.width, first.height))
         self.rotation_deg = self._orientation.rotation_deg
         self.mirrored = self._orientation.mirrored
         self.pixel_aspect_ratio = float(stream.sample_aspect_ratio or 1.0)
-        self.duration_s = _duration_s(container, stream)
+        self.duration_s = _seconds(stream.duration, stream.time_base) or _seconds(container.duration, _TICK)
         self.nominal_rate_hz = float(stream.average_rate) if stream.average_rate else None
         self.codec: str = stream.codec.canonical_name
         self.container: str = container.format.name.split(",")[0]
         self.bit_rate_bps = _bit_rate_bps(container, stream)
         tags = {**container.metadata, **{f"stream:{key}": value for key, value in stream.metadata.items()}}
         self.metadata: Mapping[str, str] = MappingProxyType(tags)
-        self._note_first_sight(container, first)
-        self._frames = self._make_frames(first)
+        self.truncated = False
+        self._note_first_sight()
+        self._frames = self._make_frames(self._clock.read(first))
 
     def __repr__(self) -> str:
         return f"Recording({self.container}/{self.codec}, size_wh={self.size_wh}, duration_s={self.duration_s})"
@@ -202,7 +218,7 @@ class Recording:
         """Give back the decoder, and the file if it was opened here. Frames already taken stay valid."""
         self._closed = True
         self._frames.close()
-        self._resources.close()
+        self._parts.resources.close()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -214,22 +230,23 @@ class Recording:
         """Timestamps that cannot be right, so far."""
         return self._clock.problems
 
-    def _make_frames(self, first: av.VideoFrame) -> Generator[Frame, None, None]:
-        picture: av.VideoFrame | None = first
+    def _make_frames(self, time_s: float) -> Generator[Frame, None, None]:
+        # The parts do not keep the first picture alive any longer than the others.
+        picture, self._parts.first = self._parts.first, None
         index = 0
-        while picture is not None:
-            time_s = self._clock.read(picture, self._label)
-            if self._over_limits(index, time_s):
-                return
-            check_size((picture.width, picture.height), self._label, self._limits)
+        while picture is not None and not self._over_limits(index, time_s):
             frame = Frame(picture, index=index, time_s=time_s, orientation=self._orientation)
             if frame.size_wh != self.size_wh:
+                check_size(frame.size_wh, self._parts.source.label, self._limits)
                 self._note("the size of the pictures changes")
             yield frame
-            picture = self._decoder.next_picture()
+            picture = self._parts.decoder.next_picture()
+            if picture is not None:
+                time_s = self._clock.read(picture)
             index += 1
             self._note_decoding()
-        self._note_end()
+        if picture is None:
+            self._note_end()
 
     def _over_limits(self, index: int, time_s: float) -> bool:
         if index >= self._limits.max_frames:
@@ -243,63 +260,64 @@ class Recording:
     def _note(self, sentence: str) -> None:
         self._notes[sentence] = None
 
-    def _note_first_sight(self, container: InputContainer, first: av.VideoFrame) -> None:
-        n_tracks = sum(stream.type == "video" for stream in container.streams)
+    def _note_first_sight(self) -> None:
+        n_tracks = len(self._parts.container.streams.video)
         if n_tracks > 1:
             self._note(f"the file has {n_tracks} picture tracks, the first one is used")
         if not np.isclose(self.pixel_aspect_ratio, 1.0):
             self._note(f"pixels are not square: {self.pixel_aspect_ratio:.3f} times as wide as high")
-        if int(first.color_trc) in _HDR_TRANSFERS:
+        if self._parts.first is not None and int(self._parts.first.color_trc) in _HDR_TRANSFERS:
             self._note("the pictures have a high dynamic range and are shown without tone mapping")
 
     def _note_decoding(self) -> None:
-        if self._decoder.n_damaged:
-            self._note("parts of the recording are damaged and were left out")
+        if self._parts.decoder.damaged:
+            self._note("parts of the recording are damaged")
         if self._clock.problems.missing:
             self._note("pictures without a timestamp were timed by the rate that the container states")
 
     def _note_end(self) -> None:
-        ends_early = self.duration_s is not None and self._clock.end_s < self.duration_s - _MISSING_TAIL_S
-        if self._decoder.read_error or ends_early:
+        """Note whether the recording should have gone on."""
+        stated_n_bytes = self._parts.stated_n_bytes or 0
+        ends_early = self._clock.end_s < (self.duration_s or 0.0) - _MISSING_TAIL_S
+        if self._parts.decoder.read_error or stated_n_bytes > self.n_bytes or ends_early:
             self.truncated = True
-            self._note("the file ends before the recording does")
+            self._note("the pictures end before the recording does")
 
 
 class _Clock:
     """Seconds after the first picture, from timestamps; keeps count of those that cannot be right."""
 
-    def __init__(self, stream: VideoStream) -> None:
+    def __init__(self, stream: VideoStream, label: str) -> None:
+        self._label = label
         self._step_s = 1.0 / float(stream.average_rate) if stream.average_rate else None
         self._origin: int | None = None
         self._last_s: float | None = None
         self.problems = TimeProblems()
         self.end_s = 0.0
 
-    def read(self, picture: av.VideoFrame, label: str) -> float:
+    def read(self, picture: av.VideoFrame) -> float:
         stamp = picture.dts if picture.pts is None else picture.pts
         if stamp is None or picture.time_base is None:
-            time_s = self._without_stamp(label)
+            time_s = self._without_stamp()
         else:
-            if self._origin is None:
-                self._origin = stamp
+            self._origin = stamp if self._origin is None else self._origin
             time_s = float((stamp - self._origin) * picture.time_base)
-            self._compare(time_s)
+            self._count_problems(time_s)
         self._last_s = time_s
-        self.end_s = max(self.end_s, time_s + (self._step_s or 0.0))
+        lasts_s = _seconds(picture.duration, picture.time_base) or self._step_s or 0.0
+        self.end_s = max(self.end_s, time_s + lasts_s)
         return time_s
 
-    def _without_stamp(self, label: str) -> float:
+    def _without_stamp(self) -> float:
         if self._step_s is None:
-            raise CorruptMediaError(f"{label} has pictures without timestamps and states no frame rate")
+            raise CorruptMediaError(f"{self._label} has pictures without timestamps and states no frame rate")
         self.problems = replace(self.problems, missing=self.problems.missing + 1)
         return 0.0 if self._last_s is None else self._last_s + self._step_s
 
-    def _compare(self, time_s: float) -> None:
-        if self._last_s is None:
-            return
-        if time_s == self._last_s:
+    def _count_problems(self, time_s: float) -> None:
+        if self._last_s is not None and time_s == self._last_s:
             self.problems = replace(self.problems, repeated=self.problems.repeated + 1)
-        elif time_s < self._last_s:
+        elif self._last_s is not None and time_s < self._last_s:
             self.problems = replace(self.problems, backwards=self.problems.backwards + 1)
 
 
@@ -317,9 +335,5 @@ def _bit_rate_bps(container: InputContainer, stream: VideoStream) -> int | None:
     return min(rates, default=None)
 
 
-def _duration_s(container: InputContainer, stream: VideoStream) -> float | None:
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    if container.duration is not None:
-        return container.duration / av.time_base
-    return None
+def _seconds(ticks: int | None, tick_s: Fraction | None) -> float | None:
+    return None if not ticks or not tick_s else float(ticks * tick_s)
