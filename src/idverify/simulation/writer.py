@@ -1,0 +1,152 @@
+"""Writing a take: H.264 in MP4, MOV or MKV, always labelled as simulated.
+
+Goal: the same take gives the same bytes on one machine (one encoder thread, no dates, no random identifiers), each
+picture keeps its own time, and a failed run leaves no file behind.
+
+Public items: :func:`write_take`, :func:`through_codec`, :data:`LABEL`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import OutputContainer
+from av.video.codeccontext import VideoCodecContext
+from av.video.reformatter import ColorRange, Colorspace
+from numpy.typing import NDArray
+
+from idverify.errors import ParameterError
+from idverify.simulation.source import Encoding, Shot, Take
+
+__all__ = ["LABEL", "through_codec", "write_take"]
+
+U8 = NDArray[np.uint8]
+
+LABEL = "SIMULATED"
+"""The first word of every result's comment tag."""
+
+_MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
+# RFC 3551, section 5: the 90 kHz clock that video time is usually counted in.
+_TIME_BASE = Fraction(1, 90_000)
+# H.273, table 2 and 4: BT.709.
+_BT709 = 1
+
+
+def write_take(take: Take, output: Path, label: str) -> int:
+    """Write every shot.
+
+    Parameters
+    ----------
+    take : Take
+        Read to its end.
+    output : Path
+        ``.mp4``, ``.mov`` or ``.mkv``; an older file is replaced at the end.
+    label : str
+        What the comment says after :data:`LABEL`.
+
+    Returns
+    -------
+    int
+        Number of pictures written.
+
+    Raises
+    ------
+    ParameterError
+        Another kind of file, no folder to write to, or no picture.
+    """
+    muxer = _MUXERS.get(output.suffix.lower())
+    if muxer is None:
+        raise ParameterError(f"the output's name must end in one of {', '.join(_MUXERS)}, got {output.name!r}")
+    if not output.parent.is_dir():
+        raise ParameterError(f"no such folder: {output.parent}")
+    partial = output.with_name(f".{output.name}.part")
+    try:
+        with av.open(str(partial), "w", format=muxer, container_options={"fflags": "+bitexact"}) as container:
+            container.metadata.update({**take.encoding.metadata, "comment": f"{LABEL} {label}"})
+            count = _encode(container, take)
+        os.replace(partial, output)
+    finally:
+        partial.unlink(missing_ok=True)
+    return count
+
+
+def _encode(container: OutputContainer, take: Take) -> int:
+    first = next(take.shots, None)
+    if first is None:
+        raise ParameterError("the source has no picture to work on")
+    encoding = take.encoding
+    stream = container.add_stream("libx264", rate=Fraction(encoding.nominal_rate_hz).limit_denominator(1001))
+    _configure(stream.codec_context, first.image_rgb, encoding)
+    stream.metadata.update(encoding.stream_metadata)
+    count, shot = 0, first
+    while shot is not None:
+        container.mux(stream.encode(_picture(shot)))
+        count += 1
+        shot = next(take.shots, None)
+    container.mux(stream.encode())
+    return count
+
+
+def _configure(context: VideoCodecContext, image: U8, encoding: Encoding) -> None:
+    context.height, context.width = image.shape[:2]
+    context.pix_fmt = "yuv420p"
+    context.time_base = _TIME_BASE
+    context.thread_count = 1
+    context.colorspace = context.color_primaries = context.color_trc = _BT709
+    context.color_range = ColorRange.MPEG
+    context.options = {"preset": "veryfast", "threads": "1"}
+    if encoding.bit_rate_bps is None:
+        context.options |= {"crf": f"{encoding.crf:g}"}
+    else:
+        context.bit_rate = encoding.bit_rate_bps
+        # A buffer of one second holds the rate: without it the first picture takes what it likes.
+        limit = str(encoding.bit_rate_bps)
+        context.options |= {"maxrate": limit, "bufsize": limit}
+
+
+def _picture(shot: Shot) -> av.VideoFrame:
+    picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(shot.image_rgb), format="rgb24")
+    picture = picture.reformat(
+        format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+    )
+    picture.pts = round(shot.time_s / _TIME_BASE)
+    picture.time_base = _TIME_BASE
+    return picture
+
+
+def through_codec(shots: Iterator[Shot], encoding: Encoding) -> Iterator[Shot]:
+    """The shots as they look after being encoded and decoded once; nothing touches a disk.
+
+    Parameters
+    ----------
+    shots : iterator of Shot
+    encoding : Encoding
+    """
+    encoder = av.CodecContext.create("libx264", "w")
+    decoder = av.CodecContext.create("h264", "r")
+    assert isinstance(encoder, VideoCodecContext)
+    assert isinstance(decoder, VideoCodecContext)
+    decoder.thread_count = 1
+    started = False
+    for shot in shots:
+        if not started:
+            _configure(encoder, shot.image_rgb, encoding)
+            encoder.framerate = Fraction(encoding.nominal_rate_hz).limit_denominator(1001)
+            encoder.options |= {"tune": "zerolatency"}
+            started = True
+        yield from _decoded(decoder, encoder.encode(_picture(shot)))
+    if started:
+        yield from _decoded(decoder, encoder.encode())
+        yield from _decoded(decoder, [None])
+
+
+def _decoded(decoder: VideoCodecContext, packets: list[av.Packet] | list[None]) -> Iterator[Shot]:
+    for packet in packets:
+        for picture in decoder.decode(packet):
+            rgb = picture.reformat(format="rgb24", src_colorspace=Colorspace.ITU709, src_color_range=ColorRange.MPEG)
+            yield Shot(float(picture.pts * _TIME_BASE), rgb.to_ndarray())
