@@ -6,7 +6,7 @@ when the command runs; this module imports click and nothing else, so that ``idv
 Exit codes: see :class:`ExitCode`. With ``--json`` standard output holds exactly one JSON object, an error included;
 everything else goes to standard error.
 
-Public items: :func:`main`, :data:`cli`, :func:`version`, :class:`ExitCode`, :class:`Invocation`.
+Public items: :func:`main`, :data:`cli`, :class:`ExitCode`, :class:`Invocation`.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from typing import Any, NamedTuple, NoReturn, cast
 
 import click
 
+from idverify._version import __version__
 from idverify.errors import IdverifyError
 
-__all__ = ["ExitCode", "Invocation", "cli", "main", "version"]
+__all__ = ["ExitCode", "Invocation", "cli", "main"]
 
 
 class ExitCode(IntEnum):
@@ -113,19 +114,9 @@ class LazyGroup(click.Group):
             _fail(ctx, error, _internal(error))
 
 
-def version() -> str:
-    """The installed package's version; says so where the code runs uninstalled."""
-    from importlib import metadata
-
-    try:
-        return metadata.version("idverify")
-    except metadata.PackageNotFoundError:
-        return "unknown (not installed)"
-
-
 def _print_version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        click.echo(f"idverify {version()}")
+        click.echo(f"idverify {__version__}")
         ctx.exit()
 
 

@@ -19,7 +19,8 @@ from enum import Enum
 
 import click
 
-from idverify.cli import ExitCode, Invocation, version
+from idverify._version import __version__
+from idverify.cli import ExitCode, Invocation
 
 __all__ = ["Check", "State", "doctor_command", "examine"]
 
@@ -36,11 +37,12 @@ _NEEDED = {
     "click": "click",
     "rich": "rich",
 }
-# Extra -> module it brings, and what that is good for.
+# Extra -> module it brings, what that is good for, and the packages by name: asking for "idverify[...]" by name could
+# fetch a stranger's package of the same name.
 _EXTRAS = {
-    "heif": ("pillow_heif", "HEIC photos"),
-    "dlib": ("face_recognition", "face_recognition's own features"),
-    "report": ("matplotlib", "plots of an evaluation"),
+    "heif": ("pillow_heif", "HEIC photos", "pillow-heif"),
+    "dlib": ("face_recognition", "face_recognition's own features", "face-recognition 'setuptools<81'"),
+    "report": ("matplotlib", "plots of an evaluation", "matplotlib"),
 }
 
 
@@ -81,7 +83,7 @@ def examine() -> tuple[Check, ...]:
 
 def _machine() -> Iterator[Check]:
     found = {
-        "idverify": version(),
+        "idverify": __version__,
         "python": f"{platform.python_version()} ({platform.python_implementation()})",
         "system": f"{platform.system()} {platform.machine()}",
         "processors": str(os.cpu_count() or "unknown"),
@@ -112,40 +114,34 @@ def _dependencies() -> Iterator[Check]:
 
 
 def _extras() -> Iterator[Check]:
-    for extra, (module, purpose) in _EXTRAS.items():
+    for extra, (module, purpose, packages) in _EXTRAS.items():
         fault = _import_fault(module)
         yield Check(
             area="extra",
             name=extra,
             state=State.OPTIONAL if fault else State.OK,
             found=f"for {purpose}",
-            mend=f"pip install 'idverify[{extra}]'" if fault else "",
+            mend=f"pip install {packages}" if fault else "",
         )
 
 
 def _models() -> Iterator[Check]:
     from idverify import models
 
-    for spec in models.manifest():
-        fault = _model_fault(spec.name)
-        if fault is None:
+    for status in models.check():
+        spec = status.spec
+        if status.state == "ok":
             yield Check(area="model", name=spec.name, state=State.OK, found=f"sha256 {spec.sha256}")
-        else:
-            state = State.MISSING if spec.default else State.OPTIONAL
-            yield Check(area="model", name=spec.name, state=state, found=fault, mend="idverify models pull")
-
-
-def _model_fault(name: str) -> str | None:
-    from idverify import models
-    from idverify.errors import ModelError, ModelMissingError
-
-    try:
-        models.load_bytes(name)
-    except ModelMissingError:
-        return "not on this machine"
-    except ModelError as error:
-        return str(error)
-    return None
+            continue
+        # An altered file is never right, needed or not.
+        needed = spec.default or status.state == "altered"
+        yield Check(
+            area="model",
+            name=spec.name,
+            state=State.MISSING if needed else State.OPTIONAL,
+            found=f"{status.state}: {status.path}",
+            mend="idverify models pull",
+        )
 
 
 def _import_fault(module: str) -> str | None:
@@ -177,7 +173,7 @@ def doctor_command(ctx: click.Context, as_json: bool) -> None:
     missing = [check for check in checks if check.state is State.MISSING]
     if as_json:
         rows = [{**asdict(check), "state": check.state.value} for check in checks]
-        document = {"ok": not missing, "idverify_version": version(), "checks": rows}
+        document = {"ok": not missing, "idverify_version": __version__, "checks": rows}
         click.echo(json.dumps(document, indent=2))
     else:
         _show(checks, len(missing))

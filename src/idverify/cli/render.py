@@ -10,7 +10,7 @@ Public items: :func:`progress`, :func:`warn`, :func:`show_decision`, :func:`show
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +83,7 @@ def show_decision(decision: Decision) -> None:
 
 def show_inspection(inspection: Inspection) -> None:
     """Print the recording's facts, the tracks, and quality and signals over time; no verdict."""
-    facts = [(Text(str(key).replace("_", " ")), Text(str(value))) for key, value in inspection.recording.items()]
+    facts = [(Text(key.replace("_", " ")), Text(_fact(value))) for key, value in inspection.recording.items()]
     tracks = [
         (Text(f"{track.track_id}{' (subject)' if track.track_id == inspection.subject_id else ''}"), _track(track))
         for track in inspection.tracks
@@ -153,6 +153,16 @@ def _track(track: FaceTrack) -> Text:
         f"{len(track)} frames from {track.times_s[0]:.1f} to {track.times_s[-1]:.1f} s, "
         f"face {np.median(widths):.0f} px wide, yaw {np.nanmin(yaw):.0f} to {np.nanmax(yaw):.0f} degrees"
     )
+
+
+def _fact(value: object) -> str:
+    if value is None:
+        return "not stated"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {item}" for key, item in value.items()) or "none"
+    if isinstance(value, (tuple, list)):
+        return ", ".join(map(str, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _spread(values: ArrayLike) -> str:

@@ -192,6 +192,8 @@ def _liveness_finding(decision: Decision) -> Finding:
 
 def _recording_finding(decision: Decision) -> Finding:
     frames = decision.frames
+    if decision.task is Task.MATCH and frames.decoded == 0:
+        return Finding(label="probe", text="a photo, not a recording")
     text = f"{frames.decoded} frames read, {frames.analysed} analysed, {frames.compared} compared."
     if frames.times_s:
         text += f" Compared frames span {frames.times_s[0]:.1f} to {frames.times_s[-1]:.1f} s."
