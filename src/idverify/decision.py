@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idverify.errors import NotAcceptedError
-from idverify.pad.evidence import PADEvidence
+from idverify.pad.evidence import PADEvidence, Status
+from idverify.policy import DecisionPolicy
 from idverify.reasons import Reason
 
 __all__ = [
     "Decision",
     "Exhibit",
+    "Findings",
     "FrameCounts",
     "LivenessEvidence",
     "MatchEvidence",
@@ -28,6 +30,7 @@ __all__ = [
     "PolicyStamp",
     "ReferenceEvidence",
     "Task",
+    "decide",
 ]
 
 
@@ -167,3 +170,101 @@ class Decision:
 
     def __bool__(self) -> bool:
         raise TypeError("a decision has three outcomes; use .accepted or .raise_unless_accepted()")
+
+
+# -- the rule ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """Everything that the rule looks at.
+
+    Parameters
+    ----------
+    task
+        Which halves were asked for.
+    match
+        None when it was not asked for or could not be made; then `obstacles` say why.
+    liveness
+        None when it was not asked for.
+    obstacles
+        What kept something required from being assessed, most useful advice first.
+    warranted
+        Reasons that reject whatever else was found: a proven attack.
+    """
+
+    task: Task
+    match: MatchEvidence | None
+    liveness: LivenessEvidence | None
+    obstacles: tuple[Reason, ...]
+    warranted: tuple[Reason, ...] = ()
+
+
+def decide(findings: Findings, policy: DecisionPolicy) -> tuple[Outcome, tuple[Reason, ...]]:
+    """Apply a policy to the findings: *accept* needs everything, *reject* needs evidence, the rest is inconclusive."""
+    against = list(findings.warranted)
+    lacking = list(findings.obstacles)
+    support: list[Reason] = []
+    if findings.task is not Task.MATCH and not policy.unsafe:
+        _judge_liveness(findings.liveness, policy, against, lacking, support)
+    if findings.task is not Task.LIVENESS:
+        _judge_match(findings.match, bool(lacking), against, lacking, support)
+    if against:
+        return Outcome.REJECT, _ordered(against)
+    if lacking or not support:
+        return Outcome.INCONCLUSIVE, _ordered(lacking or [Reason.LIVENESS_UNCERTAIN])
+    return Outcome.ACCEPT, _ordered(support)
+
+
+def _judge_liveness(
+    liveness: LivenessEvidence | None,
+    policy: DecisionPolicy,
+    against: list[Reason],
+    lacking: list[Reason],
+    support: list[Reason],
+) -> None:
+    if liveness is None or liveness.llr is None:
+        lacking.append(Reason.LIVENESS_UNCERTAIN)
+        return
+    mechanisms = {e.name: e for e in liveness.mechanisms}
+    against += [e.reason or Reason.PRESENTATION_ATTACK for e in mechanisms.values() if _proves_attack(e)]
+    for name in policy.required_mechanisms:
+        evidence = mechanisms.get(name)
+        if evidence is None or evidence.status is not Status.ASSESSED:
+            lacking.append((evidence and evidence.reason) or Reason.LIVENESS_UNCERTAIN)
+    if against:
+        return
+    if liveness.llr < policy.reject_liveness_llr:
+        against.append(_strongest_objection(liveness.mechanisms))
+    elif liveness.llr < policy.accept_liveness_llr:
+        lacking.append(Reason.LIVENESS_UNCERTAIN)
+    else:
+        support.append(Reason.LIVE)
+
+
+def _proves_attack(evidence: PADEvidence) -> bool:
+    return evidence.decisive and evidence.bona_fide_llr is not None and evidence.bona_fide_llr < 0
+
+
+def _strongest_objection(mechanisms: tuple[PADEvidence, ...]) -> Reason:
+    llrs = [(e.bona_fide_llr, e.reason) for e in mechanisms if e.bona_fide_llr is not None]
+    reason = min(llrs, key=lambda pair: pair[0])[1]
+    return reason or Reason.PRESENTATION_ATTACK
+
+
+def _judge_match(
+    match: MatchEvidence | None, hindered: bool, against: list[Reason], lacking: list[Reason], support: list[Reason]
+) -> None:
+    if match is None:
+        if not lacking:
+            lacking.append(Reason.MATCH_UNCERTAIN)
+    elif match.matched:
+        support.append(Reason.MATCH)
+    elif match.llr < 0 and not hindered:
+        against.append(Reason.NO_MATCH)
+    else:
+        lacking.append(Reason.MATCH_UNCERTAIN)
+
+
+def _ordered(reasons: list[Reason]) -> tuple[Reason, ...]:
+    return tuple(dict.fromkeys(reasons))

@@ -50,7 +50,7 @@ MOUTH_CORNERS = (61, 291)
 INNER_LIPS = ((82, 87), (13, 14), (312, 317))
 NOSE_TIP, FOREHEAD, CHIN, RIGHT_CHEEK, LEFT_CHEEK = 1, 10, 152, 234, 454
 # In a face that looks straight ahead the line from forehead to chin leans back by this much (median over LFW photos).
-PITCH_AT_REST_DEG = 0.0
+PITCH_AT_REST_DEG = -6.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

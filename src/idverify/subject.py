@@ -1,0 +1,196 @@
+"""Who is being verified: tracks in, one :class:`Subject` out, with the faces to compare.
+
+The subject is the person whose face is largest and stays longest. Tracks of one person (the face left the picture and came
+back) are joined by their templates. A second face close in size at the same time makes it unclear who is meant; another person
+before or after means that the person changed. Bystanders are reported and never compared.
+
+Public items: :class:`Subject`, :func:`choose_subject`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idverify import quality
+from idverify.acquisition import Candidate, Capture
+from idverify.enrolment import RIVAL_SIZE, face_quality
+from idverify.features import FusedExtractor, Template, pool
+from idverify.reasons import NotAssessed, Reason
+from idverify.tracking import FaceTrack
+
+__all__ = ["Subject", "choose_subject"]
+
+F64 = NDArray[np.float64]
+
+# Faces compared at most; more bring less than 1 % of the similarity of the last one.
+MAX_COMPARED = 8
+# Two pooled templates of one recording below this are two people, above it one; between the two nothing is concluded.
+# Measured on the clips' own halves and on pairs of different clips by benchmarks/accuracy/continuity.py.
+SAME_PERSON, OTHER_PERSON = 0.45, 0.30
+# A face counts as present from this many analysed frames on; fewer are false alarms.
+MIN_OBSERVATIONS = 4
+# Another face may share or take this part of the subject's frames without being meant.
+RIVAL_SHARE = 0.15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """The person being verified.
+
+    Parameters
+    ----------
+    track
+        The longest track of the person; liveness is judged on it.
+    compared
+        The faces that are compared, in time order, all of them in `track`.
+    vectors : float64 [shape=(n, d)]
+        Their features.
+    template
+        Pooled, weighted by quality.
+    quality
+        Component -> median over the compared faces, 0..100.
+    continuity
+        Least similarity between the faces before and after any moment; 1 with fewer than four faces.
+    coverage
+        Share of the analysed frames in which the subject was followed.
+    bystanders
+        Other faces that were followed.
+    problems
+        What keeps the subject from being judged, as values.
+    """
+
+    track: FaceTrack
+    compared: tuple[Candidate, ...]
+    vectors: F64 = field(repr=False)
+    template: Template
+    quality: dict[str, float]
+    continuity: float
+    coverage: float
+    bystanders: int
+    problems: tuple[NotAssessed, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chosen:
+    """Faces of one track that are worth comparing, with what they scored."""
+
+    faces: tuple[Candidate, ...]
+    vectors: F64
+    weights: F64
+    quality: dict[str, F64]
+
+
+def choose_subject(capture: Capture, extractor: FusedExtractor) -> Subject | NotAssessed:
+    """Find the subject of a recording.
+
+    Returns
+    -------
+    The subject, or why there is none to judge.
+    """
+    tracks = [t for t in capture.tracks.values() if len(t) >= MIN_OBSERVATIONS]
+    if not tracks:
+        return NotAssessed(reason=Reason.NO_FACE, detail=f"no face in {capture.n_analysed} analysed frames")
+    presence = {t.track_id: float(_heights(t).sum()) for t in tracks}
+    track = max(tracks, key=lambda t: presence[t.track_id])
+    chosen = _best_faces(capture, track, extractor, MAX_COMPARED)
+    if isinstance(chosen, NotAssessed):
+        return chosen
+    template = pool(chosen.vectors, chosen.weights)
+    size = float(np.median(_heights(track)))
+    rivals = [t for t in tracks if t is not track and np.median(_heights(t)) >= RIVAL_SIZE * size]
+    others = [t for t in rivals if not _is_same_person(capture, t, template, extractor)]
+    continuity = _continuity(chosen.vectors, chosen.weights)
+    own = len(track) + sum(len(t) for t in rivals if t not in others)
+    problems = [*_rival_problems(track, others), *_change_problems(continuity)]
+    return Subject(
+        track=track,
+        compared=chosen.faces,
+        vectors=chosen.vectors,
+        template=template,
+        quality={name: float(np.median(v)) for name, v in chosen.quality.items()},
+        continuity=continuity,
+        coverage=own / max(capture.n_analysed, 1),
+        bystanders=len([t for t in tracks if t is not track and (t in others or t not in rivals)]),
+        problems=tuple(problems),
+    )
+
+
+def _heights(track: FaceTrack) -> F64:
+    return track.bboxes_xyxy_px[:, 3] - track.bboxes_xyxy_px[:, 1]
+
+
+def _best_faces(
+    capture: Capture, track: FaceTrack, extractor: FusedExtractor, wanted: int
+) -> _Chosen | NotAssessed:
+    """The best faces of a track, spread over its time, that clear every quality floor."""
+    faces = capture.candidates[track.track_id]
+    if not faces:
+        return NotAssessed(reason=Reason.NO_FACE, detail="no face could be cropped")
+    points = np.stack([c.points_px for c in faces])
+    values = face_quality([c.image_rgb for c in faces], points, [c.face for c in faces], capture.size_wh)
+    rows = [{name: float(v[k]) for name, v in values.items()} for k in range(len(faces))]
+    failures = [quality.retry_reasons(row) for row in rows]
+    usable = np.array([not failed for failed in failures])
+    if not usable.any():
+        reasons = [failed[0] for failed in failures]
+        commonest = max(dict.fromkeys(reasons), key=reasons.count)
+        return NotAssessed(reason=commonest, detail=f"none of {len(faces)} faces was good enough to compare")
+    weights = quality.unified_score(values)
+    kept = _spread(np.flatnonzero(usable), weights, wanted)
+    picked = [faces[k] for k in kept]
+    vectors = extractor.extract([c.image_rgb for c in picked], points[kept])
+    return _Chosen(
+        faces=tuple(picked),
+        vectors=vectors,
+        weights=weights[kept],
+        quality={name: v[kept] for name, v in values.items()},
+    )
+
+
+def _spread(usable: NDArray[np.intp], weights: F64, wanted: int) -> NDArray[np.intp]:
+    """The best of each of `wanted` equal groups of the usable faces in time order."""
+    groups = np.array_split(usable, min(wanted, len(usable)))
+    return np.array([group[np.argmax(weights[group])] for group in groups])
+
+
+def _is_same_person(capture: Capture, track: FaceTrack, template: Template, extractor: FusedExtractor) -> bool:
+    """Whether another track shows the subject again; if it cannot be told, it does not."""
+    chosen = _best_faces(capture, track, extractor, 3)
+    if isinstance(chosen, NotAssessed):
+        return False
+    return bool(pool(chosen.vectors, chosen.weights).vector @ template.vector >= SAME_PERSON)
+
+
+def _rival_problems(track: FaceTrack, others: list[FaceTrack]) -> list[NotAssessed]:
+    if not others:
+        return []
+    theirs = np.concatenate([t.frame_indices for t in others])
+    together = np.isin(track.frame_indices, theirs).mean()
+    apart = np.setdiff1d(theirs, track.frame_indices).size / len(track)
+    found = []
+    if together >= RIVAL_SHARE:
+        detail = f"another face of similar size is in {together:.0%} of the subject's frames"
+        found.append(NotAssessed(reason=Reason.MULTIPLE_FACES, detail=detail))
+    if apart >= RIVAL_SHARE:
+        detail = f"another person is shown for {apart:.0%} of the subject's time, before or after"
+        found.append(NotAssessed(reason=Reason.PERSON_CHANGED, detail=detail))
+    return found
+
+
+def _continuity(vectors: F64, weights: F64) -> float:
+    """Least similarity between what comes before and what comes after any moment, two faces on each side at least."""
+    splits = range(2, len(vectors) - 1)
+    parts = [
+        (pool(vectors[:k], weights[:k]).vector, pool(vectors[k:], weights[k:]).vector) for k in splits
+    ]
+    return min((float(before @ after) for before, after in parts), default=1.0)
+
+
+def _change_problems(continuity: float) -> list[NotAssessed]:
+    if continuity >= OTHER_PERSON:
+        return []
+    detail = f"faces before and after one moment have similarity {continuity:.2f}"
+    return [NotAssessed(reason=Reason.PERSON_CHANGED, detail=detail)]
