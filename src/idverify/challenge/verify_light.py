@@ -162,7 +162,7 @@ def _fit(light: Sequence[LightStep], times: Floats, chroma: Floats, shown: tuple
     energy = float((signal**2).sum())
     sequences = _all_sequences(len(light))  # (M, k)
     own = int(np.flatnonzero((sequences == [_COLOURS.index(colour) for colour in shown]).all(axis=1))[0])
-    best: list[_Fit] = [_Fit(explained=0.0, response=0.0, lag_s=0.0, kelvin=0.0)] * 2
+    best: list[_Fit] = [_Fit(explained=0.0, response=0.0, lag_s=0.0, kelvin=ROOM_KELVIN[0])] * 2
     order = np.arange(len(light))
     for lag, kelvin in product(LAGS_S, ROOM_KELVIN):
         windows = _without_trend(times, _windows(light, times, lag))  # (n, k)
@@ -189,7 +189,7 @@ _COLOURS = tuple(Colour)
 def _all_sequences(length: int) -> NDArray[np.intp]:
     """Return every sequence of colours in which none follows itself, (M, length) indices."""
     grid = np.array(list(product(range(len(_COLOURS)), repeat=length)), np.intp)
-    return grid[(np.diff(grid, axis=1) != 0).all(axis=1)]
+    return np.asarray(grid[(np.diff(grid, axis=1) != 0).all(axis=1)])
 
 
 @lru_cache(maxsize=4)
