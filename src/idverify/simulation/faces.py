@@ -57,9 +57,9 @@ def default_locate() -> Locate:
 def _load() -> Locate:
     from idverify.detection import YuNet
     from idverify.landmarks import FaceMesh, region_of_detection, region_of_points
-    from idverify.models import open_session
+    from idverify.runtime import Session
 
-    detector, mesh = YuNet(open_session("yunet")), FaceMesh(open_session("face_mesh"))
+    detector, mesh = YuNet(Session("yunet", threads=1)), FaceMesh(Session("face_mesh", threads=1))
 
     def locate(image_rgb: U8) -> F32 | None:
         faces = detector.detect(image_rgb)

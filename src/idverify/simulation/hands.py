@@ -64,7 +64,7 @@ def draw_grip(
 
 def _finger(canvas: U8, tip: F64, back: F64, width: float, tone: tuple[int, int, int], rng: np.random.Generator) -> None:
     """One capsule from `tip` along `back`, long enough to leave the picture with its hand."""
-    length = 7.0 * width
+    length = 12.0 * width
     far = tip + back * length
     low = np.maximum(np.floor(np.minimum(tip, far) - 2 * width), 0).astype(int)
     high = np.minimum(np.ceil(np.maximum(tip, far) + 2 * width), canvas.shape[1::-1]).astype(int)
@@ -83,8 +83,8 @@ def _finger(canvas: U8, tip: F64, back: F64, width: float, tone: tuple[int, int,
     shade = np.clip(0.42 + 0.5 * height - 0.28 * tilt, 0.2, 1.15)
     for joint in (1.35, 3.1):
         shade *= 1 - 0.16 * np.exp(-(((s / width - joint) / 0.05) ** 2)) * (height > 0.3)
-    grain = cv2.GaussianBlur(rng.standard_normal(s.shape).astype(np.float32), (0, 0), max(width * 0.03, 0.6))
-    colour = (shade * (1 + 0.06 * grain / max(float(grain.std()), 1e-6)))[..., None] * np.array(tone, float)
+    grain = cv2.GaussianBlur(rng.standard_normal(s.shape).astype(np.float32), (0, 0), max(width * 0.02, 0.6))
+    colour = (shade * (1 + 0.018 * grain / max(float(grain.std()), 1e-6)))[..., None] * np.array(tone, float)
     colour[..., 0] += 14 * np.exp(-((s / width - 0.2) ** 2) / 0.3)  # fingertips are redder
     nail, gleam = _nail(s, d, width)
     colour += nail[..., None] * (np.array([1.06, 0.98, 0.97]) * colour.mean() * 1.02 + 22 - colour) * 0.55

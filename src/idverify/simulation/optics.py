@@ -174,8 +174,8 @@ def pixel_grid(
 def _transfer(frequency: float, blur_px: float) -> float:
     """Contrast that is left at a frequency (cycles per pixel) after the lens and the aperture of a Bayer pixel."""
     lens = float(np.exp(-2 * (np.pi * frequency * blur_px) ** 2))
-    # The aperture of one photosite is about 0.7 of the pixel pitch.
-    return lens * abs(float(np.sinc(0.7 * frequency)))
+    # The light-collecting part of a photosite is about 0.6 of the pixel pitch wide.
+    return lens * abs(float(np.sinc(0.6 * frequency)))
 
 
 def add_light(image: U8, light: U8) -> U8:
@@ -270,7 +270,7 @@ class SensorNoise:
     _MARGIN = 64
 
     def __init__(self, size_wh: tuple[int, int], *, sigma: float, rng: np.random.Generator) -> None:
-        self._size_wh = size_wh
+        self.size_wh = size_wh
         self._rng = np.random.default_rng(rng.integers(2**63))
         shape = (size_wh[1] + self._MARGIN, size_wh[0] + self._MARGIN)
         luma = self._rng.standard_normal(shape, np.float32)
@@ -280,7 +280,7 @@ class SensorNoise:
 
     def apply(self, image: U8) -> U8:
         """The picture with the next moment's noise."""
-        width, height = self._size_wh
+        width, height = self.size_wh
         x, y = self._rng.integers(0, self._MARGIN, 2)
         return np.asarray(cv2.add(image, self._bank[y : y + height, x : x + width], dtype=cv2.CV_8U))
 

@@ -20,14 +20,14 @@ from idverify.simulation.optics import SensorNoise, halftone, reproduce, to_code
 from idverify.simulation.scene import Camera, Instrument, Pose, Sway, backdrop_wh, desk, film, room
 from idverify.simulation.source import Encoding, Setup, Take
 
-__all__ = ["print_bent", "print_cutout", "print_flat", "print_shaken"]
+__all__ = ["print_bent", "print_cutout", "print_flat", "print_shaken", "printed", "with_alpha"]
 
 U8 = NDArray[np.uint8]
 F64 = NDArray[np.float64]
 
 _DEFAULT_WH = (720, 1280)
 # Room around the sheet for fingers, as a share of its width.
-_MARGIN = 0.22
+_MARGIN = 0.4
 
 
 def print_flat(
@@ -64,7 +64,7 @@ def print_bent(
     """
     _, instrument = _held_sheet(setup, rng, None)
     angle_deg = bend if bend is not None else float(rng.uniform(60, 110))
-    instrument.bend = _Bend(angle_deg, rng)
+    instrument.bend = _Bend(angle_deg, instrument.body_wh[0], rng)
     return _filmed(setup, rng, instrument, fill=fill, sway=sway)
 
 
@@ -108,7 +108,7 @@ def print_cutout(setup: Setup, rng: np.random.Generator, *, fill: float | None =
     origin = low - pad
     wh = tuple(np.ceil((np.array([high[0], neck_y]) + pad - origin) * scale).astype(int).tolist())
     to_sheet = np.array([[scale, 0, -scale * origin[0]], [0, scale, -scale * origin[1]]])
-    printed = _printed(cv2.warpAffine(photo, to_sheet, wh, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), rng)
+    printed = printed(cv2.warpAffine(photo, to_sheet, wh, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), rng)
     shape = np.zeros(wh[::-1], np.uint8)
     curve = (outline - origin) * scale
     cv2.fillPoly(shape, [np.rint(curve * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
@@ -119,7 +119,7 @@ def print_cutout(setup: Setup, rng: np.random.Generator, *, fill: float | None =
     cv2.fillPoly(shape, [np.rint(foot * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
     ink = cv2.erode(shape, np.ones((5, 5), np.uint8))
     sheet = np.where((ink > 127)[..., None], printed, np.uint8(228))
-    canvas = _with_alpha(sheet, shape)
+    canvas = with_alpha(sheet, shape)
     tone = SKIN_TONES[int(rng.integers(len(SKIN_TONES)))]
     canvas = cv2.copyMakeBorder(canvas, 0, 120, 0, 0, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
     draw_grip(canvas, (middle_x, wh[1] - 30.0), -90.0, 62.0, tone, rng, fingers=2, reach=1.2)
@@ -137,11 +137,11 @@ def _held_sheet(setup: Setup, rng: np.random.Generator, gloss: float | None) -> 
     border = int(width * rng.choice([0.0, 0.025, 0.05]))
     inner = (width - 2 * border, round(width / aspect) - 2 * border)
     crop = cv2.resize(photo[top:bottom, left:right], inner, interpolation=cv2.INTER_CUBIC)
-    printed = _printed(crop, rng)
+    printed = printed(crop, rng)
     sheet = cv2.copyMakeBorder(printed, border, border, border, border, cv2.BORDER_CONSTANT, value=(226, 224, 218))
     margin = round(_MARGIN * width)
     canvas = cv2.copyMakeBorder(
-        _with_alpha(sheet, np.full(sheet.shape[:2], 255, np.uint8)),
+        with_alpha(sheet, np.full(sheet.shape[:2], 255, np.uint8)),
         margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0),
     )  # fmt: skip
     tone = SKIN_TONES[int(rng.integers(len(SKIN_TONES)))]
@@ -152,7 +152,7 @@ def _held_sheet(setup: Setup, rng: np.random.Generator, gloss: float | None) -> 
     return sheet, Instrument(canvas_rgba=canvas, body_wh=(width, height))
 
 
-def _printed(photo: U8, rng: np.random.Generator) -> U8:
+def printed(photo: U8, rng: np.random.Generator) -> U8:
     """Ink on paper: tones, dots, ink spread, fibres."""
     cast = (1.0, float(rng.uniform(0.93, 1.0)), float(rng.uniform(0.82, 0.97)))
     toned = reproduce(
@@ -170,7 +170,7 @@ def _printed(photo: U8, rng: np.random.Generator) -> U8:
     return np.asarray(np.clip(dotted + fibre, 0, 255), np.uint8)
 
 
-def _with_alpha(image: U8, alpha: U8) -> U8:
+def with_alpha(image: U8, alpha: U8) -> U8:
     colour = cv2.multiply(image, cv2.merge([alpha] * 3), scale=1 / 255)
     return np.asarray(cv2.merge([*cv2.split(colour), alpha]))
 
@@ -205,18 +205,20 @@ class _Sheen:
 class _Bend:
     """A sheet bent to an arc: columns far from the middle turn away, get narrower, smaller and darker."""
 
-    def __init__(self, angle_deg: float, rng: np.random.Generator) -> None:
-        self._angle = np.radians(angle_deg)
+    def __init__(self, angle_deg: float, body_px: int, rng: np.random.Generator) -> None:
+        self._angle, self._body_px = np.radians(angle_deg), body_px
         self._hz, self._phase = rng.uniform(0.25, 0.6), rng.uniform(0, 2 * np.pi)
         self._light = rng.uniform(-0.5, 0.5)
 
     def __call__(self, canvas: U8, time_s: float) -> U8:
         height, width = canvas.shape[:2]
         angle = self._angle * (1 + 0.12 * np.sin(2 * np.pi * self._hz * time_s + self._phase))
-        radius = width / angle
-        s = np.linspace(-angle / 2, angle / 2, 4 * width)
-        # Seen from four sheet widths away: a column at depth z is smaller by distance / (distance + z).
-        distance = 3.0 * width
+        # The angle belongs to the sheet; the fingers beside it stay on the same arc, as far as one can see them.
+        radius = self._body_px / angle
+        reach = min(width / 2 / radius, 1.4)
+        s = np.linspace(-reach, reach, 4 * width)
+        # Seen from three sheet widths away: a column at depth z is smaller by distance / (distance + z).
+        distance = 3.0 * self._body_px
         smaller = distance / (distance + radius * (1 - np.cos(s)))
         seen_x = radius * np.sin(s) * smaller + width / 2
         columns = np.arange(width)

@@ -116,7 +116,7 @@ def plane_homography(canvas_wh: tuple[int, int], size_wh: tuple[int, int], pose:
 def room(size_wh: tuple[int, int], rng: np.random.Generator) -> U8:
     """An indoor wall with furniture, out of focus [shape=(h, w, 3)]."""
     width, height = size_wh
-    hue = rng.uniform([0.30, 0.27, 0.22], [0.62, 0.58, 0.52])
+    hue = rng.uniform(0.18, 0.6) * rng.uniform([0.92, 0.9, 0.78], [1.08, 1.0, 1.0])
     light = np.empty((height, width, 3), np.float32)
     fall = np.linspace(rng.uniform(0.7, 1.2), rng.uniform(0.5, 0.9), width, dtype=np.float32)[None, :, None]
     light[:] = hue * fall * np.linspace(1.1, 0.7, height, dtype=np.float32)[:, None, None]

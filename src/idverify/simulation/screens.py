@@ -111,12 +111,12 @@ def replay_monitor(
         Depth of the bands.
     """
     size_wh = setup.canvas_wh(_DEFAULT_WH)
-    panel_h, bezel = 1080, 22
+    panel_h, bezel = 1200, 22
     # Only the part of the panel that a camera can see is drawn; the rest of a wide monitor lies outside the picture.
     panel_w = min(1920, round(panel_h * size_wh[0] / size_wh[1] * 1.45))
     body_wh = (panel_w + 2 * bezel, panel_h + 2 * bezel + 26)
     canvas, origin = _body(body_wh, radius=6, margin=0.12)
-    desktop = rng.uniform([10, 20, 30], [60, 80, 120])
+    desktop = float(rng.uniform(15, 70)) * rng.uniform([0.7, 0.85, 1.0], [1.0, 1.05, 1.5])
     canvas[origin + bezel : origin + bezel + panel_h, origin + bezel : origin + bezel + panel_w, :3] = desktop
     window_h = panel_h - 110
     aspect = min(setup.source.size_wh[0] / setup.source.size_wh[1], size_wh[0] / size_wh[1] * 1.25)
@@ -136,7 +136,7 @@ def replay_monitor(
         flicker=flicker if flicker is not None else float(rng.uniform(0.08, 0.28)),
         grid=depth,
         tilt=(0.015, 0.01, 0, 5, 4, 1.5),
-        blur_px=float(rng.uniform(0.30, 0.45)),
+        blur_px=float(rng.uniform(0.22, 0.4)),
     )
     return _replayed(setup, rng, display, body_wh, look, sway)
 
@@ -172,7 +172,7 @@ def replay_tablet_glare(
     look = _Look(
         fill=fill if fill is not None else float(rng.uniform(0.92, 1.08)),
         glare=window_glare,
-        glare_strength=glare if glare is not None else float(rng.uniform(0.35, 0.9)),
+        glare_strength=glare if glare is not None else float(rng.uniform(0.25, 0.65)),
         flicker_hz=60.0,
         flicker=float(rng.uniform(0, 0.05)),
         grid=0.4,
@@ -349,7 +349,7 @@ class _Grid:
         self._size_wh, self._depth = size_wh, depth
 
     def __call__(self, image: U8, time_s: float, to_camera: F64) -> U8:
-        grid = pixel_grid(self._size_wh, np.linalg.inv(to_camera), depth=self._depth, blur_px=0.3)
+        grid = pixel_grid(self._size_wh, np.linalg.inv(to_camera), depth=self._depth, blur_px=0.2)
         return np.asarray(cv2.multiply(image, grid, scale=1.12 / 255))
 
 
