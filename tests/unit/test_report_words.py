@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import builders
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from idverify.decision import FrameCounts
 from idverify.pad.evidence import Status
 from idverify.reasons import Reason
 from idverify.report.words import (
@@ -87,6 +89,21 @@ def test_missing_halves_are_said_to_be_missing() -> None:
     rows = {row.label: row.text for row in findings(builders.too_dark())}
     assert rows["match"] == rows["liveness"] == "not assessed"
     assert {row.label: row.text for row in findings(builders.unsafe_match())}["liveness"] == "not checked"
+
+
+def test_a_weak_match_is_not_called_a_stranger() -> None:
+    weak = builders.match(matched=False, similarity=0.4)
+    uncertain = findings(builders.decision(match=weak, reasons=(Reason.MATCH_UNCERTAIN,)))[0]
+    refused = findings(builders.decision(match=weak, reasons=(Reason.NO_MATCH,)))[0]
+    assert (uncertain.tone, refused.tone) == (Tone.NEUTRAL, Tone.AGAINST)
+    assert uncertain.text.startswith("too weak to be a match")
+    assert refused.text.startswith("does not match")
+
+
+def test_a_photo_as_probe_is_not_called_an_empty_recording() -> None:
+    nothing_decoded = FrameCounts(decoded=0, analysed=0, compared=0, times_s=())
+    rows = findings(dataclasses.replace(builders.unsafe_match(), frames=nothing_decoded))
+    assert rows[-1].text == "a photo, not a recording"
 
 
 def test_no_confidence_is_written_where_evidence_is_missing() -> None:

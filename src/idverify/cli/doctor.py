@@ -139,7 +139,7 @@ def _models() -> Iterator[Check]:
             area="model",
             name=spec.name,
             state=State.MISSING if needed else State.OPTIONAL,
-            found=f"{status.state}: {status.path}",
+            found=f"{'not the right file' if status.state == 'altered' else 'no file'}: {status.path}",
             mend="idverify models pull",
         )
 

@@ -23,7 +23,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from idverify.report.words import Tone, findings, headline, mechanism_finding, tone_of, warnings
+from idverify.report.words import Tone, findings, headline, mechanism_finding, name_words, tone_of, warnings
 
 if TYPE_CHECKING:
     from idverify.decision import Decision
@@ -83,13 +83,13 @@ def show_decision(decision: Decision) -> None:
 
 def show_inspection(inspection: Inspection) -> None:
     """Print the recording's facts, the tracks, and quality and signals over time; no verdict."""
-    facts = [(Text(key.replace("_", " ")), Text(_fact(value))) for key, value in inspection.recording.items()]
+    facts = [(Text(name_words(key)), Text(_fact(value))) for key, value in inspection.recording.items()]
     tracks = [
         (Text(f"{track.track_id}{' (subject)' if track.track_id == inspection.subject_id else ''}"), _track(track))
         for track in inspection.tracks
     ]
     quality = [
-        (Text(name.replace("_", " ")), Text(_spread(values))) for name, (_, values) in inspection.quality.items()
+        (Text(name_words(name)), Text(_spread(values))) for name, (_, values) in inspection.quality.items()
     ]
     signals = [
         (Text(row.label), Text(f"{row.text} {_spread(evidence.values)}".rstrip()))

@@ -26,6 +26,7 @@ from idverify.report.words import (
     findings,
     headline,
     mechanism_finding,
+    name_words,
     probability_words,
     rate_words,
     tone_of,
@@ -82,7 +83,7 @@ def write_html(decision: Decision, path: Path) -> None:
     ----------
     decision : Decision
     path : Path
-        An existing file is replaced.
+        An existing file is replaced. Only its owner may read the new one: it shows a face.
 
     Raises
     ------
@@ -151,7 +152,7 @@ def _quality(decision: Decision) -> str:
 def _bars(title: str, quality: Mapping[str, float]) -> str:
     if not quality:
         return ""
-    rows = "".join(_bar_row(name.replace("_", " "), value) for name, value in quality.items())
+    rows = "".join(_bar_row(name_words(name), value) for name, value in quality.items())
     return f"<div><h3>{title}</h3><table>{rows}</table></div>"
 
 
@@ -203,7 +204,7 @@ def _provenance(decision: Decision) -> str:
     models = [
         (model.name, f"{model.version}, {model.licence}, sha256 {model.sha256}") for model in decision.models
     ]
-    timing = [(name.replace("_", " "), f"{value:.0f} ms") for name, value in decision.timing_ms.items()]
+    timing = [(name_words(name), f"{value:.0f} ms") for name, value in decision.timing_ms.items()]
     rows = [("policy " + decision.policy.name, f"sha256 {decision.policy.sha256}"), *models]
     return (
         f"<section><h2>Models and policy</h2>{_table(rows, code=True)}</section>"

@@ -117,7 +117,7 @@ def picture(image_rgb: NDArray[np.uint8], points_px: NDArray[np.float32], title:
     dots = "".join(f"M{x:.0f} {y:.0f}h0" for x, y in np.asarray(points_px, dtype=np.float64)[:, :2])
     body = (
         f'<image href="data:image/jpeg;base64,{data}" width="{width}" height="{height}" preserveAspectRatio="none"/>'
-        f'<path class="points" stroke-width="{max(height, width) / 180:.2f}" d="{dots}"/>'
+        f'<path class="points" stroke-width="{max(height, width) / 130:.2f}" d="{dots}"/>'
     )
     return _svg(width, height, title, body, css="picture")
 

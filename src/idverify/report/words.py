@@ -4,17 +4,20 @@ Goal: the terminal and the HTML page say the same thing. A :class:`Finding` is o
 ("1 in 25,000 strangers would score at least this") and never rounded up to certainty.
 
 Public items: :class:`Tone`, :class:`Finding`, :func:`findings`, :func:`mechanism_finding`, :func:`headline`,
-:func:`warnings`, :func:`probability_words`, :func:`rate_words`, :func:`llr_words`, :data:`NOT_DECIDED`.
+:func:`warnings`, :func:`name_words`, :func:`probability_words`, :func:`rate_words`, :func:`llr_words`,
+:func:`tone_of`, :func:`is_unsafe`, :data:`NOT_DECIDED`.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from enum import Enum
 
 from idverify.decision import Decision, MatchEvidence, Outcome, Task
 from idverify.pad.evidence import PADEvidence, Status
+from idverify.reasons import Reason
 
 __all__ = [
     "NOT_DECIDED",
@@ -25,8 +28,10 @@ __all__ = [
     "is_unsafe",
     "llr_words",
     "mechanism_finding",
+    "name_words",
     "probability_words",
     "rate_words",
+    "tone_of",
     "warnings",
 ]
 
@@ -107,6 +112,17 @@ def llr_words(llr: float, positive: str, negative: str) -> str:
     return f"{times} times likelier from {likelier} than from {other}"
 
 
+def name_words(name: str) -> str:
+    """Write a component's or mechanism's name as words.
+
+    Examples
+    --------
+    >>> name_words("UnderExposurePrevention"), name_words("reference_reuse")
+    ('under exposure prevention', 'reference reuse')
+    """
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ").lower()
+
+
 def headline(decision: Decision) -> str:
     """One line: the outcome, and the confidence where there is one."""
     word = decision.outcome.value.upper()
@@ -144,7 +160,7 @@ def findings(decision: Decision) -> tuple[Finding, ...]:
     """The rows that carried the decision, in the order of the walk."""
     rows: list[Finding] = []
     if decision.match is not None:
-        rows.append(_match_finding(decision.match))
+        rows.append(_match_finding(decision.match, refused=Reason.NO_MATCH in decision.reasons))
     elif decision.task is not Task.LIVENESS:
         rows.append(Finding(label="match", text="not assessed"))
     if decision.liveness is not None:
@@ -159,7 +175,7 @@ def findings(decision: Decision) -> tuple[Finding, ...]:
 
 def mechanism_finding(evidence: PADEvidence) -> Finding:
     """What one liveness mechanism or injection signal found."""
-    label = evidence.name.replace("_", " ")
+    label = name_words(evidence.name)
     detail = evidence.detail.strip()
     if evidence.status is not Status.ASSESSED or evidence.bona_fide_llr is None:
         why = evidence.reason.sentence if evidence.reason else ""
@@ -171,14 +187,15 @@ def mechanism_finding(evidence: PADEvidence) -> Finding:
     return Finding(label=label, text=f"{words}. {detail}".strip(), tone=_tone(evidence.bona_fide_llr))
 
 
-def _match_finding(match: MatchEvidence) -> Finding:
-    verdict = "matches" if match.matched else "does not match"
+def _match_finding(match: MatchEvidence, *, refused: bool) -> Finding:
+    verdict = "matches" if match.matched else "does not match" if refused else "too weak to be a match"
     text = (
         f"{verdict}: similarity {match.similarity:.3f}, needed {match.threshold:.3f}. "
         f"{_sentence_case(rate_words(match.fmr_at_score))} strangers would score at least this; "
         f"the policy lets {rate_words(match.target_fmr)} pass."
     )
-    return Finding(label="match", text=text, tone=Tone.FOR if match.matched else Tone.AGAINST)
+    tone = Tone.FOR if match.matched else Tone.AGAINST if refused else Tone.NEUTRAL
+    return Finding(label="match", text=text, tone=tone)
 
 
 def _liveness_finding(decision: Decision) -> Finding:
