@@ -1,0 +1,177 @@
+"""Laws of the active challenge, over random answers and random recordings."""
+
+from __future__ import annotations
+
+import dataclasses
+from itertools import pairwise, product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import idverify.challenge as ch
+from idverify.challenge import Action, ChallengeOutcome, Manner, StepStatus
+from idverify.challenge.verify_motion import judge_motion
+
+KEY = "a secret of these laws, 26 B"
+seeds = st.integers(0, 2**31)
+calm = Manner(delay_s=(0.5, 0.9), amplitude=(0.8, 1.2), rate_hz=(25.0, 30.0), missing=(0.0, 0.05), noise=0.5)
+quick = settings(max_examples=25, deadline=None)
+
+
+def issued(seed: int, kind: ch.Kind = "motion", **options: object) -> ch.Challenge:
+    return ch.issue(kind=kind, seed=seed, key=KEY, now_s=0.0, **options)  # type: ignore[arg-type]
+
+
+def judged(challenge: ch.Challenge, series: ch.AnswerSeries, mirrored: bool = False) -> ch.ChallengeResult:
+    return ch.judge(challenge, series, mirrored=mirrored)
+
+
+def rehearsed(challenge: ch.Challenge, seed: int, manner: Manner = calm) -> ch.AnswerSeries:
+    return ch.rehearse(challenge, np.random.default_rng(seed), manner)
+
+
+def reversed_in_time(series: ch.AnswerSeries) -> ch.AnswerSeries:
+    names = [field.name for field in dataclasses.fields(series)]
+    columns = {name: getattr(series, name)[::-1] for name in names if name != "times_s"}
+    return ch.AnswerSeries(times_s=series.times_s[-1] - series.times_s[::-1], **columns)
+
+
+@quick
+@given(seeds)
+def test_an_honest_answer_shifted_within_its_windows_gives_the_same(seed: int) -> None:
+    challenge = issued(seed)
+    series = rehearsed(challenge, seed)
+    before = judged(challenge, series)
+    if not before.followed:
+        return
+    onsets = np.array([(s.seen.begin_s - s.start_s, s.end_s - s.seen.onset_s) for s in before.steps if s.seen])
+    for shift in (-0.9 * onsets[:, 0].min(), 0.5 * onsets[:, 1].min(), 0.9 * onsets[:, 1].min()):
+        after = judged(challenge, series.shifted(shift))
+        assert after.outcome is before.outcome
+        assert [s.status for s in after.steps] == [s.status for s in before.steps]
+
+
+@quick
+@given(seeds)
+def test_a_reversed_video_fails(seed: int) -> None:
+    challenge = issued(seed)
+    assert not judged(challenge, reversed_in_time(rehearsed(challenge, seed))).followed
+
+
+@quick
+@given(seeds)
+def test_a_declared_mirror_changes_nothing_and_mirroring_undoes_itself(seed: int) -> None:
+    challenge = issued(seed)
+    series = rehearsed(challenge, seed)
+    assert judged(challenge, series.mirrored(), mirrored=True) == dataclasses.replace(
+        judged(challenge, series), mirrored=True
+    )
+    np.testing.assert_array_equal(series.mirrored().mirrored().yaw_deg, series.yaw_deg)
+
+
+@quick
+@given(seeds)
+def test_an_undeclared_mirror_shows_as_wrong_order(seed: int) -> None:
+    challenge = issued(seed)
+    series = rehearsed(challenge, seed)
+    if not judged(challenge, series).followed:
+        return
+    result = judged(challenge, series.mirrored())
+    turns = {Action.TURN_LEFT, Action.TURN_RIGHT}
+    assert result.followed == (not turns & {step.action for step in challenge.steps})
+    for step in result.steps:
+        assert step.status is (StepStatus.WRONG_ORDER if step.action in turns else StepStatus.DONE)
+
+
+def random_walk(seed: int, length_s: float = 20.0) -> ch.AnswerSeries:
+    """A person, or a machine, that moves everything all the time."""
+    rng = np.random.default_rng(seed)
+    times = np.sort(rng.uniform(0, length_s, int(rng.uniform(10, 40) * length_s)))
+    smooth = np.hanning(15) / np.hanning(15).sum()
+
+    def signal(scale: float, width: int = 0) -> np.ndarray:
+        draw = rng.normal(0, 4 * scale, (times.size, max(width, 1)))
+        walk = np.stack([np.convolve(column, smooth, "same") for column in draw.T], axis=1)
+        return walk if width else walk[:, 0]
+
+    return ch.AnswerSeries(
+        times_s=times, yaw_deg=signal(30), pitch_deg=signal(20), roll_deg=signal(10),
+        eye_opening=np.abs(0.3 + signal(0.2, 2)), mouth_opening=np.abs(signal(0.4)),
+        mouth_width=0.8 + signal(0.15), face_scale=0.2 * np.exp(signal(0.2)),
+    )  # fmt: skip
+
+
+@settings(max_examples=6, deadline=None)
+@given(seeds)
+def test_no_video_whatever_it_shows_passes_two_sequences(seed: int) -> None:
+    """The bound on guessing, exhaustively: of every sequence in the same windows at most one passes."""
+    windows = issued(seed).steps
+    series = random_walk(seed)
+    passed = 0
+    for sequence in product(Action, repeat=3):
+        steps = [dataclasses.replace(w, action=a) for w, a in zip(windows, sequence, strict=True)]
+        passed += all(step.status is StepStatus.DONE for step in judge_motion(steps, series))
+    shown = [step.seen for step in judge_motion(windows, series)]
+    assert passed == (None not in shown)
+
+
+@quick
+@given(seeds, st.floats(1.0, 3.0))
+def test_larger_movements_do_no_harm(seed: int, gain: float) -> None:
+    challenge = issued(seed, avoid=["blink"])
+    still = dataclasses.replace(calm, noise=0.0)
+    small = rehearsed(challenge, seed, dataclasses.replace(still, amplitude=(0.7, 0.7)))
+    large = rehearsed(challenge, seed, dataclasses.replace(still, amplitude=(0.7 * gain, 0.7 * gain)))
+    assert judged(challenge, small).followed
+    assert judged(challenge, large).followed
+
+
+@quick
+@given(seeds, st.floats(0.0, 1.0))
+def test_what_was_not_measured_never_becomes_a_yes(seed: int, part: float) -> None:
+    challenge = issued(seed)
+    other = issued(seed + 1)
+    if [s.action for s in challenge.steps] == [s.action for s in other.steps]:
+        return
+    series = rehearsed(other, seed)
+    hidden = np.random.default_rng(seed).random(len(series)) < part
+    blank = dataclasses.replace(
+        series,
+        **{
+            name: np.where(
+                hidden if getattr(series, name).ndim == 1 else hidden[:, None], np.nan, getattr(series, name)
+            )
+            for name in ("yaw_deg", "pitch_deg", "mouth_opening", "mouth_width", "face_scale", "eye_opening")
+        },
+    )
+    assert not judged(challenge, blank).followed
+
+
+def test_nothing_measured_is_not_assessed() -> None:
+    challenge = issued(1, kind="both")
+    n = 900
+    nothing = np.full(n, np.nan)
+    series = ch.AnswerSeries(
+        times_s=np.arange(n) / 30, yaw_deg=nothing, pitch_deg=nothing, roll_deg=nothing,
+        eye_opening=np.full((n, 2), np.nan), mouth_opening=nothing, mouth_width=nothing, face_scale=nothing,
+    )  # fmt: skip
+    assert judged(challenge, series).outcome is ChallengeOutcome.NOT_ASSESSED
+
+
+@settings(max_examples=8, deadline=None)
+@given(seeds)
+def test_exposure_and_slow_white_balance_do_not_change_the_colours_seen(seed: int) -> None:
+    challenge = issued(seed, kind="light")
+    series = rehearsed(challenge, seed)
+    assert series.skin_rgb is not None
+    brighter = dataclasses.replace(series, skin_rgb=0.8 * series.skin_rgb)
+    assert judged(challenge, series).followed
+    assert judged(challenge, brighter).followed
+
+
+@pytest.mark.parametrize("n_steps", [3, 4, 5])
+def test_guess_probability_counts_the_sequences(n_steps: int) -> None:
+    sequences = [s for s in product(range(5), repeat=n_steps) if all(a != b for a, b in pairwise(s)) and s != s[::-1]]
+    assert ch.guess_probability(n_actions=5, n_steps=n_steps) == pytest.approx(1 / len(sequences))

@@ -1,0 +1,411 @@
+"""Issuing, sealing, reading and refusing challenges; verdicts on hand-made answers."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import multiprocessing
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import idverify.challenge as ch
+from idverify.challenge import Action, ChallengeOutcome, Manner, StepStatus
+from idverify.errors import ChallengeError, ParameterError
+from idverify.reasons import Reason
+
+KEY = "a secret of this test, 24 B"
+NOW_S = 1_800_000_000.0
+
+
+def issued(**options: object) -> ch.Challenge:
+    return ch.issue(**{"seed": 1, "key": KEY, "now_s": NOW_S, **options})  # type: ignore[arg-type]
+
+
+def asking(*actions: Action, **options: object) -> ch.Challenge:
+    """A challenge for these movements, properly sealed by nobody."""
+    drawn = issued(steps=max(3, len(actions)), **options)
+    steps = tuple(dataclasses.replace(s, action=a) for s, a in zip(drawn.steps, actions, strict=False))
+    return dataclasses.replace(drawn, steps=steps)
+
+
+def answer(challenge: ch.Challenge, **changes: object) -> ch.AnswerSeries:
+    manner = Manner(amplitude=(1.0, 1.0), delay_s=(0.5, 0.5), rate_hz=(30.0, 30.0), missing=(0.0, 0.0), noise=0.0)
+    series = ch.rehearse(challenge, np.random.default_rng(5), manner)
+    return dataclasses.replace(series, **changes)  # type: ignore[arg-type]
+
+
+# -- issue -----------------------------------------------------------------------------------------------
+
+
+def test_sequences_are_uniform_over_what_the_count_says() -> None:
+    counts = Counter(tuple(s.action for s in issued(seed=seed, avoid=["look", "mouth", "blink"], steps=5).steps)
+                     for seed in range(6000))  # fmt: skip
+    possible = round(1 / ch.guess_probability(n_actions=4, n_steps=5))
+    assert len(counts) == possible == 4 * 3**4 - 4 * 3**2
+    assert max(counts.values()) < 3.0 * 6000 / possible
+
+
+@pytest.mark.parametrize("kind", ch.KINDS)
+def test_no_repeat_no_palindrome_windows_follow_each_other(kind: ch.Kind) -> None:
+    for seed in range(100):
+        challenge = issued(kind=kind, seed=seed)
+        for symbols in ([s.action for s in challenge.steps], [s.colour for s in challenge.light]):
+            assert all(a is not b for a, b in pairwise(symbols))
+            assert symbols != symbols[::-1] or not symbols
+        parts = [*challenge.steps, *challenge.light]
+        assert all(a.end_s <= b.start_s for a, b in pairwise(parts))
+        assert challenge.kind == kind
+
+
+def test_avoided_movements_are_never_asked_for() -> None:
+    for seed in range(200):
+        actions = {s.action for s in issued(seed=seed, avoid=["blink", "turn-left"]).steps}
+        assert not actions & {Action.BLINK_TWICE, Action.TURN_LEFT}
+
+
+def test_fewer_movements_mean_more_steps_by_default() -> None:
+    few = issued(avoid=["look", "mouth", "blink", "turn_left"])
+    assert len(few.steps) > 3
+    assert few.guess_probability <= 0.01
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kind": "dance"},
+        {"steps": 1},
+        {"steps": 2},
+        {"steps": 99},
+        {"avoid": ["turn", "look", "mouth", "blink", "move"]},
+        {"avoid": ["turn", "look", "mouth", "blink"]},
+        {"avoid": ["sneeze"]},
+        {"ttl_s": 3.0},
+        {"steps": 3, "avoid": ["look", "mouth", "turn"]},
+    ],
+)
+def test_what_luck_would_answer_is_not_issued(options: dict[str, object]) -> None:
+    with pytest.raises(ParameterError):
+        issued(**options)
+
+
+def test_no_secret_or_a_short_one_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(ch.KEY_VARIABLE, raising=False)
+    with pytest.raises(ChallengeError, match=ch.KEY_VARIABLE):
+        ch.issue()
+    with pytest.raises(ChallengeError, match="16"):
+        ch.issue(key="short")
+    monkeypatch.setenv(ch.KEY_VARIABLE, KEY)
+    assert ch.issue().is_signed_by(KEY)
+
+
+def test_two_unseeded_challenges_differ_and_a_seeded_one_says_so() -> None:
+    a, b = ch.issue(key=KEY), ch.issue(key=KEY)
+    assert a.nonce != b.nonce
+    assert not a.seeded
+    assert issued().steps == issued().steps
+    assert issued().seeded
+
+
+# -- files -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ch.KINDS)
+def test_a_file_gives_back_the_same_challenge(kind: ch.Kind, tmp_path: Path) -> None:
+    challenge = issued(kind=kind)
+    (tmp_path / "c.json").write_text(ch.to_json(challenge))
+    assert ch.load(tmp_path / "c.json") == challenge
+    assert ch.load(tmp_path / "c.json").is_signed_by(KEY)
+
+
+def test_any_changed_value_breaks_the_seal_or_the_form() -> None:
+    original = json.loads(ch.to_json(issued(kind="both")))
+    changed = 0
+    for path, value in list(leaves(original)):
+        forged = json.loads(json.dumps(original))
+        place = forged
+        for step in path[:-1]:
+            place = place[step]
+        place[path[-1]] = {"true": False, "false": True}.get(str(value).lower(), other(value))
+        with suppress(ChallengeError):
+            assert not ch.from_json(json.dumps(forged)).is_signed_by(KEY), path
+        changed += 1
+    assert changed > 30
+
+
+def leaves(tree: object, path: tuple[object, ...] = ()) -> object:
+    pairs = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else None
+    if pairs is None:
+        yield path, tree
+    else:
+        for key, value in pairs:
+            yield from leaves(value, (*path, key))
+
+
+def other(value: object) -> object:
+    if isinstance(value, int):
+        return value + 1
+    swaps = {"turn_left": "turn_right", "red": "blue"}
+    return swaps.get(str(value), str(value)[:-1] + ("0" if str(value)[-1] != "0" else "1"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "7",
+        '{"format": "idverify-challenge/1"}',
+        '{"a":1,"a":2}',
+        "[" * 100_000,
+        b"\xff\xfe",
+        "NaN",
+    ],
+)
+def test_what_is_no_challenge_is_refused(text: str | bytes) -> None:
+    with pytest.raises(ChallengeError):
+        ch.from_json(text)
+
+
+@pytest.mark.parametrize("field", ["nonce", "steps", "extra"])
+def test_missing_and_unknown_fields_are_refused(field: str) -> None:
+    fields = json.loads(ch.to_json(issued()))
+    fields = {k: v for k, v in fields.items() if k != field} if field in fields else {**fields, field: 1}
+    with pytest.raises(ChallengeError):
+        ch.from_json(json.dumps(fields))
+
+
+@pytest.mark.parametrize("value", [True, 1.5, -1, "1000", 10**30, None])
+def test_times_are_whole_milliseconds(value: object) -> None:
+    fields = json.loads(ch.to_json(issued()))
+    fields["steps"][0]["start_ms"] = value
+    with pytest.raises(ChallengeError):
+        ch.from_json(json.dumps(fields))
+
+
+def test_a_missing_file_is_a_challenge_error(tmp_path: Path) -> None:
+    with pytest.raises(ChallengeError, match="cannot read"):
+        ch.load(tmp_path / "none.json")
+
+
+# -- admission -------------------------------------------------------------------------------------------
+
+
+def test_seal_time_and_nonce_are_judged_in_this_order() -> None:
+    challenge, store = issued(), ch.MemoryNonceStore()
+
+    def admit(c: ch.Challenge, now_s: float, key: str = KEY) -> Reason | None:
+        return ch.admit(c, key=key, now_s=now_s, nonce_store=store)
+
+    assert admit(challenge, NOW_S, "quite another secret, 26 B") is Reason.CHALLENGE_SIGNATURE_INVALID
+    longer = dataclasses.replace(challenge, expires_at_s=challenge.expires_at_s + 1e6)
+    assert admit(longer, NOW_S) is Reason.CHALLENGE_SIGNATURE_INVALID
+    assert admit(challenge, NOW_S - 1) is Reason.CHALLENGE_EXPIRED
+    assert admit(challenge, NOW_S + 120) is Reason.CHALLENGE_EXPIRED
+    assert admit(challenge, NOW_S + 119.9) is None, "none of the refusals used the nonce up"
+    assert admit(challenge, NOW_S + 119.9) is Reason.CHALLENGE_REUSED
+
+
+def test_a_refused_challenge_is_never_followed() -> None:
+    challenge = issued()
+    result = ch.verify(challenge, answer(challenge), key=KEY, now_s=NOW_S + 500, mirrored=False)
+    assert result.outcome is ChallengeOutcome.REFUSED
+    assert not result.followed
+    assert result.reasons == (Reason.CHALLENGE_EXPIRED,)
+    assert result.steps == ()
+    with pytest.raises(TypeError):
+        bool(result)
+
+
+def _claim(path: str, nonce: str) -> bool:
+    return ch.SqliteNonceStore(path).claim(nonce, expires_at_s=NOW_S + 120, now_s=NOW_S)
+
+
+def test_of_many_processes_one_gets_the_nonce(tmp_path: Path) -> None:
+    path = str(tmp_path / "nonces.sqlite")
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        won = pool.starmap(_claim, [(path, f"n{i % 5}") for i in range(60)], chunksize=1)
+    assert sum(won) == 5
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_of_many_threads_one_gets_the_nonce(kind: str, tmp_path: Path) -> None:
+    store: ch.NonceStore = ch.MemoryNonceStore() if kind == "memory" else ch.SqliteNonceStore(tmp_path / "n.sqlite")
+    assert isinstance(store, ch.NonceStore)
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(lambda i: store.claim(f"n{i % 3}", expires_at_s=NOW_S, now_s=NOW_S), range(60)))
+    assert sum(won) == 3
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_nonces_outlive_their_expiry_but_not_forever(kind: str, tmp_path: Path) -> None:
+    store: ch.NonceStore = ch.MemoryNonceStore() if kind == "memory" else ch.SqliteNonceStore(tmp_path / "n.sqlite")
+    assert store.claim("n", expires_at_s=NOW_S, now_s=NOW_S)
+    assert not store.claim("n", expires_at_s=NOW_S, now_s=NOW_S + 3600)
+    assert store.claim("n", expires_at_s=NOW_S, now_s=NOW_S + 90_000)
+
+
+def test_a_broken_nonce_store_is_an_error_not_an_unused_nonce(tmp_path: Path) -> None:
+    (tmp_path / "n.sqlite").write_text("this is no database, however long one looks at it" * 50)
+    with pytest.raises(ChallengeError, match="nonce store"):
+        ch.SqliteNonceStore(tmp_path / "n.sqlite")
+
+
+# -- movements -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("action", Action)
+def test_each_movement_is_seen_as_itself(action: Action) -> None:
+    asked = asking(action)
+    step = ch.judge(asked, answer(asked), mirrored=False).steps[0]
+    assert step.status is StepStatus.DONE
+    assert step.seen is not None
+    assert step.start_s + 0.5 <= step.seen.onset_s <= step.end_s
+
+
+@pytest.mark.parametrize("asked", Action)
+@pytest.mark.parametrize("done", Action)
+def test_a_movement_never_passes_for_another(asked: Action, done: Action) -> None:
+    result = ch.judge(asking(asked), answer(asking(done)), mirrored=False)
+    assert result.followed == (asked is done)
+    if asked is not done:
+        assert result.steps[0].status is StepStatus.WRONG_ORDER
+        assert result.reasons == (Reason.CHALLENGE_NOT_FOLLOWED,)
+
+
+def test_doing_nothing_is_missed_and_swapping_is_wrong_order() -> None:
+    asked = asking(Action.SMILE, Action.LOOK_UP, Action.TURN_LEFT)
+    nothing = dataclasses.replace(asked, steps=())
+    swapped = asking(Action.LOOK_UP, Action.SMILE, Action.TURN_LEFT)
+    still = ch.judge(asked, answer_of_length(nothing, asked.duration_s), mirrored=False)
+    assert [s.status for s in still.steps] == [StepStatus.MISSED] * 3
+    wrong = ch.judge(asked, answer(swapped), mirrored=False)
+    assert [s.status for s in wrong.steps] == [StepStatus.WRONG_ORDER] * 2 + [StepStatus.DONE]
+
+
+def answer_of_length(challenge: ch.Challenge, length_s: float) -> ch.AnswerSeries:
+    n = int(30 * (length_s + 1))
+    return ch.AnswerSeries(
+        times_s=np.arange(n) / 30, yaw_deg=np.zeros(n), pitch_deg=np.zeros(n), roll_deg=np.zeros(n),
+        eye_opening=np.full((n, 2), 0.3), mouth_opening=np.zeros(n), mouth_width=np.full(n, 0.8),
+        face_scale=np.full(n, 0.2),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lie", "reason"),
+    [
+        ("stops_early", Reason.VIDEO_TOO_SHORT),
+        ("face_hidden", Reason.NO_FACE),
+        ("sunglasses", Reason.EYES_NOT_VISIBLE),
+        ("two_frames_a_second", Reason.LOW_FRAME_RATE),
+        ("somebody_else", Reason.PERSON_CHANGED),
+    ],
+)
+def test_what_cannot_be_seen_is_not_assessed_and_never_followed(lie: str, reason: Reason) -> None:
+    asked = asking(Action.TURN_LEFT, Action.LOOK_UP, Action.BLINK_TWICE)
+    series = answer(asked)
+    last = series.times_s >= asked.steps[-1].start_s
+    blank = {"eye_opening": np.where(last[:, None], np.nan, series.eye_opening)}
+    hidden = {**blank, "yaw_deg": np.where(last, np.nan, series.yaw_deg)}
+    lies = {
+        "stops_early": lambda: taken(series, ~last),
+        "face_hidden": lambda: dataclasses.replace(series, **hidden),
+        "sunglasses": lambda: dataclasses.replace(series, **blank),
+        "two_frames_a_second": lambda: taken(series, ~last | (np.arange(len(series)) % 14 == 0)),
+        "somebody_else": lambda: dataclasses.replace(series, subject_id=last.astype(int)),
+    }
+    result = ch.judge(asked, lies[lie](), mirrored=False)
+    assert result.outcome is ChallengeOutcome.NOT_ASSESSED
+    assert result.reasons == (reason,)
+    assert [s.status for s in result.steps] == [StepStatus.DONE, StepStatus.DONE, StepStatus.NOT_ASSESSABLE]
+
+
+def taken(series: ch.AnswerSeries, keep: np.ndarray) -> ch.AnswerSeries:
+    names = [f.name for f in dataclasses.fields(series)]
+    return ch.AnswerSeries(**{name: getattr(series, name)[keep] for name in names})
+
+
+def test_a_missed_step_outweighs_one_that_cannot_be_judged() -> None:
+    asked = asking(Action.SMILE, Action.LOOK_UP, Action.TURN_LEFT)
+    series = answer(asking(Action.SMILE))
+    series = taken(series, series.times_s < asked.steps[1].end_s)
+    result = ch.judge(asked, answer_of_length(asked, asked.steps[1].end_s), mirrored=False)
+    assert result.outcome is ChallengeOutcome.NOT_FOLLOWED
+    assert result.reasons == (Reason.CHALLENGE_NOT_FOLLOWED, Reason.VIDEO_TOO_SHORT)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_almost_no_frames_are_not_assessed(n: int) -> None:
+    series = taken(answer(issued()), np.arange(len(answer(issued()))) < n)
+    assert ch.judge(issued(), series, mirrored=False).outcome is ChallengeOutcome.NOT_ASSESSED
+
+
+# -- light -----------------------------------------------------------------------------------------------
+
+
+def test_colours_are_followed_and_nothing_else_is() -> None:
+    asked, recorded = issued(kind="light", seed=1), issued(kind="light", seed=2)
+    rng = np.random.default_rng(3)
+    followed = ch.judge(asked, ch.rehearse(asked, rng), mirrored=False)
+    assert followed.followed
+    assert followed.light is not None
+    assert followed.light.response > 5 * followed.light.background_response
+    assert 0.0 <= followed.light.lag_s <= 0.3
+    replayed = ch.judge(asked, ch.rehearse(recorded, rng), mirrored=False)
+    assert replayed.outcome is ChallengeOutcome.NOT_FOLLOWED
+    assert replayed.light is not None
+    assert replayed.light.status is StepStatus.WRONG_ORDER
+
+
+def test_strong_room_light_is_not_assessed() -> None:
+    asked = issued(kind="light")
+    sunny = Manner(ambient_lux=(20_000.0, 30_000.0))
+    for seed in range(5):
+        result = ch.judge(asked, ch.rehearse(asked, np.random.default_rng(seed), sunny), mirrored=False)
+        assert result.outcome is ChallengeOutcome.NOT_ASSESSED
+        assert result.reasons[0] in (Reason.TOO_BRIGHT, Reason.TOO_MUCH_MOVEMENT)
+
+
+def test_light_on_the_whole_scene_is_no_answer() -> None:
+    asked = issued(kind="light")
+    series = answer(asked)
+    flat = dataclasses.replace(series, background_rgb=series.skin_rgb)
+    assert ch.judge(asked, flat, mirrored=False).light.status is StepStatus.MISSED  # type: ignore[union-attr]
+    unknown = dataclasses.replace(series, background_rgb=None)
+    assert ch.judge(asked, unknown, mirrored=False).outcome is ChallengeOutcome.NOT_ASSESSED
+    blind = dataclasses.replace(series, skin_rgb=None)
+    assert ch.judge(asked, blind, mirrored=False).outcome is ChallengeOutcome.NOT_ASSESSED
+
+
+# -- words and values ------------------------------------------------------------------------------------
+
+
+def test_every_language_has_words_of_its_own_for_everything() -> None:
+    assert {"en", "es", "fr", "pt", "zh", "ar", "hi"} == set(ch.LANGUAGES)
+    for language in ch.LANGUAGES:
+        said = [ch.phrase(what, language) for what in (*Action, "ready", "light")]
+        assert len(set(said)) == len(said)
+        assert all(text.strip() and text[-1] in ".。।" for text in said)
+    assert ch.phrase(Action.SMILE, "pt-BR") == ch.phrase(Action.SMILE, "pt")
+    with pytest.raises(ParameterError):
+        ch.phrase(Action.SMILE, "xx")
+
+
+def test_answers_refuse_wrong_shapes_and_times_and_show_no_data() -> None:
+    series = answer(issued())
+    assert "frames" in repr(series)
+    assert len(repr(series)) < 80
+    with pytest.raises(ParameterError, match="increasing"):
+        dataclasses.replace(series, times_s=series.times_s[::-1])
+    with pytest.raises(ParameterError, match="eye_opening"):
+        dataclasses.replace(series, eye_opening=series.eye_opening[:, :1])
+    with pytest.raises(ValueError, match="read-only"):
+        series.yaw_deg[0] = 1.0
