@@ -1,0 +1,242 @@
+"""Simulated attacks, to drill a deployment: :func:`simulate` makes a labelled file, :func:`render` the pictures alone.
+
+Goal: presentation and injection attacks from one bona fide clip or photo, physically reasoned, the same for the same seed,
+and said to be simulated in every file. A simulation is no proof against the real thing; captured attacks are.
+
+Conventions: every species draws what is not given from the seed; see :data:`SPECIES` for names and `parameters_of` for
+what can be given. Sources: see the modules of the families.
+
+Public items: :func:`simulate`, :func:`render`, :data:`SPECIES`, :class:`Species`, :func:`parameters_of`,
+:data:`DEGRADATIONS`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idverify.errors import ParameterError
+from idverify.simulation import animation, injection, masks, prints, screens, stills, swap
+from idverify.simulation.degrade import DEGRADATIONS, degraded
+from idverify.simulation.faces import Locate, default_locate
+from idverify.simulation.source import Setup, Shot, Source, Take
+from idverify.simulation.writer import LABEL, write_take
+
+__all__ = ["DEGRADATIONS", "LABEL", "SPECIES", "Shot", "Species", "Take", "parameters_of", "render", "simulate"]
+
+Origin = str | Path | NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Species:
+    """One kind of attack.
+
+    Parameters
+    ----------
+    name : str
+    channel : str
+        ``presentation`` (shown to a camera), ``injection`` (altered or fed in as a file) or ``bona_fide``.
+    summary : str
+        One sentence.
+    needs_clip : bool
+        A photo is not enough.
+    needs_other : bool
+        A second person is needed.
+    make : callable
+        From a :class:`~idverify.simulation.source.Setup`, a random generator and its parameters to a take.
+    """
+
+    name: str
+    channel: str
+    summary: str
+    needs_clip: bool
+    needs_other: bool
+    make: Callable[..., Take]
+
+
+def _bona_fide(setup: Setup, rng: np.random.Generator) -> Take:
+    """The clip as it is, to be degraded."""
+    return injection.unaltered(setup)
+
+
+def _row(make: Callable[..., Take], channel: str, *, clip: bool = False, other: bool = False) -> Species:
+    summary = (make.__doc__ or "").strip().partition("\n")[0]
+    name = make.__name__.lstrip("_")
+    return Species(name=name, channel=channel, summary=summary, needs_clip=clip, needs_other=other, make=make)
+
+
+_ROWS = (
+    _row(_bona_fide, "bona_fide", clip=True),
+    _row(prints.print_flat, "presentation"),
+    _row(prints.print_bent, "presentation"),
+    _row(prints.print_shaken, "presentation"),
+    _row(prints.print_cutout, "presentation"),
+    _row(masks.mask_eyeholes, "presentation", clip=True),
+    _row(screens.replay_phone, "presentation"),
+    _row(screens.replay_monitor, "presentation"),
+    _row(screens.replay_tablet_glare, "presentation"),
+    _row(stills.photo_fixed, "injection"),
+    _row(stills.photo_panned, "injection"),
+    _row(stills.photo_zoomed, "injection"),
+    _row(stills.photo_shaken, "injection"),
+    _row(animation.photo_animated, "injection"),
+    _row(swap.face_swap_crude, "injection", clip=True, other=True),
+    _row(injection.frame_freeze, "injection", clip=True),
+    _row(injection.loop, "injection", clip=True),
+    _row(injection.cut_two_people, "injection", clip=True, other=True),
+    _row(injection.bitrate_ladder, "injection", clip=True),
+    _row(injection.virtual_camera, "injection", clip=True),
+)
+
+SPECIES: Mapping[str, Species] = MappingProxyType({row.name: row for row in _ROWS})
+"""Every species by name; ``bona_fide`` changes nothing and is there to be degraded."""
+
+
+def parameters_of(species: str) -> Mapping[str, object]:
+    """Names and defaults of a species' own parameters; None means drawn from the seed.
+
+    Raises
+    ------
+    ParameterError
+        No such species.
+    """
+    signature = inspect.signature(_species(species).make)
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    return {name: one.default for name, one in signature.parameters.items() if one.kind is keyword}
+
+
+def render(
+    species: str,
+    source: Origin,
+    *,
+    seed: int = 0,
+    other: Origin | None = None,
+    degrade: Sequence[str] = (),
+    strength: float | None = None,
+    size_wh: tuple[int, int] | None = None,
+    duration_s: float = 5.0,
+    rate_hz: float = 30.0,
+    locate: Locate | None = None,
+    **params: float,
+) -> Take:
+    """Make an attack's pictures.
+
+    Parameters
+    ----------
+    species : str
+        A key of :data:`SPECIES`.
+    source : path, or uint8 [shape=(h, w, 3)]
+        The bona fide clip or the photo.
+    seed : int
+        Everything that is not given is drawn from it.
+    other : path, or uint8 [shape=(h, w, 3)], optional
+        The second person, for species that need one.
+    degrade : sequence of str
+        Keys of :data:`DEGRADATIONS`, applied in order.
+    strength : float in [0, 1], optional
+        Of the degradations.
+    size_wh : tuple of int, optional
+        Size of the simulated camera's picture. Species that alter a clip keep the clip's.
+    duration_s : float
+        Longest result.
+    rate_hz : float
+        Pictures per second of the simulated camera.
+    locate : callable, optional
+        Finds the face mesh; by default with the installed models.
+    **params
+        The species' own parameters, see :func:`parameters_of`.
+
+    Returns
+    -------
+    Take
+        Its shots are made while they are read.
+
+    Raises
+    ------
+    ParameterError
+        An unknown species, degradation or parameter, a value outside its domain, or a source of the wrong kind.
+    MediaError
+        The source cannot be read.
+    ModelMissingError
+        The species looks for a face and the models are not on this machine.
+    """
+    row = _checked(species, seed, duration_s, rate_hz, params)
+    setup = Setup(
+        source=Source(source),
+        other=None if other is None else Source(other),
+        locate=locate or default_locate(),
+        size_wh=size_wh,
+        duration_s=duration_s,
+        rate_hz=rate_hz,
+    )
+    take = row.make(setup, _generator(seed, row.name), **params)
+    for kind in degrade:
+        take = degraded(take, kind, rng=_generator(seed, kind), locate=setup.locate, strength=strength)
+    return take
+
+
+def simulate(
+    species: str, source: Origin, output: str | Path, *, seed: int = 0, degrade: Sequence[str] = (), **options: Any
+) -> Path:
+    """Make an attack and write it, labelled as simulated.
+
+    The same arguments give the same bytes on one machine.
+
+    Parameters
+    ----------
+    species, source, seed, degrade, **options
+        As for :func:`render`.
+    output : path
+        ``.mp4``, ``.mov`` or ``.mkv``; the container's comment says that it is simulated, the species and the seed.
+
+    Returns
+    -------
+    Path
+        The output.
+
+    Raises
+    ------
+    ParameterError, MediaError, ModelMissingError
+        As for :func:`render`; also an output that cannot be written.
+    """
+    output = Path(output)
+    take = render(species, source, seed=seed, degrade=degrade, **options)
+    label = f"species={species} seed={seed}" + "".join(f" degrade={kind}" for kind in degrade)
+    write_take(take, output, label)
+    return output
+
+
+def _species(name: str) -> Species:
+    row = SPECIES.get(name)
+    if row is None:
+        raise ParameterError(f"no species named {name!r}; there are {', '.join(SPECIES)}")
+    return row
+
+
+def _checked(species: str, seed: int, duration_s: float, rate_hz: float, params: Mapping[str, float]) -> Species:
+    row, known = _species(species), parameters_of(species)
+    if seed < 0:
+        raise ParameterError(f"seed must not be negative, got {seed}")
+    for name, value in (("duration_s", duration_s), ("rate_hz", rate_hz)):
+        if not (math.isfinite(value) and value > 0):
+            raise ParameterError(f"{name} must be positive, got {value!r}")
+    for name, value in params.items():
+        if name not in known:
+            raise ParameterError(f"{species} has no parameter {name!r}; it has {', '.join(known) or 'none'}")
+        if not math.isfinite(value) or value < 0:
+            raise ParameterError(f"{name} must be a number of at least 0, got {value!r}")
+    return row
+
+
+def _generator(seed: int, name: str) -> np.random.Generator:
+    """A generator of its own for each name: species do not share their draws."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])

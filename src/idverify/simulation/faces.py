@@ -3,7 +3,7 @@
 Conventions: a mesh is float32 [shape=(468, 3)] in the order of :mod:`idverify.landmarks`, x and y in pixels.
 
 Public items: :data:`Locate`, :func:`default_locate`, :func:`require_face`, :func:`portrait`, :func:`face_outline`,
-:class:`EyeShape`, :func:`smooth_warp`.
+:func:`smooth_warp`.
 
 Sources: Schaefer et al. 2006, "Image Deformation Using Moving Least Squares", doi:10.1145/1141911.1141920 (the affine
 part plus a residual that fades with distance).
@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idverify.errors import ParameterError
+from idverify.simulation.landmark_sets import OVAL
 
-__all__ = ["OVAL", "Locate", "default_locate", "face_outline", "portrait", "require_face", "smooth_warp"]
+__all__ = ["Locate", "default_locate", "face_outline", "portrait", "require_face", "smooth_warp"]
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
@@ -27,13 +28,6 @@ F64 = NDArray[np.float64]
 
 Locate = Callable[[U8], "F32 | None"]
 """A picture in, the mesh of its largest face out, or None."""
-
-# The outline of the face in MediaPipe's canonical mesh, from the forehead's middle on, over the person's left side.
-OVAL = [10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377]
-OVAL += [152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109]
-# Points spread over the face for warps: outline, brows, eyes, nose, lips.
-ANCHORS = sorted({*OVAL[::3], 70, 105, 107, 336, 334, 300, 33, 133, 159, 145, 263, 362, 386, 374, 1, 4, 6, 48, 278}
-                 | {61, 291, 13, 14, 0, 17, 50, 280, 205, 425})  # fmt: skip
 
 
 def default_locate() -> Locate:

@@ -2,7 +2,7 @@
 
 Conventions: these species keep the clip's own picture times and size unless they say otherwise.
 
-Public items: :func:`frame_freeze`, :func:`loop`, :func:`cut_two_people`, :func:`bitrate_ladder`, :func:`virtual_camera`.
+Public items: :func:`frame_freeze`, :func:`loop`, :func:`cut_two_people`, :func:`bitrate_ladder`, :func:`virtual_camera`, :func:`unaltered`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from idverify.simulation.faces import portrait
 from idverify.simulation.source import Encoding, Setup, Shot, Take, held
 from idverify.simulation.writer import through_codec
 
-__all__ = ["bitrate_ladder", "cut_two_people", "frame_freeze", "loop", "virtual_camera"]
+__all__ = ["bitrate_ladder", "cut_two_people", "frame_freeze", "loop", "unaltered", "virtual_camera"]
 
 U8 = NDArray[np.uint8]
 
@@ -154,6 +154,11 @@ def virtual_camera(setup: Setup, rng: np.random.Generator, *, first_crf: float |
         stream_metadata={"handler_name": _VIRTUAL_CAMERA},
     )
     return Take(shots=shots, encoding=encoding)
+
+
+def unaltered(setup: Setup) -> Take:
+    """The clip as it is, encoded again."""
+    return _altered(setup, setup.clip())
 
 
 def _altered(setup: Setup, shots: Iterator[Shot]) -> Take:

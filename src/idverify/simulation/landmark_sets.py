@@ -8,8 +8,11 @@ Public items: the groups.
 
 from __future__ import annotations
 
-__all__ = ["BROWS", "EYE_RINGS", "LOWER_LIDS", "LOWER_LIP", "SPREAD", "STIFF", "UPPER_LIDS", "UPPER_LIP"]
+__all__ = ["BROWS", "EYE_RINGS", "LOWER_LIDS", "LOWER_LIP", "OVAL", "SPREAD", "STIFF", "UPPER_LIDS", "UPPER_LIP"]
 
+# The outline of the face in MediaPipe's canonical mesh, from the forehead's middle on, over the person's left side.
+OVAL = [10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377]
+OVAL += [152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109]
 UPPER_LIDS = ((33, 246, 161, 160, 159, 158, 157, 173, 133), (362, 398, 384, 385, 386, 387, 388, 466, 263))
 LOWER_LIDS = ((33, 7, 163, 144, 145, 153, 154, 155, 133), (362, 382, 381, 380, 374, 373, 390, 249, 263))
 EYE_RINGS = tuple(up + low[1:-1] for up, low in zip(UPPER_LIDS, LOWER_LIDS, strict=True))

@@ -112,8 +112,7 @@ class _Wearer:
         below = cv2.multiply(skin, cv2.merge([cv2.bitwise_not(shadow // 2)] * 3), scale=1 / 255)
         # The room's light falls on paper and skin alike.
         level = float(np.clip((skin.mean() + 30) / (self._mask[..., :3][self._mask[..., 3] > 0].mean() + 30), 0.45, 1.25))
-        grain = self._noise.apply(np.zeros((self._noise.size_wh[1], self._noise.size_wh[0], 3), np.uint8) + np.uint8(128))
-        grain = grain[: alpha.shape[0], : alpha.shape[1]].astype(np.int16) - 128
+        grain = self._noise.grain(alpha.shape[::-1])
         lit = cv2.convertScaleAbs(paper[..., :3], alpha=level)
         lit = cv2.add(lit, grain * (alpha[..., None] > 0), dtype=cv2.CV_8U)
         return np.asarray(cv2.add(cv2.multiply(below, cv2.merge([cv2.bitwise_not(alpha)] * 3), scale=1 / 255), lit))

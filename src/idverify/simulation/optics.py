@@ -270,7 +270,6 @@ class SensorNoise:
     _MARGIN = 64
 
     def __init__(self, size_wh: tuple[int, int], *, sigma: float, rng: np.random.Generator) -> None:
-        self.size_wh = size_wh
         self._rng = np.random.default_rng(rng.integers(2**63))
         shape = (size_wh[1] + self._MARGIN, size_wh[0] + self._MARGIN)
         luma = self._rng.standard_normal(shape, np.float32)
@@ -278,11 +277,14 @@ class SensorNoise:
         mixed = cv2.GaussianBlur(luma, (0, 0), 0.45)[..., None] * 1.2 + chroma
         self._bank = np.rint(mixed * (sigma / max(float(mixed.std()), 1e-6))).astype(np.int16)
 
+    def grain(self, size_wh: tuple[int, int]) -> NDArray[np.int16]:
+        """The next moment's noise for a picture up to the given size [shape=(h, w, 3)]."""
+        x, y = self._rng.integers(0, self._MARGIN, 2)
+        return self._bank[y : y + size_wh[1], x : x + size_wh[0]]
+
     def apply(self, image: U8) -> U8:
         """The picture with the next moment's noise."""
-        width, height = self.size_wh
-        x, y = self._rng.integers(0, self._MARGIN, 2)
-        return np.asarray(cv2.add(image, self._bank[y : y + height, x : x + width], dtype=cv2.CV_8U))
+        return np.asarray(cv2.add(image, self.grain(image.shape[1::-1]), dtype=cv2.CV_8U))
 
 
 def defocus(image: U8, sigma_px: float) -> U8:

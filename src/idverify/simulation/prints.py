@@ -108,7 +108,7 @@ def print_cutout(setup: Setup, rng: np.random.Generator, *, fill: float | None =
     origin = low - pad
     wh = tuple(np.ceil((np.array([high[0], neck_y]) + pad - origin) * scale).astype(int).tolist())
     to_sheet = np.array([[scale, 0, -scale * origin[0]], [0, scale, -scale * origin[1]]])
-    printed = printed(cv2.warpAffine(photo, to_sheet, wh, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), rng)
+    paper = printed(cv2.warpAffine(photo, to_sheet, wh, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), rng)
     shape = np.zeros(wh[::-1], np.uint8)
     curve = (outline - origin) * scale
     cv2.fillPoly(shape, [np.rint(curve * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
@@ -118,7 +118,7 @@ def print_cutout(setup: Setup, rng: np.random.Generator, *, fill: float | None =
     foot = np.vstack([foot, [[middle_x + half * 1.1, wh[1]], [middle_x - half * 1.1, wh[1]]]])
     cv2.fillPoly(shape, [np.rint(foot * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
     ink = cv2.erode(shape, np.ones((5, 5), np.uint8))
-    sheet = np.where((ink > 127)[..., None], printed, np.uint8(228))
+    sheet = np.where((ink > 127)[..., None], paper, np.uint8(228))
     canvas = with_alpha(sheet, shape)
     tone = SKIN_TONES[int(rng.integers(len(SKIN_TONES)))]
     canvas = cv2.copyMakeBorder(canvas, 0, 120, 0, 0, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
@@ -137,8 +137,8 @@ def _held_sheet(setup: Setup, rng: np.random.Generator, gloss: float | None) -> 
     border = int(width * rng.choice([0.0, 0.025, 0.05]))
     inner = (width - 2 * border, round(width / aspect) - 2 * border)
     crop = cv2.resize(photo[top:bottom, left:right], inner, interpolation=cv2.INTER_CUBIC)
-    printed = printed(crop, rng)
-    sheet = cv2.copyMakeBorder(printed, border, border, border, border, cv2.BORDER_CONSTANT, value=(226, 224, 218))
+    paper = printed(crop, rng)
+    sheet = cv2.copyMakeBorder(paper, border, border, border, border, cv2.BORDER_CONSTANT, value=(226, 224, 218))
     margin = round(_MARGIN * width)
     canvas = cv2.copyMakeBorder(
         with_alpha(sheet, np.full(sheet.shape[:2], 255, np.uint8)),
