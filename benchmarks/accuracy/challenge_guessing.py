@@ -1,6 +1,6 @@
 """How often a recording of something else passes a challenge, and how often an honest answer does.
 
-Run: ``python benchmarks/accuracy/challenge_guessing.py [--honest N] [--clips FOLDER] [--json FILE]``
+Run: ``python benchmarks/accuracy/challenge_guessing.py [--honest N] [--clips FOLDER] [--json FILE] [--update PAGE]``
 
 Four tables, each with counts and the upper end of a 95 % interval (Clopper-Pearson; 3/n where there are none):
 
@@ -36,6 +36,7 @@ ACTIONS = tuple(Action)
 BARS = {3: 0.01, 4: 0.002}
 HONEST_BAR = 0.98
 RNG_SEED = 20260101
+MARKER = "<!-- figures of benchmarks/accuracy/challenge_guessing.py -->"
 
 
 def main() -> int:
@@ -44,6 +45,7 @@ def main() -> int:
     parser.add_argument("--per-clip", type=int, default=1000, help="challenges per real clip")
     parser.add_argument("--clips", type=Path, help="folder of real clips")
     parser.add_argument("--json", type=Path, help="write the rows here as well")
+    parser.add_argument("--update", type=Path, help="put the table into this page, between its markers")
     options = parser.parse_args()
     rng = np.random.default_rng(RNG_SEED)
     rows: list[dict[str, Any]] = []
@@ -53,7 +55,12 @@ def main() -> int:
     rows += [honest(0, max(100, options.honest // 10), "light", rng), other_light(max(200, options.honest // 5), rng)]
     if options.clips:
         rows += real_clips(options.clips, options.per_clip, rng)
-    print_rows(rows)
+    table = "\n".join(lines_of(rows))
+    print(table)
+    if options.update:
+        page = options.update.read_text()
+        before, after = page.split(MARKER)[0], page.split(MARKER)[2]
+        options.update.write_text(f"{before}{MARKER}\n```text\n{table}\n```\n{MARKER}{after}")
     if options.json:
         options.json.write_text(json.dumps(rows, indent=2) + "\n")
     return 0 if all(row["met"] for row in rows) else 1
@@ -187,16 +194,16 @@ def row(what: str, passed: int, trials: int, bar: float, *, at_least: bool = Fal
     return {"what": what, "passed": passed, "trials": trials, "rate": rate, "limit": limit, "bar": bar, "met": met}
 
 
-def print_rows(rows: list[dict[str, Any]]) -> None:
-    print(f"{'trials of':38} {'passed':>8} {'of':>11} {'rate':>9} {'95 % limit':>11} {'bar':>7}")
-    for r in rows:
-        print(
-            f"{r['what']:38} {r['passed']:8,} {r['trials']:11,} {r['rate']:9.4%} {r['limit']:11.4%} "
-            f"{r['bar']:7.2%} {'met' if r['met'] else 'BROKEN'}"
-        )
-    print("luck alone, computed, at most:", end="")
-    print("".join(f" {guess_probability(n_steps=k):.4%} ({k} steps)" for k in (3, 4, 5)), end="")
-    print(f" {guess_probability(n_colours=5):.4%} (5 colours)")
+def lines_of(rows: list[dict[str, Any]]) -> list[str]:
+    """Return the table as text: a rate's limit is the 95 % interval's end on the side that matters."""
+    lines = [f"{'trials of':38} {'passed':>8} {'of':>11} {'rate':>9} {'95 % limit':>11} {'bar':>7}"]
+    lines += [
+        f"{r['what']:38} {r['passed']:8,} {r['trials']:11,} {r['rate']:9.4%} {r['limit']:11.4%} "
+        f"{r['bar']:7.2%} {'met' if r['met'] else 'BROKEN'}"
+        for r in rows
+    ]
+    luck = "".join(f" {guess_probability(n_steps=k):.4%} ({k} steps)" for k in (3, 4, 5))
+    return [*lines, f"luck alone, computed, at most:{luck} {guess_probability(n_colours=5):.4%} (5 colours)"]
 
 
 if __name__ == "__main__":

@@ -38,6 +38,15 @@ def reversed_in_time(series: ch.AnswerSeries) -> ch.AnswerSeries:
     return ch.AnswerSeries(times_s=series.times_s[-1] - series.times_s[::-1], **columns)
 
 
+def test_honest_answers_with_full_natural_jitter_pass() -> None:
+    """Late, small, large, slow cameras, lost frames; the benchmark has the rate on thousands."""
+    followed = [
+        judged(issued(seed, steps=3 + seed % 2), rehearsed(issued(seed, steps=3 + seed % 2), seed, Manner())).followed
+        for seed in range(100)
+    ]
+    assert np.mean(followed) >= 0.98
+
+
 @quick
 @given(seeds)
 def test_an_honest_answer_shifted_within_its_windows_gives_the_same(seed: int) -> None:
@@ -103,14 +112,14 @@ def random_walk(seed: int, length_s: float = 20.0) -> ch.AnswerSeries:
     )  # fmt: skip
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(seeds)
 def test_no_video_whatever_it_shows_passes_two_sequences(seed: int) -> None:
     """The bound on guessing, exhaustively: of every sequence in the same windows at most one passes."""
-    windows = issued(seed).steps
+    windows = issued(seed).steps[:2]
     series = random_walk(seed)
     passed = 0
-    for sequence in product(Action, repeat=3):
+    for sequence in product(Action, repeat=2):
         steps = [dataclasses.replace(w, action=a) for w, a in zip(windows, sequence, strict=True)]
         passed += all(step.status is StepStatus.DONE for step in judge_motion(steps, series))
     shown = [step.seen for step in judge_motion(windows, series)]

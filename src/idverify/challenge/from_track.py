@@ -36,7 +36,13 @@ BACKGROUND_MARGIN = 0.35
 SKIN_BOX = (0.25, 0.45, 0.75, 0.75)
 
 
-def series_from_track(track: FaceTrack, *, picture_width_px: int, light: LightObserver | None = None) -> AnswerSeries:
+def series_from_track(
+    track: FaceTrack,
+    *,
+    picture_width_px: int,
+    light: LightObserver | None = None,
+    eye_opening: Floats | None = None,
+) -> AnswerSeries:
     """Return the answer that one followed face gives.
 
     Parameters
@@ -47,6 +53,9 @@ def series_from_track(track: FaceTrack, *, picture_width_px: int, light: LightOb
         Width of the full, upright picture.
     light
         The same track's colours, where they were collected.
+    eye_opening : (n, 2) float, optional
+        Lid distance over eye width from a model of the eye's contour, which shows blinks better than the
+        track's own.
     """
     colours = None if light is None else light.at(track.frame_indices)
     return AnswerSeries(
@@ -54,7 +63,7 @@ def series_from_track(track: FaceTrack, *, picture_width_px: int, light: LightOb
         yaw_deg=track.yaw_pitch_roll_deg[:, 0],
         pitch_deg=track.yaw_pitch_roll_deg[:, 1],
         roll_deg=track.yaw_pitch_roll_deg[:, 2],
-        eye_opening=track.eye_opening,
+        eye_opening=track.eye_opening if eye_opening is None else eye_opening,
         mouth_opening=track.mouth_opening,
         mouth_width=mouth_width(track.points_px),
         face_scale=inter_eye_distance(track.points_px) / picture_width_px,
