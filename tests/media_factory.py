@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import struct
+import tempfile
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
@@ -23,7 +25,7 @@ KINDS: dict[str, tuple[str, str, str, dict[str, str]]] = {
     "hevc_mov": ("mov", "libx265", "yuv420p", {"crf": "10", "x265-params": "log-level=none"}),
     "hevc_10_mp4": ("mp4", "libx265", "yuv420p10le", {"crf": "10", "x265-params": "log-level=none"}),
     "vp8_webm": ("webm", "libvpx", "yuv420p", {"crf": "4", "b": "4M", "deadline": "realtime"}),
-    "vp9_webm": ("webm", "libvpx-vp9", "yuv420p", {"crf": "10", "b": "4M", "deadline": "realtime"}),
+    "vp9_webm": ("webm", "libvpx-vp9", "yuv420p", {"crf": "10", "b": "4M", "deadline": "realtime", "cpu-used": "8"}),
     "av1_webm": ("webm", "libsvtav1", "yuv420p", {"crf": "15", "preset": "12"}),
     "mjpeg_avi": ("avi", "mjpeg", "yuvj420p", {"q": "2"}),
     "mjpeg_422_avi": ("avi", "mjpeg", "yuvj422p", {"q": "2"}),
@@ -60,6 +62,7 @@ def encode(
     colour: tuple[int, int] | None = None,
     pixel_aspect: Fraction | None = None,
     sound: bool = False,
+    index_first: bool = False,
 ) -> bytes:
     """A video of RGB images.
 
@@ -71,31 +74,52 @@ def encode(
         Rotation in degrees and horizontal flip of the display matrix.
     colour
         MatrixCoefficients and range (1 limited, 2 full) that the images are converted by and tagged with.
+    index_first
+        Move the index of an MP4 to the front, as files made for streaming have it.
     """
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format=container) as output:
-        images = list(images)
-        stream: Any = output.add_stream(codec, rate=rate, options=options or {})
-        stream.height, stream.width = images[0].shape[:2]
-        stream.pix_fmt = pix_fmt
-        stream.codec_context.thread_count = 1
-        if times_ms is not None:
-            stream.codec_context.time_base = stream.time_base = Fraction(1, 1000)
-        if display is not None:
-            stream.set_display_rotation(display[0], hflip=display[1])
-        if colour is not None:
-            stream.codec_context.colorspace, stream.codec_context.color_range = colour
-        if pixel_aspect is not None:
-            stream.codec_context.sample_aspect_ratio = pixel_aspect
-        if sound:
-            _add_sound(output, len(images) / rate)
-        for index, image in enumerate(images):
-            picture = _picture(image, pix_fmt, colour)
-            picture.pts = index if times_ms is None else times_ms[index]
-            picture.time_base = Fraction(1, rate) if times_ms is None else Fraction(1, 1000)
-            output.mux(stream.encode(picture))
-        output.mux(stream.encode(None))
-    return buffer.getvalue()
+    images = list(images)
+    movflags = {"movflags": "faststart"} if index_first else {}
+    # FFmpeg moves the index by reading back a file that has a name.
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "video"
+        with av.open(str(path), "w", format=container, container_options=movflags) as output:
+            _write(output, images, codec, pix_fmt, options, rate, times_ms, display, colour, pixel_aspect, sound)
+        return path.read_bytes()
+
+
+def _write(
+    output: Any,
+    images: list[NDArray[np.uint8]],
+    codec: str,
+    pix_fmt: str,
+    options: dict[str, str] | None,
+    rate: int,
+    times_ms: Sequence[int] | None,
+    display: tuple[float, bool] | None,
+    colour: tuple[int, int] | None,
+    pixel_aspect: Fraction | None,
+    sound: bool,
+) -> None:
+    stream: Any = output.add_stream(codec, rate=rate, options=options or {})
+    stream.height, stream.width = images[0].shape[:2]
+    stream.pix_fmt = pix_fmt
+    stream.codec_context.thread_count = 1
+    if times_ms is not None:
+        stream.codec_context.time_base = stream.time_base = Fraction(1, 1000)
+    if display is not None:
+        stream.set_display_rotation(display[0], hflip=display[1])
+    if colour is not None:
+        stream.codec_context.colorspace, stream.codec_context.color_range = colour
+    if pixel_aspect is not None:
+        stream.codec_context.sample_aspect_ratio = pixel_aspect
+    if sound:
+        _add_sound(output, len(images) / rate)
+    for index, image in enumerate(images):
+        picture = _picture(image, pix_fmt, colour)
+        picture.pts = index if times_ms is None else times_ms[index]
+        picture.time_base = Fraction(1, rate) if times_ms is None else Fraction(1, 1000)
+        output.mux(stream.encode(picture))
+    output.mux(stream.encode(None))
 
 
 def _picture(image: NDArray[np.uint8], pix_fmt: str, colour: tuple[int, int] | None) -> av.VideoFrame:

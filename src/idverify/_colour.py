@@ -69,6 +69,9 @@ def _layouts() -> dict[str, Layout]:
 
 LAYOUTS = _layouts()
 
+# One line of so many may be dropped on halving; fewer lines are quick to average exactly.
+_MANY_LINES = 512
+
 # H.273, table 4 (MatrixCoefficients): (Kr, Kb) by code point.
 _KR_KB = {
     1: (0.2126, 0.0722),  # BT.709
@@ -107,8 +110,8 @@ def resize(plane: Plane, size_wh: tuple[int, int]) -> Plane:
     """Scale an array of one to three channels: halving by averages first, then one bilinear step.
 
     Halving by 2x2 averages is many times faster than an area average over fractions of pixels and leaves the
-    bilinear step less than a factor of two, where it skips no pixel. An odd last line or column is
-    dropped on halving, so places are true to one pixel of the input.
+    bilinear step less than a factor of two, where it skips no pixel. Places are true to 1/400 of
+    the size, at the far edge.
 
     Parameters
     ----------
@@ -121,16 +124,32 @@ def resize(plane: Plane, size_wh: tuple[int, int]) -> Plane:
         The input itself where it has that size.
     """
     width, height = size_wh
-    while plane.shape[1] >= 2 * width and plane.shape[0] >= 2 * height:
+    exact_w, exact_h = float(plane.shape[1]), float(plane.shape[0])
+    while plane.shape[1] >= 2 * width and plane.shape[0] >= 2 * height and _halves_well(plane):
         half_wh = (plane.shape[1] // 2, plane.shape[0] // 2)
         even = plane[: 2 * half_wh[1], : 2 * half_wh[0]]
         plane = cv2.resize(even, half_wh, interpolation=cv2.INTER_AREA)
-    if plane.shape[:2] == (height, width):
-        return plane
-    skips = plane.shape[1] >= 2 * width or plane.shape[0] >= 2 * height
-    interpolation = cv2.INTER_AREA if skips else cv2.INTER_LINEAR
-    scaled: Plane = cv2.resize(plane, (width, height), interpolation=interpolation)
+        exact_w, exact_h = exact_w / 2, exact_h / 2
+    scaled: Plane
+    if plane.shape[1] >= 2 * width or plane.shape[0] >= 2 * height:
+        scaled = cv2.resize(plane, size_wh, interpolation=cv2.INTER_AREA)
+    elif (exact_h, exact_w) != plane.shape[:2]:
+        # Halving dropped an odd line or column: put every pixel where it belongs all the same.
+        x, y = exact_w / width, exact_h / height
+        to_input = np.array([[x, 0.0, (x - 1) / 2], [0.0, y, (y - 1) / 2]])
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        scaled = cv2.warpAffine(plane, to_input, size_wh, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    elif plane.shape[:2] == (height, width):
+        scaled = plane
+    else:
+        scaled = cv2.resize(plane, size_wh, interpolation=cv2.INTER_LINEAR)
     return scaled
+
+
+def _halves_well(plane: Plane) -> bool:
+    """Whether nothing is dropped, or a last line and column out of very many."""
+    height, width = int(plane.shape[0]), int(plane.shape[1])
+    return (height % 2 == 0 and width % 2 == 0) or min(height, width) >= _MANY_LINES
 
 
 def to_8_bits(plane: Plane, layout: Layout) -> NDArray[np.uint8]:

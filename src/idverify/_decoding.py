@@ -10,6 +10,7 @@ Public items: :func:`open_container`, :func:`picture_stream`, :func:`check_size`
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Generator, Iterator
@@ -190,6 +191,8 @@ class PictureDecoder:
         Whether packets could not be decoded, or pictures are partly made up, so far.
     read_error : bool
         Whether the container ended in an error.
+    refused : bool
+        Whether the decoder refused to begin with a picture, as it does with one over its limit of pixels.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream, reader: Reader, budget: Budget) -> None:
@@ -199,6 +202,7 @@ class PictureDecoder:
         self._pictures = self._decode(container.demux(stream))
         self.damaged = False
         self.read_error = False
+        self.refused = False
 
     def next_picture(self) -> av.VideoFrame | None:
         """The next picture, or None at the end.
@@ -226,8 +230,9 @@ class PictureDecoder:
                 yield from self._stream.decode(packet)
             except EOFError:  # the decoder was flushed already
                 return
-            except FFmpegError:
+            except FFmpegError as error:
                 self.damaged = True
+                self.refused |= error.errno == errno.EINVAL
 
     def _demuxed(self, packets: Iterator[av.Packet[VideoStream]]) -> Iterator[av.Packet[VideoStream] | None]:
         try:

@@ -28,7 +28,7 @@ from av.video.stream import VideoStream
 from idverify._containers import stated_n_bytes
 from idverify._decoding import Budget, PictureDecoder, Reader, check_size, open_container, picture_stream
 from idverify._source import ByteSource, MediaLimits, open_source
-from idverify.errors import CorruptMediaError, ParameterError
+from idverify.errors import CorruptMediaError, MediaLimitError, ParameterError
 from idverify.frame import Frame, Orientation
 from idverify.photo import load_photo
 
@@ -107,6 +107,9 @@ def open_recording(source: str | Path | bytes | BinaryIO, *, limits: MediaLimits
         decoder = PictureDecoder(container, stream, reader, budget)
         stack.callback(decoder.close)
         first = decoder.next_picture()
+        if first is None and decoder.refused:
+            width, height = limits.max_size_wh
+            raise MediaLimitError(f"{opened.label} holds no picture of {width}x{height} pixels or less")
         if first is None:
             raise CorruptMediaError(f"{opened.label} holds no picture that can be decoded")
         check_size((first.width, first.height), opened.label, limits)

@@ -27,8 +27,8 @@ from idverify.errors import CorruptMediaError, MediaLimitError, ParameterError, 
 
 __all__ = ["load_photo"]
 
-# The readers of Pillow that are used; its others stay shut. MPO is what several phones write for JPEG.
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF")
+# The readers of Pillow that are used; its others stay shut. "JPEG" includes MPO, which several phones write.
+_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
 # ISO/IEC 23008-12, section 10: the brands of HEIF files, after b"ftyp".
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 # What Pillow's readers raise on damaged input, seen by feeding them damaged files.
@@ -42,6 +42,7 @@ _DAMAGE = (
     ArithmeticError,
     EOFError,
     RuntimeError,
+    Warning,  # where the caller has made errors of them
     struct.error,
     zlib.error,
 )
