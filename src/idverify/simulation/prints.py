@@ -8,8 +8,6 @@ Public items: :func:`print_flat`, :func:`print_bent`, :func:`print_shaken`, :fun
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +15,12 @@ from numpy.typing import NDArray
 from idverify.simulation.faces import face_outline, portrait, require_face
 from idverify.simulation.hands import SKIN_TONES, draw_grip
 from idverify.simulation.optics import SensorNoise, halftone, reproduce, to_coded
-from idverify.simulation.scene import Camera, Instrument, Pose, Sway, backdrop_wh, desk, film, room
+from idverify.simulation.scene import Camera, Effect, Instrument, Pose, Surface, Sway, backdrop_wh, desk, film, room
 from idverify.simulation.source import Encoding, Setup, Take
 
 __all__ = ["print_bent", "print_cutout", "print_flat", "print_shaken", "printed", "with_alpha"]
 
 U8 = NDArray[np.uint8]
-F64 = NDArray[np.float64]
 
 _DEFAULT_WH = (720, 1280)
 # Room around the sheet for fingers, as a share of its width.
@@ -121,11 +118,12 @@ def print_cutout(setup: Setup, rng: np.random.Generator, *, fill: float | None =
     sheet = np.where((ink > 127)[..., None], paper, np.uint8(228))
     canvas = with_alpha(sheet, shape)
     tone = SKIN_TONES[int(rng.integers(len(SKIN_TONES)))]
-    canvas = cv2.copyMakeBorder(canvas, 0, 120, 0, 0, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
-    draw_grip(canvas, (middle_x, wh[1] - 30.0), -90.0, 62.0, tone, rng, fingers=2, reach=1.2)
-    instrument = Instrument(canvas_rgba=canvas, body_wh=(canvas.shape[1], canvas.shape[0]))
-    share = fill if fill is not None else float(rng.uniform(0.55, 0.7))
-    return _filmed(setup, rng, instrument, fill=share * canvas.shape[1] / 640, sway=sway, indoors=True)
+    hand = 420
+    canvas = cv2.copyMakeBorder(canvas, hand // 3, hand, 0, 0, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
+    draw_grip(canvas, (middle_x, hand // 3 + wh[1] - 10.0), -90.0, 74.0, tone, rng, fingers=2, reach=1.1)
+    instrument = Instrument(canvas_rgba=canvas, body_wh=(640, canvas.shape[0]))
+    share = fill if fill is not None else float(rng.uniform(0.68, 0.82))
+    return _filmed(setup, rng, instrument, fill=share, sway=sway, indoors=True)
 
 
 def _held_sheet(setup: Setup, rng: np.random.Generator, gloss: float | None) -> tuple[U8, Instrument]:
@@ -146,9 +144,9 @@ def _held_sheet(setup: Setup, rng: np.random.Generator, gloss: float | None) -> 
     )  # fmt: skip
     tone = SKIN_TONES[int(rng.integers(len(SKIN_TONES)))]
     height = sheet.shape[0]
-    for side, angle_deg in ((margin, 0.0), (margin + width, 180.0)):
-        y = margin + height * rng.uniform(0.7, 0.9)
-        draw_grip(canvas, (side, y), angle_deg + rng.uniform(-15, 15), 78.0, tone, rng, fingers=1, reach=1.5)
+    for x, lean_deg in ((0.2, 14.0), (0.8, -14.0)):
+        at = (margin + width * (x + rng.uniform(-0.08, 0.08)), margin + height)
+        draw_grip(canvas, at, -90 + lean_deg + rng.uniform(-10, 10), 84.0, tone, rng, fingers=1, reach=1.4)
     return sheet, Instrument(canvas_rgba=canvas, body_wh=(width, height))
 
 
@@ -189,17 +187,18 @@ class _Sheen:
         self._lobe = to_coded(0.35 * strength * lobe[..., None] * np.array([1.0, 0.98, 0.94]))
         self._strength = strength
 
-    def __call__(self, image: U8, time_s: float, to_camera: F64) -> U8:
+    def __call__(self, surface: Surface) -> U8:
+        image = surface.image_rgb
         if self._strength < 0.05:
             return image
         height, width = image.shape[:2]
         n = self._lobe.shape[0]
         # A mirror doubles the angle: the perspective terms of the homography are the plane's tilt.
-        tilt = to_camera[2, :2] * 4e3
+        tilt = surface.to_camera[2, :2] * 4e3
         spread = np.array([[2.0 * width / n, 0, -width / 2], [0, 1.6 * height / n, -0.3 * height]])
         spread[:, 2] += tilt * (width * 0.5)
         light = cv2.warpAffine(self._lobe, spread, (width, height), flags=cv2.INTER_LINEAR)
-        return np.asarray(cv2.add(image, light // 2))
+        return np.asarray(cv2.add(image, cv2.multiply(light, surface.cover, scale=0.5 / 255)))
 
 
 class _Bend:
@@ -244,7 +243,7 @@ def _filmed(
     sway: float,
     fast_hz: float = 1.5,
     indoors: bool | None = None,
-    effects: tuple[Callable[[U8, float, F64], U8], ...] = (),
+    effects: tuple[Effect, ...] = (),
 ) -> Take:
     """Film the paper in a room or over a desk."""
     size_wh = setup.canvas_wh(_DEFAULT_WH)

@@ -7,7 +7,7 @@ Conventions: canvases are RGBA uint8, premultiplied; angles are degrees; positio
 camera picture's width.
 
 Public items: :class:`Pose`, :class:`Sway`, :func:`plane_homography`, :func:`room`, :func:`desk`, :class:`Instrument`,
-:class:`Camera`, :func:`film`.
+:class:`Camera`, :class:`Surface`, :data:`Effect`, :func:`backdrop_wh`, :func:`film`.
 
 Sources: Elble & Koller 1990, "Tremor" (hands: slow sway below 2 Hz, physiological tremor of 8 to 12 Hz); Hartley &
 Zisserman 2004, "Multiple View Geometry", section 8.1.1 (a plane seen by a pinhole camera).
@@ -16,7 +16,7 @@ Zisserman 2004, "Multiple View Geometry", section 8.1.1 (a plane seen by a pinho
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
@@ -26,7 +26,9 @@ from numpy.typing import NDArray
 from idverify.simulation.optics import SensorNoise, defocus, smear, to_coded
 from idverify.simulation.source import Shot
 
-__all__ = ["Camera", "Instrument", "Pose", "Sway", "desk", "film", "plane_homography", "room"]
+__all__ = [
+    "Camera", "Effect", "Instrument", "Pose", "Surface", "Sway", "backdrop_wh", "desk", "film", "plane_homography", "room"
+]  # fmt: skip
 
 U8 = NDArray[np.uint8]
 F64 = NDArray[np.float64]
@@ -147,6 +149,30 @@ def desk(size_wh: tuple[int, int], rng: np.random.Generator) -> U8:
     return defocus(to_coded(light * fall), width * 0.003)
 
 
+class Surface(NamedTuple):
+    """The instrument as the camera sees it, before the backdrop is added.
+
+    Parameters
+    ----------
+    image_rgb : uint8 [shape=(h, w, 3)]
+        Premultiplied.
+    cover : uint8 [shape=(h, w, 3)]
+        255 where the instrument is.
+    time_s : float
+    to_camera : float64 [shape=(3, 3)]
+        Homography from canvas pixels to camera pixels.
+    """
+
+    image_rgb: U8
+    cover: U8
+    time_s: float
+    to_camera: F64
+
+
+Effect = Callable[[Surface], U8]
+"""From a surface to its picture, changed; nothing may be added where there is no cover."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Instrument:
     """What is held before the camera.
@@ -186,7 +212,7 @@ class Camera:
     exposure_s : float
         For motion blur.
     effects : tuple of callables
-        Applied to picture and time before blur and noise: glare, bands.
+        What the instrument's surface does, before blur and noise: glare, bands, pixel grid.
     """
 
     size_wh: tuple[int, int]
@@ -195,7 +221,7 @@ class Camera:
     blur_px: float = 0.6
     shake: Sway | None = None
     exposure_s: float = 1 / 60
-    effects: tuple[Callable[[U8, float, F64], U8], ...] = field(default=())
+    effects: tuple[Effect, ...] = ()
 
 
 def backdrop_wh(size_wh: tuple[int, int]) -> tuple[int, int]:
@@ -217,7 +243,6 @@ def film(
         Width of the instrument's body over the picture's width, at rest.
     times_s : iterable of float
     """
-    behind = cv2.cvtColor(camera.backdrop, cv2.COLOR_RGB2RGBA)
     for time_s in times_s:
         if instrument.refresh is not None and not instrument.refresh(time_s):
             return
@@ -228,35 +253,29 @@ def film(
         share = fill * canvas_wh[0] / instrument.body_wh[0]
         to_camera = plane_homography(canvas_wh, camera.size_wh, motion.at(time_s), share)
         later = plane_homography(canvas_wh, camera.size_wh, motion.at(time_s + camera.exposure_s), share)
-        image = _composed(_shaken(behind, camera, time_s), canvas, to_camera)
-        for effect in camera.effects:
-            image = effect(image, time_s, to_camera)
+        image = _seen(canvas, camera, time_s, to_camera, _shaken(camera, time_s))
         travel = _apply(later, np.array(canvas_wh) / 2) - _apply(to_camera, np.array(canvas_wh) / 2)
         image = smear(defocus(image, camera.blur_px), travel)
         yield Shot(time_s, camera.noise.apply(image))
 
 
-def _shaken(behind: U8, camera: Camera, time_s: float) -> U8:
-    width, height = camera.size_wh
-    x, y = (np.array(behind.shape[1::-1]) - camera.size_wh) / 2
-    if camera.shake is None:
-        return np.ascontiguousarray(behind[int(y) : int(y) + height, int(x) : int(x) + width])
-    pose = camera.shake.at(time_s)
-    turn = np.radians(pose.roll)
-    m = np.array([[1.0, -turn, x + pose.x * width], [turn, 1.0, y + pose.y * width]])
-    return np.asarray(
-        cv2.warpAffine(
-            behind, m, camera.size_wh, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REFLECT
-        )
-    )
+def _shaken(camera: Camera, time_s: float) -> U8:
+    """The backdrop as the moving camera frames it; it is out of focus, so whole pixels and no turn will do."""
+    (width, height), behind = camera.size_wh, camera.backdrop
+    room_xy = (np.array(behind.shape[1::-1]) - camera.size_wh) / 2
+    pose = Pose() if camera.shake is None else camera.shake.at(time_s)
+    x, y = np.clip(np.rint(room_xy + np.array([pose.x, pose.y]) * width), 0, 2 * room_xy // 1).astype(int)
+    return behind[y : y + height, x : x + width]
 
 
-def _composed(behind: U8, canvas: U8, to_camera: F64) -> U8:
-    """The canvas over the backdrop."""
-    front = cv2.warpPerspective(canvas, to_camera, behind.shape[1::-1], flags=cv2.INTER_LINEAR)
-    clear = cv2.bitwise_not(cv2.extractChannel(front, 3))
-    seen = cv2.multiply(behind, cv2.merge([clear] * 4), scale=1 / 255)
-    return np.asarray(cv2.cvtColor(cv2.add(seen, front), cv2.COLOR_RGBA2RGB))
+def _seen(canvas: U8, camera: Camera, time_s: float, to_camera: F64, behind: U8) -> U8:
+    """The canvas with its surface's effects, over the backdrop."""
+    front = cv2.warpPerspective(canvas, to_camera, camera.size_wh, flags=cv2.INTER_LINEAR)
+    cover = cv2.cvtColor(cv2.extractChannel(front, 3), cv2.COLOR_GRAY2RGB)
+    image = cv2.cvtColor(front, cv2.COLOR_RGBA2RGB)
+    for effect in camera.effects:
+        image = effect(Surface(image, cover, time_s, to_camera))
+    return np.asarray(cv2.add(cv2.multiply(behind, cv2.bitwise_not(cover), scale=1 / 255), image))
 
 
 def _apply(homography: F64, point: F64) -> F64:

@@ -29,7 +29,7 @@ from idverify.simulation.optics import (
     tone_table,
     window_glare,
 )
-from idverify.simulation.scene import Camera, Instrument, Pose, Sway, backdrop_wh, film, room
+from idverify.simulation.scene import Camera, Effect, Instrument, Pose, Surface, Sway, backdrop_wh, film, room
 from idverify.simulation.source import Encoding, Setup, Shot, Take, held
 
 __all__ = ["replay_monitor", "replay_phone", "replay_tablet_glare"]
@@ -320,7 +320,7 @@ def _replayed(
     scale = size_wh[0] / 720
     dim = float(rng.uniform(0.15, 0.7))
     behind = to_coded(to_linear(room(backdrop_wh(size_wh), rng)) * dim)
-    effects: list[Callable[[U8, float, F64], U8]] = []
+    effects: list[Effect] = []
     if look.grid > 0:
         effects.append(_Grid(size_wh, look.grid))
     if look.flicker > 0.01:
@@ -348,9 +348,9 @@ class _Grid:
     def __init__(self, size_wh: tuple[int, int], depth: float) -> None:
         self._size_wh, self._depth = size_wh, depth
 
-    def __call__(self, image: U8, time_s: float, to_camera: F64) -> U8:
-        grid = pixel_grid(self._size_wh, np.linalg.inv(to_camera), depth=self._depth, blur_px=0.2)
-        return np.asarray(cv2.multiply(image, grid, scale=1.12 / 255))
+    def __call__(self, surface: Surface) -> U8:
+        grid = pixel_grid(self._size_wh, np.linalg.inv(surface.to_camera), depth=self._depth, blur_px=0.2)
+        return np.asarray(cv2.multiply(surface.image_rgb, grid, scale=1.12 / 255))
 
 
 class _Flicker:
@@ -359,8 +359,8 @@ class _Flicker:
     def __init__(self, size_wh: tuple[int, int], look: _Look) -> None:
         self._bands = RollingBands(size_wh, flicker_hz=look.flicker_hz, depth=look.flicker, readout_s=_READOUT_S)
 
-    def __call__(self, image: U8, time_s: float, to_camera: F64) -> U8:
-        return np.asarray(cv2.multiply(image, self._bands.at(time_s), scale=1 / 255))
+    def __call__(self, surface: Surface) -> U8:
+        return np.asarray(cv2.multiply(surface.image_rgb, self._bands.at(surface.time_s), scale=1 / 255))
 
 
 class _Glare:
@@ -372,12 +372,13 @@ class _Glare:
         self._light = look.glare((round(size_wh[0] * 1.5), round(size_wh[1] * 1.5)), rng, strength=look.glare_strength)
         self._rest: F64 | None = None
 
-    def __call__(self, image: U8, time_s: float, to_camera: F64) -> U8:
+    def __call__(self, surface: Surface) -> U8:
         width, height = self._size_wh
-        tilt = to_camera[2, :2] * to_camera[0, 0] * width
+        tilt = surface.to_camera[2, :2] * surface.to_camera[0, 0] * width
         if self._rest is None:
             self._rest = tilt
         # The law of reflection doubles the tilt; what is mirrored is far away, so the plane's own shift does not count.
         shift = np.clip((tilt - self._rest) * 2 * width, -0.25 * width, 0.25 * width) + [width / 4, height / 4]
         x, y = np.rint(shift).astype(int)
-        return add_light(image, self._light[y : y + height, x : x + width])
+        light = cv2.multiply(self._light[y : y + height, x : x + width], surface.cover, scale=1 / 255)
+        return add_light(surface.image_rgb, light)
