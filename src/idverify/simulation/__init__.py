@@ -1,7 +1,7 @@
 """Simulated attacks, to drill a deployment: :func:`simulate` makes a labelled file, :func:`render` the pictures alone.
 
-Goal: presentation and injection attacks from one bona fide clip or photo, physically reasoned, the same for the same seed,
-and said to be simulated in every file. A simulation is no proof against the real thing; captured attacks are.
+Goal: presentation and injection attacks from one bona fide clip or photo, physically reasoned, the same for the same
+seed, and said to be simulated in every file. A simulation is no proof against the real thing; captured attacks are.
 
 Conventions: every species draws what is not given from the seed; see :data:`SPECIES` for names and `parameters_of` for
 what can be given. Sources: see the modules of the families.

@@ -2,8 +2,8 @@
 
 Goal: what one-photo animation apps make: non-rigid motion where a liveness check looks for it, from one picture.
 
-Conventions: a part of the face has its own frame: the origin between its corners, s along the corners, t down the face, both
-in pixels. A warp says for every pixel of the result where to read in the photo.
+Conventions: a part of the face has its own frame: the origin between its corners, s along the corners, t down the
+face, both in pixels. A warp says for every pixel of the result where to read in the photo.
 
 Public items: :func:`photo_animated`.
 """
@@ -11,6 +11,7 @@ Public items: :func:`photo_animated`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -27,6 +28,7 @@ __all__ = ["photo_animated"]
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
+T = TypeVar("T", bound=np.generic)
 
 _DEFAULT_WH = (720, 960)
 _CHIN = 152
@@ -174,7 +176,11 @@ class _Mouth:
         gap = (t > parting) & (t <= parting + amount)
         from_t = np.where(gap, parting, np.where(t > parting, np.maximum(t - amount, parting), t))
         reading += ((from_t - t)[..., None] * self._frame.down).astype(np.float32)
-        teeth = gap & (t < parting + 0.35 * 0.3 * self._frame.width * min(opening, 0.6)) & (np.abs(s) < 0.33 * self._frame.width)
+        teeth = (
+            gap
+            & (t < parting + 0.35 * 0.3 * self._frame.width * min(opening, 0.6))
+            & (np.abs(s) < 0.33 * self._frame.width)
+        )
         return gap.astype(np.float32), teeth.astype(np.float32)
 
 
@@ -216,7 +222,7 @@ class _Puppet:
         return np.asarray(image)
 
     @staticmethod
-    def _part(array: NDArray[np.generic], box: tuple[int, int, int, int], pad: int) -> NDArray[np.generic]:
+    def _part(array: NDArray[T], box: tuple[int, int, int, int], pad: int) -> NDArray[T]:
         """A view of the array inside a box."""
         left, top, right, bottom = box
         return array[max(top - pad, 0) : max(bottom + pad, 0), max(left - pad, 0) : max(right + pad, 0)]
@@ -225,5 +231,7 @@ class _Puppet:
     def _fill(patch: U8, gap: F32, teeth: F32) -> None:
         """Darken the gap and lay the teeth into it, in place."""
         soft = cv2.GaussianBlur(gap, (0, 0), 1.2)[..., None]
-        inside = np.array([52.0, 20.0, 22.0]) + cv2.GaussianBlur(teeth, (0, 0), 1.5)[..., None] * np.array([130.0, 140.0, 128.0])
+        inside = np.array([52.0, 20.0, 22.0]) + cv2.GaussianBlur(teeth, (0, 0), 1.5)[..., None] * np.array(
+            [130.0, 140.0, 128.0]
+        )
         patch[:] = np.rint(patch * (1 - soft) + inside * soft)

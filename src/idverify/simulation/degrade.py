@@ -59,7 +59,7 @@ def degraded(take: Take, kind: str, *, rng: np.random.Generator, locate: Locate,
 
 def _dark(take: Take, rng: np.random.Generator, locate: Locate, strength: float) -> Take:
     """An under-exposed room: little light, much noise."""
-    light = 0.10 * (0.12 ** strength)
+    light = 0.10 * (0.12**strength)
     table = to_coded(light * to_linear(np.arange(256, dtype=np.uint8)))
     sigma = 2.5 + 4.0 * strength
     return _each(take, lambda image: cv2.LUT(image, table), _Noise(sigma, rng))
@@ -87,7 +87,7 @@ def _person_mask(image: U8, locate: Locate) -> F32:
     mesh = locate(image)
     mask = np.zeros((height, width), np.uint8)
     if mesh is not None:
-        head = face_outline(mesh, hair=0.4, grow=1.22)
+        head = face_outline(mesh, hair=0.32, grow=1.14)
     else:
         turn = np.linspace(0, 2 * np.pi, 60)
         head = np.stack([0.5 + 0.2 * np.cos(turn), 0.42 + 0.24 * np.sin(turn)], axis=1) * (width, height)
@@ -120,30 +120,48 @@ def _low_bitrate(take: Take, rng: np.random.Generator, locate: Locate, strength:
     if first is None:
         return take
     height, width = first.image_rgb.shape[:2]
-    bits_per_pixel = 0.02 * (0.25**strength)
+    bits_per_pixel = 0.03 * (0.3**strength)
     rate = max(8_000, round(bits_per_pixel * width * height * take.encoding.nominal_rate_hz))
     return Take(shots=_again(first, take.shots), encoding=replace(take.encoding, bit_rate_bps=rate))
 
 
 def _small_face(take: Take, rng: np.random.Generator, locate: Locate, strength: float) -> Take:
-    """The camera is far away: the picture shrinks, its edges run on as a soft wall."""
+    """The camera is far away: the picture shrinks into a plain room."""
     share = 0.34 - 0.18 * strength
 
     def change(image: U8) -> U8:
         height, width = image.shape[:2]
-        inner = cv2.resize(image, (max(2, round(width * share)), max(2, round(height * share))), interpolation=cv2.INTER_AREA)
-        y, x = (height - inner.shape[0]) // 2, (width - inner.shape[1]) // 2
-        around = (y, height - inner.shape[0] - y, x, width - inner.shape[1] - x)
-        wide = cv2.copyMakeBorder(inner, *around, cv2.BORDER_REPLICATE)
-        soft = cv2.GaussianBlur(wide, (0, 0), width * 0.03)
+        inner_wh = (max(2, round(width * share)), max(2, round(height * share)))
+        inner = cv2.resize(image, inner_wh, interpolation=cv2.INTER_AREA)
+        y, x = (height - inner_wh[1]) // 2, (width - inner_wh[0]) // 2
+        wide = _surroundings(inner, (width, height), (x, y))
+        pasted = wide.copy()
+        pasted[y : y + inner_wh[1], x : x + inner_wh[0]] = inner
         keep = np.zeros((height, width), np.uint8)
-        keep[y : y + inner.shape[0], x : x + inner.shape[1]] = 255
-        edge = max(3, round(inner.shape[1] * 0.1)) | 1
+        keep[y : y + inner_wh[1], x : x + inner_wh[0]] = 255
+        edge = max(3, round(inner_wh[0] * 0.12)) | 1
         keep = cv2.GaussianBlur(cv2.erode(keep, np.ones((edge, edge), np.uint8)), (0, 0), edge / 3)
         weight = keep.astype(np.float32)[..., None] / 255
-        return np.asarray(np.rint(wide * weight + soft * (1 - weight)), np.uint8)
+        return np.asarray(np.rint(pasted * weight + wide * (1 - weight)), np.uint8)
 
     return _each(take, change, _Noise(1.5, rng))
+
+
+def _surroundings(inner: U8, size_wh: tuple[int, int], at_xy: tuple[int, int]) -> U8:
+    """A wall in the colours of the picture's sides and a torso in the colour of its bottom, both soft."""
+    (width, height), (x, y) = size_wh, at_xy
+    sides = [inner[: inner.shape[0] // 2, column].mean(axis=0) for column in (slice(0, 4), slice(-4, None))]
+    ramp = np.linspace(0, 1, width)[None, :, None]
+    wall = sides[0].mean(axis=0) * (1 - ramp) + sides[1].mean(axis=0) * ramp
+    wall = np.broadcast_to(wall, (height, width, 3)).astype(np.uint8)
+    bottom = y + inner.shape[0] - inner.shape[0] // 8
+    middle, half = x + inner.shape[1] / 2, inner.shape[1] / 2
+    torso = [(middle - 0.7 * half, bottom), (middle - 1.2 * half, bottom + 0.6 * half), (middle - 1.3 * half, height)]
+    torso += [(2 * middle - torso_x, torso_y) for torso_x, torso_y in reversed(torso)]
+    colour = inner[-4:, inner.shape[1] // 4 : -inner.shape[1] // 4 or None].reshape(-1, 3).mean(axis=0)
+    wide = np.ascontiguousarray(wall)
+    cv2.fillPoly(wide, [np.rint(np.array(torso)).astype(np.int32)], colour.tolist(), cv2.LINE_AA)
+    return np.asarray(cv2.GaussianBlur(wide, (0, 0), max(inner.shape[1] * 0.04, 1.0)))
 
 
 def _tilt(take: Take, rng: np.random.Generator, locate: Locate, strength: float) -> Take:
@@ -202,8 +220,8 @@ def _cover(image: U8, mesh: F32, tint: NDArray[np.float64]) -> None:
     y, x = np.mgrid[0 : image.shape[0], 0 : image.shape[1]]
     t = ((x - mesh[6, 0]) * down[0] + (y - mesh[6, 1]) * down[1]) / length**2
     across = ((x - mesh[6, 0]) * -down[1] + (y - mesh[6, 1]) * down[0]) / length**2
-    folds = 1 - 0.10 * np.exp(-((((t * 5) % 1.0) - 0.5) / 0.07) ** 2) - 0.35 * across**2
-    level = np.clip(image[mask > 0].mean() / 150.0, 0.3, 1.1) if (mask > 0).any() else 1.0
+    folds = 1 - 0.10 * np.exp(-(((((t * 5) % 1.0) - 0.5) / 0.07) ** 2)) - 0.35 * across**2
+    level = np.clip(image[mask > 0].mean() / 115.0, 0.35, 1.1) if (mask > 0).any() else 1.0
     cloth = np.clip(tint * (folds * level)[..., None], 0, 255)
     weight = cv2.GaussianBlur(mask, (0, 0), 1.0).astype(np.float32)[..., None] / 255
     image[:] = np.rint(image * (1 - weight) + cloth * weight)
@@ -219,8 +237,8 @@ def _shades(image: U8, mesh: F32) -> None:
         centre = (mesh[a, :2] + mesh[b, :2]) / 2 + 0.04 * np.array([-span[1], span[0]])
         axes = (round(unit * 0.27 * 16), round(unit * 0.2 * 16))
         cv2.ellipse(lens, np.rint(centre * 16).astype(int).tolist(), axes, turn_deg, 0, 360, 255, -1, cv2.LINE_AA, 4)
-    ends = (np.rint(mesh[i, :2] * 16).astype(int).tolist() for i in (127, 356))
-    cv2.line(lens, *ends, 255, max(1, round(unit * 0.035)), cv2.LINE_AA, 4)
+    right, left = (np.rint(mesh[i, :2] * 16).astype(int).tolist() for i in (127, 356))
+    cv2.line(lens, right, left, 255, max(1, round(unit * 0.035)), cv2.LINE_AA, 4)
     weight = lens.astype(np.float32)[..., None] / 255 * 0.96
     image[:] = np.rint(image * (1 - weight) + np.array([16.0, 15, 18]) * weight)
 

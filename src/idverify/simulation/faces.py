@@ -81,7 +81,9 @@ def require_face(locate: Locate, image_rgb: U8, what: str) -> F32:
     return mesh
 
 
-def portrait(size_wh: tuple[int, int], mesh: F32 | None, aspect: float, face_share: float = 0.5) -> tuple[int, int, int, int]:
+def portrait(
+    size_wh: tuple[int, int], mesh: F32 | None, aspect: float, face_share: float = 0.5
+) -> tuple[int, int, int, int]:
     """The largest sensible crop of the given aspect around the face.
 
     Parameters

@@ -1,7 +1,7 @@
 """Hands that hold an instrument: shaded fingers over its edge.
 
-Goal: believable at a glance, at the size and sharpness of a hand at the edge of a selfie. A finger is a tapered capsule,
-lit from above; where capsules meet, the darker crease is kept.
+Goal: believable at a glance, at the size and sharpness of a hand at the edge of a selfie. A finger is a tapered
+capsule, lit from above, with a nail, two creases and a shadow on what it holds.
 
 Public items: :func:`draw_grip`, :data:`SKIN_TONES`.
 """
@@ -62,7 +62,9 @@ def draw_grip(
         _finger(canvas_rgba, tip, back / np.linalg.norm(back), finger_px * rng.uniform(0.92, 1.02), tone_rgb, rng)
 
 
-def _finger(canvas: U8, tip: F64, back: F64, width: float, tone: tuple[int, int, int], rng: np.random.Generator) -> None:
+def _finger(
+    canvas: U8, tip: F64, back: F64, width: float, tone: tuple[int, int, int], rng: np.random.Generator
+) -> None:
     """One capsule from `tip` along `back`, long enough to leave the picture with its hand."""
     length = 12.0 * width
     far = tip + back * length
@@ -82,7 +84,7 @@ def _finger(canvas: U8, tip: F64, back: F64, width: float, tone: tuple[int, int,
     tilt = d * back[0] / radius + np.minimum(s / radius - 0.9, 0) * back[1]
     shade = np.clip(0.42 + 0.5 * height - 0.28 * tilt, 0.2, 1.15)
     for joint in (1.35, 3.1):
-        shade *= 1 - 0.16 * np.exp(-(((s / width - joint) / 0.05) ** 2)) * (height > 0.3)
+        shade *= 1 - 0.10 * np.exp(-(((s / width - joint) / 0.09) ** 2)) * np.clip(2 * height - 0.6, 0, 1)
     grain = cv2.GaussianBlur(rng.standard_normal(s.shape).astype(np.float32), (0, 0), max(width * 0.02, 0.6))
     colour = (shade * (1 + 0.018 * grain / max(float(grain.std()), 1e-6)))[..., None] * np.array(tone, float)
     colour[..., 0] += 14 * np.exp(-((s / width - 0.2) ** 2) / 0.3)  # fingertips are redder

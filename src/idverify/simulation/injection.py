@@ -2,7 +2,8 @@
 
 Conventions: these species keep the clip's own picture times and size unless they say otherwise.
 
-Public items: :func:`frame_freeze`, :func:`loop`, :func:`cut_two_people`, :func:`bitrate_ladder`, :func:`virtual_camera`, :func:`unaltered`.
+Public items: :func:`frame_freeze`, :func:`loop`, :func:`cut_two_people`, :func:`bitrate_ladder`,
+:func:`virtual_camera`, :func:`unaltered`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ U8 = NDArray[np.uint8]
 _VIRTUAL_CAMERA = "OBS Virtual Camera"
 
 
-def frame_freeze(setup: Setup, rng: np.random.Generator, *, start: float | None = None, length: float | None = None) -> Take:
+def frame_freeze(
+    setup: Setup, rng: np.random.Generator, *, start: float | None = None, length: float | None = None
+) -> Take:
     """The picture stands still for a while, and time goes on.
 
     Parameters

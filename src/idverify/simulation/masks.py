@@ -105,13 +105,17 @@ class _Wearer:
         step = max(float(np.abs(np.diff(reading[..., 0], axis=1)).mean()), 1e-3)
         # The mask's picture has more pixels than the face: blur it first, or it would alias.
         mask = cv2.GaussianBlur(self._mask, (0, 0), max(0.45 * step, 0.3))
-        paper = cv2.remap(mask, reading, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(0, 0, 0, 0))
+        paper = cv2.remap(
+            mask, reading, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(0, 0, 0, 0)
+        )
         alpha = paper[..., 3]
         away = max((box[2] - box[0]) * 0.012, 0.8)
         shadow = cv2.GaussianBlur(np.roll(alpha, round(away), axis=0), (0, 0), away)
         below = cv2.multiply(skin, cv2.merge([cv2.bitwise_not(shadow // 2)] * 3), scale=1 / 255)
         # The room's light falls on paper and skin alike.
-        level = float(np.clip((skin.mean() + 30) / (self._mask[..., :3][self._mask[..., 3] > 0].mean() + 30), 0.45, 1.25))
+        level = float(
+            np.clip((skin.mean() + 30) / (self._mask[..., :3][self._mask[..., 3] > 0].mean() + 30), 0.45, 1.25)
+        )
         grain = self._noise.grain(alpha.shape[::-1])
         lit = cv2.convertScaleAbs(paper[..., :3], alpha=level)
         lit = cv2.add(lit, grain * (alpha[..., None] > 0), dtype=cv2.CV_8U)

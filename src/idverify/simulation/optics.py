@@ -1,8 +1,8 @@
-"""The optics that attack instruments share: tone and gamut, halftone, sub-pixel grid, glare, banding, blur, sensor noise.
+"""The optics that attack instruments share: tone, gamut, halftone, sub-pixel grid, glare, banding, blur, noise.
 
 Goal: each effect has one physical cause and one function. What is done once per clip works in linear light; what is
-done once per picture works on 8-bit gamma-coded pictures with OpenCV, where a square-root-like code makes shot noise the
-same everywhere (Anscombe's transform) and adding light is close to the "screen" rule.
+done once per picture works on 8-bit gamma-coded pictures with OpenCV, where a square-root-like code makes shot noise
+the same everywhere (Anscombe's transform) and adding light is close to the "screen" rule.
 
 Conventions: pictures are RGB uint8 [shape=(h, w, 3)]; lengths are pixels of the picture given; angles are degrees.
 
@@ -61,7 +61,13 @@ def to_coded(light: NDArray[np.floating]) -> U8:
 
 
 def reproduce(
-    image: U8, *, black: float, white: float, saturation: float, cast_rgb: tuple[float, float, float], gamma: float = 1.0
+    image: U8,
+    *,
+    black: float,
+    white: float,
+    saturation: float,
+    cast_rgb: tuple[float, float, float],
+    gamma: float = 1.0,
 ) -> U8:
     """A picture as a print or a display gives it back: narrower contrast and gamut, a colour cast.
 
@@ -127,9 +133,7 @@ def halftone(image: U8, *, pitch_px: float, strength: float, rng: np.random.Gene
     return to_coded(light + strength * dots * light * (1 - light) * 1.6)
 
 
-def pixel_grid(
-    size_wh: tuple[int, int], camera_to_panel: F64, *, depth: float, blur_px: float
-) -> U8:
+def pixel_grid(size_wh: tuple[int, int], camera_to_panel: F64, *, depth: float, blur_px: float) -> U8:
     """The sub-pixel grid of a panel, sampled by the camera's pixels: moiré comes out by itself.
 
     The red, green and blue stripes of a panel pixel are a third of a period apart, so that a pattern that the camera
@@ -195,17 +199,18 @@ def window_glare(size_wh: tuple[int, int], rng: np.random.Generator, *, strength
     bars = 8 if rng.random() < 0.5 else 2
     for part in np.arange(1, bars) / bars:
         a, b = corners[0] + part * (corners[3] - corners[0]), corners[1] + part * (corners[2] - corners[1])
-        _bar(glare, a, b, h / bars * 0.35 if bars > 2 else h * 0.04)
+        _stroke(glare, a, b, 0.08, h / bars * 0.35 if bars > 2 else h * 0.04)
     a, b = (corners[0] + corners[1]) / 2, (corners[2] + corners[3]) / 2
-    _bar(glare, a, b, w * 0.04)
+    _stroke(glare, a, b, 0.08, w * 0.04)
     glare = cv2.GaussianBlur(glare, (0, 0), width * 0.004 + 0.8)
     glare += 0.25 * cv2.GaussianBlur(glare, (0, 0), width * 0.05)
     return to_coded(glare[..., None] * np.array([0.92, 0.97, 1.0], np.float32) * strength)
 
 
-def _bar(glare: F32, a: F64, b: F64, thickness: float) -> None:
-    ends = (np.rint(p).astype(int).tolist() for p in (a, b))
-    cv2.line(glare, *ends, 0.08, max(1, round(thickness)), cv2.LINE_AA)
+def _stroke(image: F32, a: F64, b: F64, value: float, thickness: float) -> None:
+    """Draw a smooth line in place, to a sixteenth of a pixel."""
+    start, end = (np.rint(point * 16).astype(int).tolist() for point in (a, b))
+    cv2.line(image, start, end, value, max(1, round(thickness)), cv2.LINE_AA, 4)
 
 
 def lamp_glare(size_wh: tuple[int, int], rng: np.random.Generator, *, strength: float) -> U8:
@@ -218,11 +223,8 @@ def lamp_glare(size_wh: tuple[int, int], rng: np.random.Generator, *, strength: 
     step = width * rng.uniform(0.06, 0.12) * np.array([-np.sin(angle) + 0.6, np.cos(angle) * 0.4])
     for lamp in range(int(rng.integers(1, 4))):
         a, b = start + lamp * step - stroke / 2, start + lamp * step + stroke / 2
-        ends = (np.rint(p).astype(int).tolist() for p in (a, b))
-        cv2.line(glare, *ends, 1.0, max(2, round(width * 0.009)), cv2.LINE_AA)
-    glare = cv2.GaussianBlur(glare, (0, 0), width * 0.002 + 0.6) * 1.4 + cv2.GaussianBlur(
-        glare, (0, 0), width * 0.04
-    )
+        _stroke(glare, a, b, 1.0, max(2.0, width * 0.009))
+    glare = cv2.GaussianBlur(glare, (0, 0), width * 0.002 + 0.6) * 1.4 + cv2.GaussianBlur(glare, (0, 0), width * 0.04)
     return to_coded(glare[..., None] * np.array([1.0, 0.97, 0.9], np.float32) * strength)
 
 
@@ -275,12 +277,12 @@ class SensorNoise:
         luma = self._rng.standard_normal(shape, np.float32)
         chroma = cv2.GaussianBlur(self._rng.standard_normal((*shape, 3), np.float32), (0, 0), 0.9)
         mixed = cv2.GaussianBlur(luma, (0, 0), 0.45)[..., None] * 1.2 + chroma
-        self._bank = np.rint(mixed * (sigma / max(float(mixed.std()), 1e-6))).astype(np.int16)
+        self._bank: NDArray[np.int16] = np.rint(mixed * (sigma / max(float(mixed.std()), 1e-6))).astype(np.int16)
 
     def grain(self, size_wh: tuple[int, int]) -> NDArray[np.int16]:
         """The next moment's noise for a picture up to the given size [shape=(h, w, 3)]."""
         x, y = self._rng.integers(0, self._MARGIN, 2)
-        return self._bank[y : y + size_wh[1], x : x + size_wh[0]]
+        return np.asarray(self._bank[y : y + size_wh[1], x : x + size_wh[0]])
 
     def apply(self, image: U8) -> U8:
         """The picture with the next moment's noise."""
@@ -301,6 +303,5 @@ def smear(image: U8, shift_xy_px: F64) -> U8:
     kernel = np.zeros((side, side), np.float32)
     middle = np.full(2, side // 2)
     half = shift_xy_px / 2
-    ends = (np.rint((middle + sign * half) * 16).astype(int).tolist() for sign in (-1, 1))
-    cv2.line(kernel, *ends, 1.0, 1, cv2.LINE_AA, 4)
+    _stroke(kernel, middle - half, middle + half, 1.0, 1)
     return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE))

@@ -3,7 +3,8 @@
 Goal: what a print does to a face: four-colour dots, ink and paper instead of light (narrow contrast and gamut), a
 white border, sheen that moves with the angle, an edge against the room, and movement that is all one plane's.
 
-Public items: :func:`print_flat`, :func:`print_bent`, :func:`print_shaken`, :func:`print_cutout`.
+Public items: :func:`print_flat`, :func:`print_bent`, :func:`print_shaken`, :func:`print_cutout`, :func:`printed`,
+:func:`with_alpha`.
 """
 
 from __future__ import annotations
@@ -111,7 +112,9 @@ def print_cutout(setup: Setup, rng: np.random.Generator, *, fill: float | None =
     cv2.fillPoly(shape, [np.rint(curve * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
     middle_x = float(curve[:, 0].mean())
     half = neck_w * scale / 2
-    foot = np.array([[middle_x - half, curve[:, 1].max() - 0.16 * wh[1]], [middle_x + half, curve[:, 1].max() - 0.16 * wh[1]]])
+    foot = np.array(
+        [[middle_x - half, curve[:, 1].max() - 0.16 * wh[1]], [middle_x + half, curve[:, 1].max() - 0.16 * wh[1]]]
+    )
     foot = np.vstack([foot, [[middle_x + half * 1.1, wh[1]], [middle_x - half * 1.1, wh[1]]]])
     cv2.fillPoly(shape, [np.rint(foot * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
     ink = cv2.erode(shape, np.ones((5, 5), np.uint8))
@@ -151,7 +154,7 @@ def _held_sheet(setup: Setup, rng: np.random.Generator, gloss: float | None) -> 
 
 
 def printed(photo: U8, rng: np.random.Generator) -> U8:
-    """Ink on paper: tones, dots, ink spread, fibres."""
+    """A photo in ink on paper: tones, dots, ink spread, fibres."""
     cast = (1.0, float(rng.uniform(0.93, 1.0)), float(rng.uniform(0.82, 0.97)))
     toned = reproduce(
         photo,
@@ -169,6 +172,7 @@ def printed(photo: U8, rng: np.random.Generator) -> U8:
 
 
 def with_alpha(image: U8, alpha: U8) -> U8:
+    """A picture with transparency, premultiplied [shape=(h, w, 4)]."""
     colour = cv2.multiply(image, cv2.merge([alpha] * 3), scale=1 / 255)
     return np.asarray(cv2.merge([*cv2.split(colour), alpha]))
 
@@ -226,7 +230,9 @@ class _Bend:
         map_x = np.where(np.abs(source_s) < 8, source_s * radius + width / 2, -9).astype(np.float32)
         rows = np.arange(height, dtype=np.float32)[:, None]
         map_y = ((rows - height / 2) / scale + height / 2).astype(np.float32)
-        bent = cv2.remap(canvas, np.broadcast_to(map_x, map_y.shape).copy(), map_y, cv2.INTER_LINEAR, borderValue=(0, 0, 0, 0))
+        bent = cv2.remap(
+            canvas, np.broadcast_to(map_x, map_y.shape).copy(), map_y, cv2.INTER_LINEAR, borderValue=(0, 0, 0, 0)
+        )
         shade = np.clip(0.62 + 0.42 * np.cos(source_s - self._light), 0.3, 1.0)
         factor = np.rint(255 * shade).astype(np.uint8)
         full = np.full((height, width, 4), 255, np.uint8)

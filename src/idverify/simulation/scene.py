@@ -27,8 +27,18 @@ from idverify.simulation.optics import SensorNoise, defocus, smear, to_coded
 from idverify.simulation.source import Shot
 
 __all__ = [
-    "Camera", "Effect", "Instrument", "Pose", "Surface", "Sway", "backdrop_wh", "desk", "film", "plane_homography", "room"
-]  # fmt: skip
+    "Camera",
+    "Effect",
+    "Instrument",
+    "Pose",
+    "Surface",
+    "Sway",
+    "backdrop_wh",
+    "desk",
+    "film",
+    "plane_homography",
+    "room",
+]
 
 U8 = NDArray[np.uint8]
 F64 = NDArray[np.float64]
@@ -229,9 +239,7 @@ def backdrop_wh(size_wh: tuple[int, int]) -> tuple[int, int]:
     return round(size_wh[0] * (1 + 2 * _MARGIN)), round(size_wh[1] * (1 + 2 * _MARGIN))
 
 
-def film(
-    instrument: Instrument, camera: Camera, motion: Sway, fill: float, times_s: Iterable[float]
-) -> Iterator[Shot]:
+def film(instrument: Instrument, camera: Camera, motion: Sway, fill: float, times_s: Iterable[float]) -> Iterator[Shot]:
     """Film a moving instrument.
 
     Parameters

@@ -36,7 +36,9 @@ def photo_fixed(setup: Setup, rng: np.random.Generator, *, grain: float | None =
     return _moved(setup, rng, lambda time_s: Pose(), 1.0, grain)
 
 
-def photo_panned(setup: Setup, rng: np.random.Generator, *, speed: float | None = None, grain: float | None = None) -> Take:
+def photo_panned(
+    setup: Setup, rng: np.random.Generator, *, speed: float | None = None, grain: float | None = None
+) -> Take:
     """A view that glides over a photo to and fro.
 
     Parameters
@@ -56,7 +58,9 @@ def photo_panned(setup: Setup, rng: np.random.Generator, *, speed: float | None 
     return _moved(setup, rng, pose, _VIEW, grain)
 
 
-def photo_zoomed(setup: Setup, rng: np.random.Generator, *, factor: float | None = None, grain: float | None = None) -> Take:
+def photo_zoomed(
+    setup: Setup, rng: np.random.Generator, *, factor: float | None = None, grain: float | None = None
+) -> Take:
     """A view that closes in on a photo, as when a phone comes closer.
 
     Parameters

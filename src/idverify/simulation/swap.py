@@ -19,7 +19,9 @@ U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
 
 
-def face_swap_crude(setup: Setup, rng: np.random.Generator, *, feather: float | None = None, grow: float = 0.94) -> Take:
+def face_swap_crude(
+    setup: Setup, rng: np.random.Generator, *, feather: float | None = None, grow: float = 0.94
+) -> Take:
     """The face of `other` warped onto the face in the clip, recoloured and feathered, picture by picture.
 
     Parameters

@@ -9,9 +9,10 @@ Public items: :func:`write_take`, :func:`through_codec`, :data:`LABEL`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -83,11 +84,11 @@ def _encode(container: OutputContainer, take: Take) -> int:
     stream = container.add_stream("libx264", rate=Fraction(encoding.nominal_rate_hz).limit_denominator(1001))
     _configure(stream.codec_context, first.image_rgb, encoding)
     stream.metadata.update(encoding.stream_metadata)
-    count, shot = 0, first
-    while shot is not None:
+    container.mux(stream.encode(_picture(first)))
+    count = 1
+    for shot in take.shots:
         container.mux(stream.encode(_picture(shot)))
         count += 1
-        shot = next(take.shots, None)
     container.mux(stream.encode())
     return count
 
@@ -111,9 +112,7 @@ def _configure(context: VideoCodecContext, image: U8, encoding: Encoding) -> Non
 
 def _picture(shot: Shot) -> av.VideoFrame:
     picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(shot.image_rgb), format="rgb24")
-    picture = picture.reformat(
-        format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
-    )
+    picture = picture.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
     picture.pts = round(shot.time_s / _TIME_BASE)
     picture.time_base = _TIME_BASE
     return picture
@@ -145,8 +144,9 @@ def through_codec(shots: Iterator[Shot], encoding: Encoding) -> Iterator[Shot]:
         yield from _decoded(decoder, [None])
 
 
-def _decoded(decoder: VideoCodecContext, packets: list[av.Packet] | list[None]) -> Iterator[Shot]:
+def _decoded(decoder: VideoCodecContext, packets: Sequence[av.Packet[Any] | None]) -> Iterator[Shot]:
     for packet in packets:
         for picture in decoder.decode(packet):
             rgb = picture.reformat(format="rgb24", src_colorspace=Colorspace.ITU709, src_color_range=ColorRange.MPEG)
-            yield Shot(float(picture.pts * _TIME_BASE), rgb.to_ndarray())
+            assert picture.pts is not None  # every picture was given one
+            yield Shot(float(picture.pts * _TIME_BASE), np.asarray(rgb.to_ndarray(), np.uint8))
