@@ -22,6 +22,9 @@ from idverify.models import ModelSpec, load_bytes, spec
 
 __all__ = ["Session"]
 
+# Items per call of the engine. More make no item faster (they leave the caches), and SFace's intermediate pictures take
+# about 15 MB an item: 32 at once would double the memory of a whole verification.
+_MAX_ITEMS = 4
 # More threads than this per picture cost more in waiting than they save (benchmarks/speed/test_models_speed.py).
 _MAX_THREADS = 4
 
@@ -104,7 +107,10 @@ class Session:
                 f"the model {self.spec.name} takes {expected.dtype} ({sizes}) with at least one item, "
                 f"not {array.dtype} {array.shape}"
             )
-        return tuple(self._run(np.ascontiguousarray(array)))
+        parts = [
+            self._run(np.ascontiguousarray(array[at : at + _MAX_ITEMS])) for at in range(0, len(array), _MAX_ITEMS)
+        ]
+        return tuple(parts[0]) if len(parts) == 1 else tuple(map(np.concatenate, zip(*parts, strict=True)))
 
     def __repr__(self) -> str:
         return f"Session({self.spec.name!r}, version={self.spec.version!r})"
