@@ -1,0 +1,55 @@
+"""``idverify evaluate``: judge a file of trials and report error rates.
+
+Public items: :data:`evaluate_command`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+__all__ = ["evaluate_command"]
+
+
+@click.command(name="evaluate")
+@click.argument("trials", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the run.")
+@click.option("--policy", default="ial2", show_default=True, metavar="NAME|FILE", help="Policy to judge by.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes; by default one a core.")
+@click.option("--resume", is_flag=True, help="Go on with a run that was cut short.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress bar.")
+def evaluate_command(trials: Path, out: Path, policy: str, workers: int | None, resume: bool, quiet: bool) -> None:
+    """Judge every trial of the CSV file TRIALS and report error rates.
+
+    The folder receives scores.csv first, then report.json, report.md and report.html. A run that was killed goes on
+    with --resume and loses at most the trials in flight; its report is the same as if it had not been killed.
+
+    Exit codes: 0 reported, 2 wrong usage, 4 trials, model or policy error.
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    from idverify.evaluation import evaluate
+
+    console = Console(stderr=True)
+    columns = (TextColumn("Trials"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=quiet or not sys.stderr.isatty()) as bar:
+        task = bar.add_task("Trials", total=None)
+        report = evaluate(
+            trials,
+            out,
+            policy=policy,
+            workers=workers,
+            resume=resume,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    click.echo(f"{report.with_suffix('.md')}\n{report.with_suffix('.html')}\n{report}")

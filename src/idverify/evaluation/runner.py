@@ -1,0 +1,124 @@
+"""A run: trials file in, journal, scores and reports out.
+
+The folder of a run holds ``journal.jsonl`` (finished trials, appended to), then ``run.json`` (what made the scores),
+``scores.csv``, ``report.json``, ``report.md`` and ``report.html``. No time and no duration is written into any of
+them: a run that was killed and resumed leaves the same bytes as one that was not.
+
+Public items: :func:`evaluate`, :class:`Progress`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from idverify.errors import ParameterError
+from idverify.evaluation.analyst import Analyst, VerifierAnalyst
+from idverify.evaluation.journal import Journal
+from idverify.evaluation.report import write_report
+from idverify.evaluation.scores import write_atomically, write_scores
+from idverify.evaluation.workers import Job, answers
+from idverify.protocols import Trial, read_trials
+
+__all__ = ["Progress", "evaluate"]
+
+# Called with finished and all trials.
+Progress = Callable[[int, int], None]
+
+
+def evaluate(
+    trials_path: str | Path,
+    out: str | Path,
+    *,
+    policy: str = "ial2",
+    workers: int | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+    hire: Callable[[], Analyst] | None = None,
+) -> Path:
+    """Judge every trial of a file and write scores and reports.
+
+    Parameters
+    ----------
+    trials_path
+        See :mod:`idverify.protocols.trials`.
+    out
+        Folder of the run; made where it is not there.
+    policy
+        Name or file of the policy to judge by.
+    workers
+        Processes; by default the cores of this process.
+    resume
+        Go on with a run that was cut short. Without it, a folder that holds a run is refused.
+    progress
+        Called after each trial with the finished and all trials.
+    hire
+        Makes the analyst of each worker; by default the verifier under `policy`.
+
+    Returns
+    -------
+    Path
+        ``report.json``.
+
+    Raises
+    ------
+    ParameterError
+        The trials file is wrong, or the folder holds another run.
+    IdverifyError
+        The models or the policy cannot be used.
+    """
+    trials_path, out = Path(trials_path), Path(out)
+    trials = read_trials(trials_path)
+    journal_path = out / "journal.jsonl"
+    if journal_path.exists() and not resume:
+        raise ParameterError(f"{out} holds a run already; go on with --resume, or use another folder")
+    out.mkdir(parents=True, exist_ok=True)
+    hire = hire or partial(VerifierAnalyst, policy)
+    stamp = dict(hire().stamp)
+    with Journal(journal_path, {"trials_sha256": _fingerprint(trials), **stamp}) as journal:
+        _judge(journal, trials, trials_path.parent, hire, workers or _cores(), progress)
+        write_atomically(out / "run.json", json.dumps(stamp, indent=2, ensure_ascii=False) + "\n")
+        write_scores(out / "scores.csv", trials, journal.results)
+    return write_report(out)
+
+
+def _judge(
+    journal: Journal,
+    trials: Sequence[Trial],
+    base: Path,
+    hire: Callable[[], Analyst],
+    workers: int,
+    progress: Progress | None,
+) -> None:
+    report = progress or (lambda done, total: None)
+    report(len(journal.results), len(trials))
+    for answer in answers(_jobs(trials, base, journal), hire, workers=workers):
+        journal.add(answer.trial, answer.result)
+        report(len(journal.results), len(trials))
+
+
+def _jobs(trials: Sequence[Trial], base: Path, journal: Journal) -> list[Job]:
+    """One job a video, with the trials that are not finished; those with the most trials first."""
+    todo: dict[str, list[tuple[int, Path | None]]] = {}
+    for number, trial in enumerate(trials):
+        if number not in journal.results:
+            reference = base / trial.reference if trial.reference else None
+            todo.setdefault(trial.video, []).append((number, reference))
+    jobs = [Job(video=base / video, trials=tuple(rows)) for video, rows in todo.items()]
+    return sorted(jobs, key=lambda job: -len(job.trials))
+
+
+def _fingerprint(trials: Sequence[Trial]) -> str:
+    rows = json.dumps([asdict(trial) for trial in trials], ensure_ascii=False, sort_keys=True)
+    return hashlib.sha256(rows.encode()).hexdigest()
+
+
+def _cores() -> int:
+    """Cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -1,0 +1,248 @@
+"""The evaluation runner: resumable after any kill, failures kept, the same bytes each time."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from evaluation_fakes import FakeAnalyst, made_up_trials
+
+from idverify.errors import ModelMissingError, ParameterError
+from idverify.evaluation import evaluate, read_scores
+from idverify.evaluation.journal import Journal
+from idverify.evaluation.results import TrialResult
+from idverify.evaluation.scores import write_scores
+from idverify.protocols import Split, write_trials
+
+REPORTS = ("scores.csv", "run.json", "report.json", "report.md", "report.html")
+HERE = Path(__file__).resolve().parent
+RUN = """
+import sys
+from functools import partial
+sys.path.insert(0, {here!r})
+from evaluation_fakes import FakeAnalyst
+from idverify.evaluation import evaluate
+if __name__ == "__main__":
+    evaluate(sys.argv[1], sys.argv[2], workers=2, resume=True, hire=partial(FakeAnalyst, 0.004))
+"""
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in REPORTS}
+
+
+@pytest.fixture(scope="module")
+def trials_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("trials") / "trials.csv"
+    write_trials(made_up_trials(), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(trials_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run") / "out"
+    seen: list[tuple[int, int]] = []
+    evaluate(trials_file, out, workers=1, hire=FakeAnalyst, progress=lambda *p: seen.append(p))
+    n = len(made_up_trials())
+    assert seen == [(k, n) for k in range(n + 1)]
+    return out
+
+
+def test_every_trial_is_a_row_in_the_order_of_the_trials(finished):
+    table = read_scores(finished / "scores.csv")
+    assert table.texts["video"].tolist() == [t.video for t in made_up_trials()]
+    assert table.texts["error"][-1] == "CorruptMediaError: corrupt_1.mp4: no frame can be decoded"
+    assert table.texts["outcome"][-1] == "failed"
+    assert np.isnan(table.numbers["liveness_llr"][-1])
+    assert table.mechanisms() == ("stillness",)
+
+
+def test_workers_change_no_byte(finished, trials_file, tmp_path):
+    evaluate(trials_file, tmp_path / "out", workers=3, hire=FakeAnalyst)
+    assert contents(tmp_path / "out") == contents(finished)
+
+
+def test_a_run_killed_five_times_leaves_the_same_bytes(finished, trials_file, tmp_path):
+    script, out = tmp_path / "run.py", tmp_path / "out"
+    script.write_text(RUN.format(here=str(HERE)), encoding="utf-8")
+    command = [sys.executable, str(script), str(trials_file), str(out)]
+    rng = random.Random(4)
+    total, done = len(made_up_trials()), [0]
+    for kill in range(5):
+        run = subprocess.Popen(command, start_new_session=True)
+        # Wait until this run has added something, then kill it (with its workers, or alone) at a random moment.
+        while run.poll() is None and _lines(out) <= done[-1]:
+            time.sleep(0.005)
+        time.sleep(rng.uniform(0.0, 0.08))
+        (os.kill if kill % 2 else os.killpg)(run.pid, signal.SIGKILL)
+        run.wait()
+        assert run.returncode == -signal.SIGKILL, "the run ended before it was killed"
+        done.append(_lines(out))
+    assert done == sorted(set(done)), "each run must go on where the one before it stopped"
+    assert done[-1] < total
+    evaluate(trials_file, out, workers=2, resume=True, hire=FakeAnalyst)
+    assert contents(out) == contents(finished)
+
+
+def _lines(out: Path) -> int:
+    path = out / "journal.jsonl"
+    return path.read_bytes().count(b"\n") - 1 if path.exists() else 0
+
+
+def test_a_half_written_line_is_cut_off_and_judged_again(finished, trials_file, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    journal = (finished / "journal.jsonl").read_bytes()
+    (out / "journal.jsonl").write_bytes(journal[: len(journal) // 2])
+    evaluate(trials_file, out, workers=1, resume=True, hire=FakeAnalyst)
+    assert contents(out) == contents(finished)
+
+
+def test_a_worker_that_dies_costs_its_own_video_only(tmp_path):
+    write_trials(made_up_trials(2, extra=("crash_1.mp4",)), tmp_path / "t.csv")
+    evaluate(tmp_path / "t.csv", tmp_path / "out", workers=2, hire=FakeAnalyst)
+    table = read_scores(tmp_path / "out" / "scores.csv")
+    assert table.texts["error"][-1] == "the process that looked at it ended with exit code 17"
+    assert (table.texts["outcome"][:-1] != "failed").all()
+
+
+def test_a_run_is_neither_overwritten_nor_mixed_with_another(finished, trials_file, tmp_path):
+    with pytest.raises(ParameterError, match="--resume"):
+        evaluate(trials_file, finished, hire=FakeAnalyst)
+    write_trials(made_up_trials(3), tmp_path / "other.csv")
+    with pytest.raises(ParameterError, match="belongs to a run with other trials_sha256"):
+        evaluate(tmp_path / "other.csv", finished, resume=True, hire=FakeAnalyst)
+
+
+def test_a_finished_run_is_reported_again_without_judging(finished, trials_file):
+    before = contents(finished)
+    evaluate(trials_file, finished, resume=True, hire=FakeAnalyst)
+    assert contents(finished) == before
+
+
+def test_a_missing_model_ends_the_run_instead_of_failing_every_trial(trials_file, tmp_path):
+    with pytest.raises(ModelMissingError, match="idverify models pull"):
+        evaluate(trials_file, tmp_path / "out", workers=1, hire=partial(FakeAnalyst, missing=True))
+
+
+def test_a_damaged_journal_is_refused_by_line(tmp_path):
+    header = {"trials_sha256": "1"}
+    with Journal(tmp_path / "j", header) as journal:
+        journal.add(0, TrialResult(outcome="accept"))
+    (tmp_path / "j").write_bytes((tmp_path / "j").read_bytes() + b'{"trial": 1}\n')
+    with pytest.raises(ParameterError, match="line 3 is damaged"):
+        Journal(tmp_path / "j", header)
+
+
+# -- the figures ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def figures(finished) -> dict:
+    return json.loads((finished / "report.json").read_text())
+
+
+def test_figures_are_those_of_the_scores_file(finished, figures):
+    table = read_scores(finished / "scores.csv").split(Split.EVAL)
+    mated = table.bona_fide & table.mated
+    refused = int((~table.outcome("accept") & mated).sum())
+    assert (figures["transactions"]["frr"]["errors"], figures["transactions"]["frr"]["trials"]) == (
+        refused,
+        mated.sum(),
+    )
+    non_mated = table.bona_fide & table.non_mated
+    accepted = int((table.outcome("accept") & non_mated).sum())
+    assert figures["transactions"]["far"]["errors"] == accepted
+    assert set(figures["transactions"]["iapar"]) == {"print", "replay"}
+    assert figures["failures"]["failed"] == {"CorruptMediaError": 1}
+
+
+def test_a_threshold_beyond_the_data_is_not_set(figures):
+    rows = {row["target_fmr"]: row for row in figures["comparison"]["at_fmr"]}
+    assert rows[1e-4] == {"target_fmr": 1e-4, "threshold": None, "dev_trials": 56, "dev_trials_needed": 30_000}
+    assert all(not row["supported"] for row in figures["liveness"]["at_apcer"])
+
+
+def test_a_video_counts_once_for_liveness(figures):
+    assert figures["liveness"]["bona_fide"] == 8 + 1  # 8 selfies met 8 photos each; one corrupt
+    assert figures["liveness"]["attacks"] == 16
+    assert figures["liveness"]["at_policy"]["bpnrr"]["errors"] >= 1
+
+
+def test_thresholds_come_from_dev_and_errors_from_eval(trials_file, finished, tmp_path):
+    """Worse eval scores change the errors, not the thresholds."""
+    from idverify.evaluation.summary import summarise
+
+    table = read_scores(finished / "scores.csv")
+    many = {name: np.tile(c, 10) for name, c in table.texts.items()}
+    numbers = {name: np.tile(c, 10) for name, c in table.numbers.items()}
+    plain = type(table)(texts=many, numbers=numbers)
+    shifted = {
+        **numbers,
+        "similarity": np.where(many["split"] == "eval", numbers["similarity"] - 0.2, numbers["similarity"]),
+    }
+    worse = type(table)(texts=many, numbers=shifted)
+    a, b = (summarise(t, {})["comparison"]["at_fmr"][0] for t in (plain, worse))
+    assert a["threshold"] == b["threshold"] is not None
+    assert a["fnmr"]["errors"] < b["fnmr"]["errors"]
+
+
+def test_the_page_is_self_contained_and_complete(finished):
+    page = (finished / "report.html").read_text()
+    assert page.count("<svg") == 7
+    assert "http-equiv" in page
+    for outside in ("<script", "<img", "<link", "@import", "url("):
+        assert outside not in page.replace("url(#", "")
+    markdown = (finished / "report.md").read_text()
+    assert markdown.count("## ") == 8
+    assert "worst species: the headline" in markdown
+
+
+def test_no_text_of_a_trial_can_become_markup(tmp_path):
+    from idverify.evaluation.document import Section, Table
+    from idverify.evaluation.report import to_html
+
+    page = to_html(
+        [Section(key="k", title="<t>", text="&", tables=(Table(header=("<h>",), rows=(("<script>",),)),))], {}
+    )
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+
+
+# -- the scores file --------------------------------------------------------------------------------------------------
+
+
+def test_scores_survive_writing_and_reading(tmp_path):
+    results = {0: TrialResult(outcome="accept", similarity=0.1 + 0.2, matched=True, mechanisms={"depth": (None, -1.5)})}
+    write_scores(tmp_path / "s.csv", made_up_trials()[:1], results)
+    table = read_scores(tmp_path / "s.csv")
+    assert table.numbers["similarity"][0] == 0.1 + 0.2
+    assert np.isnan(table.numbers["native_depth"][0])
+    assert table.numbers["llr_depth"][0] == -1.5
+    assert TrialResult.from_json(json.loads(json.dumps(results[0].to_json()))) == results[0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("accept", "yes", "s.csv line 2, column outcome: expected one of accept"),
+        ("0.25", "much", "s.csv line 2, column similarity: expected a number or nothing, got 'much'"),
+        ("similarity", "likeness", "s.csv line 1: missing column 'similarity'"),
+        ("0.25", "0.25,1", "s.csv line 2: expected 19 values, got 20"),
+    ],
+)
+def test_a_wrong_scores_file_is_named_by_line_and_column(tmp_path, old, new, message):
+    write_scores(tmp_path / "s.csv", made_up_trials()[:1], {0: TrialResult(outcome="accept", similarity=0.25)})
+    text = (tmp_path / "s.csv").read_text().replace(old, new, 1)
+    (tmp_path / "s.csv").write_text(text)
+    with pytest.raises(ParameterError, match=message):
+        read_scores(tmp_path / "s.csv")
