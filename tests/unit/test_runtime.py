@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import original_models
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idverify import models
@@ -126,6 +126,7 @@ def test_repr_shows_no_bytes(row: models.ModelSpec):
     assert repr(Session(row)) == f"Session('small', version={row.version!r})"
 
 
+@settings(deadline=None, max_examples=40)
 @given(slope=st.lists(st.floats(-2, 2, width=32), min_size=1, max_size=4))
 def test_prelu_is_a_prelu(slope: list[float]):
     import onnxruntime as ort
