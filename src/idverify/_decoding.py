@@ -34,8 +34,12 @@ _CODECS = (
     *("h264", "hevc", "vp8", "vp9", "av1", "mjpeg", "mpeg1video", "mpeg2video", "mpeg4", "h263", "theora"),
     *("flv1", "vc1", "wmv1", "wmv2", "wmv3", "msmpeg4v1", "msmpeg4v2", "msmpeg4v3"),
 )
-# Decoders that FFmpeg names unlike their codec.
-_DECODERS_OF_OTHER_NAME = ("libdav1d", "libaom-av1", "msmpeg4")
+# Some decoders are named unlike their codec.
+_DECODERS = (*_CODECS, "libdav1d", "libaom-av1", "msmpeg4")
+# Containers whose tracks are all announced in a header. FFmpeg decodes a picture or two on opening; the
+# tracks known by then can be told the limit of pixels (and PyAV before 18 crashes on options for others). Any
+# other container is first opened without decoders, to see what size its pictures have.
+_WITH_HEADER = ("mov", "matroska", "avi", "asf")
 # More threads bring little for one selfie, and each keeps pictures in memory.
 _MAX_THREADS = 4
 # One read of the file object; at PyAV's 32 kB the calls into Python are felt.
@@ -110,28 +114,41 @@ def open_container(source: ByteSource, reader: Reader, budget: Budget, limits: M
         The budget is spent.
     """
     name = container_name(source)
-    options = {
-        "format_whitelist": name,
-        "codec_whitelist": ",".join((*_CODECS, *_DECODERS_OF_OTHER_NAME)),
-        # Nothing but the file object given; FFmpeg checks this for all that a container refers to.
-        "protocol_whitelist": "none",
-        "max_pixels": _max_pixels(limits),
-    }
     try:
-        return av.open(
-            reader,
-            mode="r",
-            format=name,
-            options=options,
-            metadata_errors="replace",
-            buffer_size=_READ_BYTES,
-            timeout=limits.decode_budget_s,
-        )
+        if name in _WITH_HEADER:
+            return _open(reader, name, _DECODERS, limits, {"max_pixels": _max_pixels(limits)})
+        unseen = _open(reader, name, ("none",), limits, {})
+        if not all(_is_known_to_fit(stream, limits) for stream in unseen.streams.video):
+            return unseen
+        unseen.close()
+        reader.seek(0)
+        return _open(reader, name, _DECODERS, limits, {})
     except FFmpegError as error:
         budget.check()
         raise CorruptMediaError(
             f"{source.label} is truncated or damaged: it begins like a video and cannot be opened"
         ) from error
+
+
+def _open(
+    reader: Reader, name: str, decoders: tuple[str, ...], limits: MediaLimits, options: dict[str, str]
+) -> InputContainer:
+    container_options = {
+        "format_whitelist": name,
+        "codec_whitelist": ",".join(decoders),
+        # Nothing but the file object given; FFmpeg checks this for all that a container refers to.
+        "protocol_whitelist": "none",
+    }
+    return av.open(
+        reader,
+        mode="r",
+        format=name,
+        options=options,
+        container_options=container_options,
+        metadata_errors="replace",
+        buffer_size=_READ_BYTES,
+        timeout=limits.decode_budget_s,
+    )
 
 
 def picture_stream(container: InputContainer, label: str, limits: MediaLimits) -> VideoStream:
@@ -170,11 +187,20 @@ def _is_cover(stream: VideoStream) -> bool:
 
 def check_size(size_wh: tuple[int, int], label: str, limits: MediaLimits) -> None:
     """Raise `MediaLimitError` where a picture is too large in either orientation."""
-    if max(size_wh) > max(limits.max_size_wh) or min(size_wh) > min(limits.max_size_wh):
+    if not _fits(size_wh, limits):
         width, height = limits.max_size_wh
         raise MediaLimitError(
             f"{label} holds pictures of {size_wh[0]}x{size_wh[1]} pixels, the limit is {width}x{height}"
         )
+
+
+def _is_known_to_fit(stream: VideoStream, limits: MediaLimits) -> bool:
+    context = cast("VideoCodecContext | None", stream.codec_context)
+    return context is not None and context.width > 0 and _fits((context.width, context.height), limits)
+
+
+def _fits(size_wh: tuple[int, int], limits: MediaLimits) -> bool:
+    return max(size_wh) <= max(limits.max_size_wh) and min(size_wh) <= min(limits.max_size_wh)
 
 
 def _max_pixels(limits: MediaLimits) -> str:

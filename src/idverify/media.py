@@ -269,7 +269,7 @@ class Recording:
             self._note(f"the file has {n_tracks} picture tracks, the first one is used")
         if not np.isclose(self.pixel_aspect_ratio, 1.0):
             self._note(f"pixels are not square: {self.pixel_aspect_ratio:.3f} times as wide as high")
-        if self._parts.first is not None and int(self._parts.first.color_trc) in _HDR_TRANSFERS:
+        if int(self._parts.stream.codec_context.color_trc) in _HDR_TRANSFERS:
             self._note("the pictures have a high dynamic range and are shown without tone mapping")
 
     def _note_decoding(self) -> None:

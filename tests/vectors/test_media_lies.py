@@ -305,10 +305,13 @@ def test_this_file_object_can_be_read_to_its_end(moving: list[np.ndarray]) -> No
 # -- this picture has this size -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("codec", ["mpeg4", "libx264"])
-def test_this_8k_bomb_is_a_selfie(codec: str) -> None:
+@pytest.mark.parametrize(
+    ("container", "codec"), [("mp4", "mpeg4"), ("matroska", "libx264"), ("mpegts", "libx264"), ("flv", "libx264")]
+)
+def test_this_8k_bomb_is_a_selfie(container: str, codec: str) -> None:
     black = np.zeros((4320, 7680, 3), np.uint8)
-    bomb = encode([black], codec=codec, options={"preset": "ultrafast"} if codec == "libx264" else {})
+    options = {"preset": "ultrafast"} if codec == "libx264" else {}
+    bomb = encode([black], container=container, codec=codec, options=options)
     assert len(bomb) < 500_000
     with pytest.raises(MediaLimitError, match="4096x4096") as caught:
         open_recording(bomb)
@@ -336,8 +339,8 @@ def test_this_recording_keeps_its_size() -> None:
     assert len(times_s) > 5
     assert "the size of the pictures changes" in recording.notes
     sizes, error = sizes_or_error(stream, max_size_wh=(128, 128))
-    assert set(sizes) == {(64, 48)}
-    assert error is None or isinstance(error, MediaLimitError)
+    assert set(sizes) <= {(64, 48)}
+    assert sizes if error is None else isinstance(error, MediaLimitError)
 
 
 # -- these times are true ---------------------------------------------------------------------------------------
