@@ -24,6 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idverify.errors import CalibrationError
+from idverify.metrics import error_rates
+from idverify.metrics.intervals import trials_for_target
+from idverify.metrics.isotonic import pav_counts
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -109,20 +112,19 @@ class CalibrationCard:
 
 
 def threshold_at_fmr(non_mated: F64, target_fmr: float) -> float:
-    """Least similarity at which at most ``target_fmr * n`` non-mated comparisons score as much or more (ties count against).
+    """Least similarity at which the observed FMR is at most `target_fmr`; ties count against.
 
     Raises
     ------
     CalibrationError
         Fewer than ``3 / target_fmr`` comparisons: the rate cannot be shown.
     """
-    n = len(non_mated)
-    needed = int(np.ceil(RULE_OF_THREE / target_fmr))
-    if n < needed:
-        raise CalibrationError(f"FMR {target_fmr:g} needs at least {needed} non-mated comparisons, got {n}")
-    allowed = int(np.floor(target_fmr * n))
-    highest_refused = np.partition(non_mated, n - allowed - 1)[n - allowed - 1]
-    return float(np.nextafter(highest_refused, np.inf))
+    needed = trials_for_target(target_fmr)
+    if len(non_mated) < needed:
+        raise CalibrationError(
+            f"FMR {target_fmr:g} needs at least {needed} non-mated comparisons (rule of three), got {len(non_mated)}"
+        )
+    return error_rates.threshold_at_fmr(non_mated, target_fmr)
 
 
 def fit_card(
@@ -173,31 +175,13 @@ def fit_card(
 def _fit_llr(mated: F64, non_mated: F64) -> tuple[F64, F64]:
     """Knots of the monotone LLR: histogram, pool adjacent violators, bound by the counts."""
     edges = np.arange(-1, 1 + _GRID_STEP, _GRID_STEP)
-    m, n = (np.histogram(np.clip(x, -1, 1), bins=edges)[0].astype(np.float64) for x in (mated, non_mated))
-    seen = m + n > 0
-    centres = ((edges[1:] + edges[:-1]) / 2)[seen]
-    blocks = _pool_adjacent_violators(m[seen] / len(mated), n[seen] / len(non_mated), centres)
-    x, rate_m, rate_n = (np.array(column) for column in zip(*blocks, strict=True))
-    # Three unseen events is what n trials cannot exclude; it bounds the ratio at both ends.
-    floor_m, floor_n = RULE_OF_THREE / len(mated), RULE_OF_THREE / len(non_mated)
-    llr = np.log(np.maximum(rate_m, floor_m)) - np.log(np.maximum(rate_n, floor_n))
-    llr = np.clip(llr, np.log(floor_m), -np.log(floor_n))
-    return x, np.maximum.accumulate(llr)
-
-
-def _pool_adjacent_violators(m: F64, n: F64, x: F64) -> list[tuple[float, float, float]]:
-    """Merge neighbours until the share of mated mass rises with x; blocks of (mean x, mated mass, non-mated mass)."""
-    blocks: list[tuple[float, float, float]] = []
-    for xi, mi, ni in zip(x.tolist(), m.tolist(), n.tolist(), strict=True):
-        block = (xi, mi, ni)
-        # a/b >= c/d without division: empty classes are the rule at both ends.
-        while blocks and blocks[-1][1] * block[2] >= block[1] * blocks[-1][2]:
-            before = blocks.pop()
-            mass_before, mass = before[1] + before[2], block[1] + block[2]
-            centre = (before[0] * mass_before + block[0] * mass) / (mass_before + mass)
-            block = (centre, before[1] + block[1], before[2] + block[2])
-        blocks.append(block)
-    return blocks
+    m, n = (np.histogram(np.clip(x, -1, 1), bins=edges)[0] for x in (mated, non_mated))
+    blocks = pav_counts((edges[1:] + edges[:-1]) / 2, m, n)
+    # A class that is absent from a block may still be there three times in as many trials (rule of three).
+    rate_m = np.maximum(blocks.positives, RULE_OF_THREE) / len(mated)
+    rate_n = np.maximum(blocks.negatives, RULE_OF_THREE) / len(non_mated)
+    llr = np.maximum.accumulate(np.log(rate_m) - np.log(rate_n))
+    return (blocks.low + blocks.high) / 2, llr
 
 
 def _fit_tail(non_mated: F64) -> tuple[F64, F64]:
@@ -211,6 +195,7 @@ def _fit_tail(non_mated: F64) -> tuple[F64, F64]:
 
 def write_card(card: CalibrationCard, path: Path) -> None:
     """Write a card as TOML."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(_to_toml(card), encoding="utf-8")
 
 

@@ -22,7 +22,7 @@ from idverify.landmarks import FaceMesh, inter_eye_distance, region_of_detection
 from idverify.reasons import Assessed, NotAssessed, Reason
 from idverify.tracking import MIN_PRESENCE, FaceObservation, observations
 
-__all__ = ["EnrolledFace", "FaceModels", "enrol", "face_quality"]
+__all__ = ["EnrolledFace", "FaceModels", "enrol", "face_quality", "fit_face", "search_faces"]
 
 # A second face this large beside the first could be meant as well (ratio of widths).
 RIVAL_SIZE = 0.6
@@ -115,7 +115,7 @@ def enrol(photo_rgb: NDArray[np.uint8], models: FaceModels) -> Assessed[Enrolled
     shrink = PHOTO_SIDE_PX / max(photo_rgb.shape[:2])
     if shrink < 1:
         photo_rgb = cv2.resize(photo_rgb, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
-    faces = _search(photo_rgb, models.detectors)
+    faces = search_faces(photo_rgb, models.detectors)
     if not faces:
         return NotAssessed(reason=Reason.REFERENCE_UNUSABLE, detail="no face was found")
     by_size = sorted(faces, key=lambda f: -f.width_px)
@@ -124,7 +124,7 @@ def enrol(photo_rgb: NDArray[np.uint8], models: FaceModels) -> Assessed[Enrolled
         return NotAssessed(
             reason=Reason.REFERENCE_MULTIPLE_FACES, detail=f"{1 + len(rivals)} faces of similar size were found"
         )
-    face = _fit(photo_rgb, by_size[0], models.mesh)
+    face = fit_face(photo_rgb, by_size[0], models.mesh)
     if face is None:
         return NotAssessed(reason=Reason.REFERENCE_UNUSABLE, detail="no face landmarks could be fitted")
     return _enrolled(photo_rgb, face, len(faces), models)
@@ -148,7 +148,8 @@ def _enrolled(
     )
 
 
-def _search(photo_rgb: NDArray[np.uint8], detectors: Sequence[YuNet]) -> tuple[DetectedFace, ...]:
+def search_faces(photo_rgb: NDArray[np.uint8], detectors: Sequence[YuNet]) -> tuple[DetectedFace, ...]:
+    """Faces found by the first detector that finds any, from fast to thorough."""
     for detector in detectors:
         faces = detector.detect(photo_rgb)
         if faces:
@@ -156,7 +157,7 @@ def _search(photo_rgb: NDArray[np.uint8], detectors: Sequence[YuNet]) -> tuple[D
     return ()
 
 
-def _fit(photo_rgb: NDArray[np.uint8], found: DetectedFace, mesh: FaceMesh) -> FaceObservation | None:
+def fit_face(photo_rgb: NDArray[np.uint8], found: DetectedFace, mesh: FaceMesh) -> FaceObservation | None:
     """Landmarks, the region being centred on the face once more after the first fit."""
     region = region_of_detection(found)
     for _ in range(2):

@@ -1,32 +1,54 @@
 """Aligned faces in, :class:`Template` out.
 
-Two extractors that fail on different faces are fused: SFace (mean of the crop and its mirror image) and the dlib ResNet. Each
-gives unit vectors, so that the scalar product of two is a cosine; a template holds both, scaled so that its own
-scalar product is the weighted mean of the two cosines.
+Two extractors that fail on different faces are fused: SFace (mean of the crop and its mirror image, less the mean over people:
+what all faces share says nothing about who it is) and the dlib ResNet. Each gives unit vectors, so that the scalar product of
+two is a cosine; a template holds both, scaled so that its own scalar product is the weighted mean of the two cosines.
 
 Sources: Zhong et al. 2021, "SFace: Sigmoid-Constrained Hypersphere Loss", doi:10.1109/TIP.2020.3048632; D. King, dlib ``dnn_face_recognition_ex``.
 
-Public items: :class:`Template`, :class:`Extractor`, :class:`SFaceExtractor`, :class:`DlibExtractor`, :class:`FusedExtractor`, :func:`pool`.
+Public items: :class:`Template`, :class:`Extractor`, :class:`SFaceExtractor`, :class:`DlibExtractor`, :class:`FusedExtractor`, :func:`pool`, :func:`sface_centre`,
+:func:`write_centre`.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from idverify.alignment import DLIB, SFACE, CanonicalPoints, align
+from idverify.errors import CalibrationError
+from idverify.models import data_dir
 from idverify.runtime import Session
 
-__all__ = ["DlibExtractor", "Extractor", "FusedExtractor", "SFaceExtractor", "Template", "pool"]
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = [
+    "DlibExtractor",
+    "Extractor",
+    "FusedExtractor",
+    "SFaceExtractor",
+    "Template",
+    "pool",
+    "sface_centre",
+    "write_centre",
+]
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-# Weight of each cosine in the fused similarity, dlib to SFace; benchmarks/accuracy/lfw.py prints the neighbours.
-DLIB_WEIGHT, SFACE_WEIGHT = 1 / 3, 2 / 3
+# Weight of each cosine in the fused similarity; benchmarks/accuracy/lfw.py prints the neighbours.
+SFACE_WEIGHT, DLIB_WEIGHT = 0.5, 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,21 +96,34 @@ def _unit(vectors: NDArray[np.floating]) -> F32:
 
 
 class SFaceExtractor:
-    """SFace, 112 x 112 RGB; the unit vectors of crop and mirrored crop are averaged."""
+    """SFace, 112 x 112 RGB; unit vectors of crop and mirrored crop averaged, the mean over people taken off.
+
+    Parameters
+    ----------
+    session
+        The ``sface`` model.
+    centre : float64 [shape=(128,)]
+        Mean over people of the averaged unit vectors; zeros take nothing off.
+    """
 
     name = "sface"
     canonical = SFACE
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, session: Session, centre: F64) -> None:
+        self.session = session
+        self._centre = centre
 
     def extract(self, chips_rgb: NDArray[np.uint8]) -> F32:
         """See :class:`Extractor`."""
-        return _mirror_mean(self._session, chips_rgb)
+        if not len(chips_rgb):
+            return np.empty((0, 128), np.float32)
+        both = np.concatenate([chips_rgb, chips_rgb[:, :, ::-1]])
+        straight, mirrored = np.split(_unit(self.session.run(both)[0]), 2)
+        return _unit(_unit(straight + mirrored) - self._centre)
 
 
 class DlibExtractor:
-    """The dlib ResNet, 150 x 150 RGB; the unit vectors of crop and mirrored crop are averaged.
+    """The dlib ResNet, 150 x 150 RGB.
 
     dlib itself compares raw vectors by distance; their lengths hardly differ, and the cosine is what fuses with SFace.
     """
@@ -101,22 +136,16 @@ class DlibExtractor:
 
     def extract(self, chips_rgb: NDArray[np.uint8]) -> F32:
         """See :class:`Extractor`."""
-        return _mirror_mean(self._session, chips_rgb)
-
-
-def _mirror_mean(session: Session, chips_rgb: NDArray[np.uint8]) -> F32:
-    if not len(chips_rgb):
-        return np.empty((0, 128), np.float32)
-    both = np.concatenate([chips_rgb, chips_rgb[:, :, ::-1]])
-    straight, mirrored = np.split(_unit(session.run(both)[0]), 2)
-    return _unit(straight + mirrored)
+        if not len(chips_rgb):
+            return np.empty((0, 128), np.float32)
+        return _unit(self._session.run(chips_rgb)[0])
 
 
 class FusedExtractor:
     """Both networks as one."""
 
     def __init__(self, sface: Extractor, dlib: Extractor) -> None:
-        self._parts = ((sface, SFACE_WEIGHT), (dlib, DLIB_WEIGHT))
+        self.parts = ((sface, SFACE_WEIGHT), (dlib, DLIB_WEIGHT))
 
     def extract(self, images_rgb: list[NDArray[np.uint8]], points_px: NDArray[np.float32]) -> F64:
         """Fused vectors of n faces, each of unit length.
@@ -133,7 +162,7 @@ class FusedExtractor:
         """
         parts = [
             np.sqrt(weight) * extractor.extract(align(images_rgb, points_px, extractor.canonical)).astype(np.float64)
-            for extractor, weight in self._parts
+            for extractor, weight in self.parts
         ]
         return np.concatenate(parts, axis=1)
 
@@ -152,3 +181,38 @@ def pool(vectors: F64, weights: F64) -> Template:
     sface, dlib = np.split(mean, [half])
     parts = [w**0.5 * part / max(np.linalg.norm(part), 1e-12) for part, w in ((sface, SFACE_WEIGHT), (dlib, DLIB_WEIGHT))]
     return Template(vector=np.concatenate(parts), n_faces=len(vectors))
+
+
+_CENTRE_FILE = Path("calibration") / "sface_centre.toml"
+
+
+def sface_centre(model_sha256: str) -> tuple[F64, str]:
+    """Mean over people of the SFace vectors, and the sha256 of the file that holds it.
+
+    Raises
+    ------
+    CalibrationError
+        The file is missing, damaged, or was made with another model.
+    """
+    path = data_dir() / _CENTRE_FILE
+    try:
+        raw = path.read_bytes()
+        table = tomllib.loads(raw.decode("utf-8"))
+        centre = np.asarray(table["centre"], np.float64)
+        made_with = table["model_sha256"]
+    except (OSError, KeyError, ValueError) as error:
+        raise CalibrationError(f"{path.name} cannot be read: {error}") from None
+    if made_with != model_sha256 or centre.shape != (128,):
+        raise CalibrationError(f"{path.name} was made with another model than the sface in use")
+    return centre, hashlib.sha256(raw).hexdigest()
+
+
+def write_centre(
+    path: Path, centre: F64, *, model_sha256: str, people: int, photos: int, about: Mapping[str, str]
+) -> None:
+    """Write the mean over people, with what it was made from."""
+    lines = [f"{key} = {json.dumps(text)}" for key, text in about.items()]
+    lines += [f'model_sha256 = "{model_sha256}"', f"people = {people}", f"photos = {photos}"]
+    lines.append("centre = [" + ", ".join(f"{v:.7f}" for v in centre) + "]")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -51,7 +51,7 @@ from idverify.decision import (
 from idverify.detection import YuNet
 from idverify.enrolment import SEARCH_SIDES_PX, EnrolledFace, FaceModels, enrol
 from idverify.errors import UnsupportedMediaError
-from idverify.features import DlibExtractor, FusedExtractor, SFaceExtractor, Template
+from idverify.features import DlibExtractor, FusedExtractor, SFaceExtractor, Template, sface_centre
 from idverify.fusion import confidence, fuse_liveness
 from idverify.landmarks import FaceMesh
 from idverify.media import Recording, load_photo, open_recording
@@ -168,7 +168,7 @@ class Verifier:
         watch = _Stopwatch()
         self._load(watch)
         with watch("reference"):
-            enrolled = enrol(load_photo(reference, limits=self.policy.limits), self._faces)  # (1)
+            enrolled = enrol(load_photo(reference, limits=self.policy.limits), self.face_models)  # (1)
         seen = self._watch_recording(video, watch, progress)  # (0) (2) (3) (4)
         face = enrolled.value if isinstance(enrolled, Assessed) else None
         liveness = self._liveness(seen, face, watch)  # (5)
@@ -218,12 +218,12 @@ class Verifier:
         watch = _Stopwatch()
         self._load(watch)
         with watch("reference"):
-            enrolled = enrol(load_photo(reference, limits=self.policy.limits), self._faces)
+            enrolled = enrol(load_photo(reference, limits=self.policy.limits), self.face_models)
         face = enrolled.value if isinstance(enrolled, Assessed) else None
         obstacles = [enrolled.reason] if isinstance(enrolled, NotAssessed) else []
         photo = None if isinstance(probe, np.ndarray) else self._try_photo(probe)
         if isinstance(probe, np.ndarray) or photo is not None:
-            shown = enrol(photo if photo is not None else load_photo(probe), self._faces)
+            shown = enrol(photo if photo is not None else load_photo(probe), self.face_models)
             template = shown.value.template if isinstance(shown, Assessed) else None
             obstacles += [_PROBE_WORDS.get(shown.reason, shown.reason)] if isinstance(shown, NotAssessed) else []
             seen = None
@@ -252,7 +252,7 @@ class Verifier:
             tracks=tuple(seen.capture.tracks.values()),
             subject_id=subject.track.track_id if subject else None,
             quality=_quality_over_time(seen.capture, subject) if subject else {},
-            signals=(*(liveness.mechanisms if liveness else ()), *seen.panel.injection_signals(seen.capture)),
+            signals=(*(liveness.mechanisms if liveness else ()), *seen.panel.injection_signals()),
         )
 
     # -- models ----------------------------------------------------------------------------------
@@ -260,40 +260,49 @@ class Verifier:
     def _load(self, watch: _Stopwatch) -> None:
         """Load everything before any evidence is looked at; a missing or altered file stops here."""
         with watch("models"), self._lock:
-            _ = self._faces, self._card
+            _ = self.face_models, self._card
 
     @cached_property
     def _sessions(self) -> dict[str, Session]:
-        return {name: Session(name, models_dir=self._models_dir) for name in PIPELINE_MODELS}
+        return {name: Session(name) for name in PIPELINE_MODELS}
 
     @cached_property
-    def _faces(self) -> FaceModels:
+    def face_models(self) -> FaceModels:
+        """Detectors, landmarks and extractors, loaded at the first use."""
         sessions = self._sessions
         return FaceModels(
             detectors=tuple(YuNet(sessions["yunet"], input_side_px=side) for side in SEARCH_SIDES_PX),
             mesh=FaceMesh(sessions["face_mesh"]),
             extractor=FusedExtractor(
-                SFaceExtractor(sessions["sface"]), DlibExtractor(sessions["dlib_resnet"])
+                SFaceExtractor(sessions["sface"], self._centre[0]), DlibExtractor(sessions["dlib_resnet"])
             ),
         )
 
     @cached_property
+    def _centre(self) -> tuple[NDArray[np.float64], str]:
+        return sface_centre(self._sessions["sface"].spec.sha256)
+
+    @cached_property
     def _card(self) -> CalibrationCard:
         card = load_card(data_dir() / "calibration" / "comparison.toml")
-        card.require_models({name: self._sessions[name].stamp.sha256 for name in COMPARISON_MODELS})  # (8)
+        used = {name: self._sessions[name].spec.sha256 for name in COMPARISON_MODELS}
+        card.require_models({**used, "sface_centre": self._centre[1]})  # (8)
         card.threshold(self.policy.target_fmr)
         return card
 
     @property
     def _stamps(self) -> tuple[ModelStamp, ...]:
-        return tuple(session.stamp for session in self._sessions.values())
+        specs = [session.spec for session in self._sessions.values()]
+        return tuple(
+            ModelStamp(name=s.name, version=s.version, sha256=s.sha256, licence=s.licence) for s in specs
+        )
 
     # -- the steps -------------------------------------------------------------------------------
 
     def _watch_recording(self, video: Media, watch: _Stopwatch, progress: Progress | None) -> _Seen:
         panel = Panel()
         with watch("recording"), open_recording(video, limits=self.policy.limits) as recording:  # (0)
-            tracker = Tracker(self._faces.detectors[0], self._faces.mesh)
+            tracker = Tracker(self.face_models.detectors[0], self.face_models.mesh)
             capture = acquire(  # (2)
                 recording,
                 tracker,
@@ -305,7 +314,7 @@ class Verifier:
             panel.note_recording(recording)
             obstacles, warnings = self._recording_problems(recording, capture)
         with watch("subject"):
-            subject = choose_subject(capture, self._faces.extractor)  # (3) (4)
+            subject = choose_subject(capture, self.face_models.extractor)  # (3) (4)
         return _Seen(
             capture=capture,
             subject=subject,
@@ -348,9 +357,6 @@ class Verifier:
                 PADInputs(
                     track=subject.track,
                     observers=seen.capture.observers[subject.track.track_id],
-                    size_wh=seen.capture.size_wh,
-                    faces_rgb=tuple(c.image_rgb for c in subject.compared),
-                    faces_points_px=np.stack([c.points_px for c in subject.compared]),
                     reference_rgb=reference.image_rgb if reference else None,
                     reference_points_px=reference.face.points_px if reference else None,
                 )
@@ -398,7 +404,7 @@ class Verifier:
             match=findings.match,
             liveness=findings.liveness,
             quality=subject.quality if subject else {},
-            injection_signals=seen.panel.injection_signals(seen.capture) if seen else (),
+            injection_signals=seen.panel.injection_signals() if seen else (),
             frames=_counts(seen, subject),
             bystanders=subject.bystanders if subject else 0,
             reference=ReferenceEvidence(faces=face.n_faces, quality=face.quality) if face else None,

@@ -1,6 +1,6 @@
 """The panel of mechanisms: which observers a recording needs, and what each says about the subject.
 
-A mechanism joins by one row in :meth:`Panel.assess`; the observers it needs are one entry in :attr:`Panel.factories`.
+A mechanism joins by one row in :meth:`Panel.assess`; the observer it needs is one entry in :attr:`Panel.factories`.
 
 Public items: :class:`PADInputs`, :class:`Panel`.
 """
@@ -9,16 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from idverify.media import Recording
-from idverify.pad.evidence import PADEvidence, TrackObserver
+from idverify.pad import context_motion, depth, injection, liveliness, pulse, reference_reuse, screen_rhythm, stillness
+from idverify.pad.evidence import PADEvidence, Status, TrackObserver
+from idverify.pad.fingerprints import FrameFingerprints
+from idverify.pad.motion import MotionObserver
+from idverify.pad.pulse import SkinColour
+from idverify.pad.reference_reuse import ReferenceReuse
+from idverify.pad.screen_rhythm import ScreenRhythm
 from idverify.tracking import FaceTrack
 
 __all__ = ["PADInputs", "Panel"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,41 +40,73 @@ class PADInputs:
         The subject's.
     observers
         Name -> observer, full of the track's signals.
-    size_wh
-        Full picture.
-    faces_rgb, faces_points_px
-        The compared faces and their meshes in their own pixels.
     reference_rgb, reference_points_px
         The reference photo, for the mechanism that looks for it in the video.
     """
 
     track: FaceTrack
     observers: Mapping[str, TrackObserver]
-    size_wh: tuple[int, int]
-    faces_rgb: tuple[NDArray[np.uint8], ...] = field(repr=False)
-    faces_points_px: NDArray[np.float32] = field(repr=False)
     reference_rgb: NDArray[np.uint8] | None = field(repr=False, default=None)
     reference_points_px: NDArray[np.float32] | None = field(repr=False, default=None)
 
 
 class Panel:
-    """The mechanisms of one check."""
+    """The mechanisms of one check: give :attr:`factories` and :attr:`frame_observers` to the pass, then ask."""
+
+    factories: Mapping[str, Callable[[], TrackObserver]] = {
+        "motion": MotionObserver,
+        "pulse": SkinColour,
+        "screen_rhythm": ScreenRhythm,
+        "reference_reuse": ReferenceReuse,
+    }
 
     def __init__(self) -> None:
-        self.frame_observers: tuple[Any, ...] = ()
+        self._fingerprints = FrameFingerprints()
+        self._facts: injection.ContainerFacts | None = None
 
     @property
-    def factories(self) -> Mapping[str, Callable[[], TrackObserver]]:
-        """Observers that each track needs."""
-        return {}
+    def frame_observers(self) -> tuple[FrameFingerprints]:
+        """Those that see every decoded frame."""
+        return (self._fingerprints,)
 
     def note_recording(self, recording: Recording) -> None:
-        """Keep what the container says, once it was read."""
+        """Keep what the container says, once it was read to its end."""
+        self._facts = injection.ContainerFacts.of(recording)
 
     def assess(self, inputs: PADInputs) -> tuple[PADEvidence, ...]:
-        """Ask every mechanism."""
-        return ()
+        """Ask every mechanism about the subject."""
+        motion = _observer(inputs, "motion", MotionObserver).signals()
+        return (
+            stillness.assess(motion),
+            depth.assess(motion),
+            liveliness.assess(motion),
+            context_motion.assess(motion),
+            pulse.assess(*_observer(inputs, "pulse", SkinColour).signals()),
+            screen_rhythm.assess(*_observer(inputs, "screen_rhythm", ScreenRhythm).signals()),
+            self._reference_reuse(inputs),
+        )
 
-    def injection_signals(self, capture: object) -> tuple[PADEvidence, ...]:
-        """Signals of a recording that was altered, made or fed in."""
-        return ()
+    def _reference_reuse(self, inputs: PADInputs) -> PADEvidence:
+        if inputs.reference_rgb is None or inputs.reference_points_px is None:
+            return PADEvidence(
+                name=reference_reuse.NAME,
+                status=Status.NOT_APPLICABLE,
+                unit=reference_reuse.UNIT,
+                detail="there is no reference photo",
+            )
+        luma = np.asarray(cv2.cvtColor(inputs.reference_rgb, cv2.COLOR_RGB2GRAY), np.uint8)
+        reference = reference_reuse.face_crop(luma, inputs.reference_points_px)
+        return reference_reuse.assess(_observer(inputs, "reference_reuse", ReferenceReuse).crops(), reference)
+
+    def injection_signals(self) -> tuple[PADEvidence, ...]:
+        """Signals of a recording that was altered, made or fed in; of the whole recording, not of the subject."""
+        if self._facts is None:
+            raise RuntimeError("injection signals are complete only after the recording was read")
+        return injection.assess(self._fingerprints, self._facts)
+
+
+def _observer(inputs: PADInputs, name: str, kind: type[T]) -> T:
+    observer = inputs.observers[name]
+    if not isinstance(observer, kind):
+        raise TypeError(f"observer {name}: expected {kind.__name__}, got {type(observer).__name__}")
+    return observer
