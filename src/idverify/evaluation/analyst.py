@@ -1,27 +1,20 @@
 """Who judges the trials: looks at a video once, then answers for any number of references.
 
-Public items: :class:`Analyst`, :class:`Judge`, :class:`VerifierAnalyst`.
+Public items: :class:`Analyst`, :class:`Judge`.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from idverify._version import __version__
 from idverify.decision import Decision
-from idverify.enrolment import EnrolledFace
-from idverify.evaluation.verifier_steps import LookedAt, StepwiseVerifier
-from idverify.reasons import Assessed, NotAssessed
 
-__all__ = ["Analyst", "Judge", "VerifierAnalyst"]
+__all__ = ["Analyst", "Judge"]
 
 # From one reference (None: liveness alone) to a decision about a video that was looked at before.
 Judge = Callable[[Path | None], Decision]
-# Enrolled references are kept while they fit: 1,400 photos of Labeled Faces in the Wild, or 35 of 1600 x 1600 pixels.
-CACHE_BYTES = 256 * 2**20
 
 
 class Analyst(Protocol):
@@ -39,47 +32,3 @@ class Analyst(Protocol):
         MediaError
             The file cannot be used; every trial with it fails. The judge may raise it too, for a reference.
         """
-
-
-class VerifierAnalyst:
-    """The :class:`~idverify.verifier.Verifier` as an analyst."""
-
-    def __init__(self, policy: str = "ial2") -> None:
-        self._verifier = StepwiseVerifier(policy=policy)
-        self._references: OrderedDict[Path, Assessed[EnrolledFace] | NotAssessed] = OrderedDict()
-        self._bytes = 0
-
-    @property
-    def stamp(self) -> Mapping[str, Any]:
-        """Version, policy with thresholds, and the models' hashes."""
-        policy = self._verifier.policy
-        return {
-            "idverify_version": __version__,
-            "policy": {
-                "name": policy.name,
-                "sha256": policy.sha256,
-                "target_fmr": policy.target_fmr,
-                "accept_liveness_llr": policy.accept_liveness_llr,
-                "reject_liveness_llr": policy.reject_liveness_llr,
-            },
-            "models": self._verifier.model_hashes,
-        }
-
-    def look(self, video: Path) -> Judge:
-        """Analyse a video once; a photo is compared only."""
-        seen: LookedAt = self._verifier.look(video)
-        return lambda reference: self._verifier.judge(seen, self._enrol(reference) if reference else None)
-
-    def _enrol(self, reference: Path) -> Assessed[EnrolledFace] | NotAssessed:
-        if reference in self._references:
-            self._references.move_to_end(reference)
-            return self._references[reference]
-        enrolled = self._references[reference] = self._verifier.enrol(reference)
-        self._bytes += _size(enrolled)
-        while self._bytes > CACHE_BYTES and len(self._references) > 1:
-            self._bytes -= _size(self._references.popitem(last=False)[1])
-        return enrolled
-
-
-def _size(enrolled: Assessed[EnrolledFace] | NotAssessed) -> int:
-    return enrolled.value.image_rgb.nbytes if isinstance(enrolled, Assessed) else 0

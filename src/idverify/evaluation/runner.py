@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from idverify.errors import ParameterError
-from idverify.evaluation.analyst import Analyst, VerifierAnalyst
+from idverify.evaluation.analyst import Analyst
 from idverify.evaluation.journal import Journal
 from idverify.evaluation.report import write_report
 from idverify.evaluation.scores import write_atomically, write_scores
@@ -78,13 +78,20 @@ def evaluate(
     if journal_path.exists() and not resume:
         raise ParameterError(f"{out} holds a run already; go on with --resume, or use another folder")
     out.mkdir(parents=True, exist_ok=True)
-    hire = hire or partial(VerifierAnalyst, policy)
+    hire = hire or _verifiers(policy)
     stamp = dict(hire().stamp)
     with Journal(journal_path, {"trials_sha256": _fingerprint(trials), **stamp}) as journal:
         _judge(journal, trials, trials_path.parent, hire, workers or _cores(), progress)
         write_atomically(out / "run.json", json.dumps(stamp, indent=2, ensure_ascii=False) + "\n")
         write_scores(out / "scores.csv", trials, journal.results)
     return write_report(out)
+
+
+def _verifiers(policy: str) -> Callable[[], Analyst]:
+    # Here, so that reports and made-up analysts load no models.
+    from idverify.evaluation.verifier_analyst import VerifierAnalyst
+
+    return partial(VerifierAnalyst, policy)
 
 
 def _judge(

@@ -11,8 +11,8 @@ Public items: :class:`Job`, :class:`Answer`, :func:`answers`.
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -161,10 +161,10 @@ def _work(pipe: Connection, hire: Callable[[], Analyst]) -> None:
     """Judge until the pipe ends."""
     # The keyboard's interrupt reaches the whole group; the run alone decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _use_one_core()
     try:
         try:
             analyst = hire()
+            _use_one_core()
             while True:
                 _judge_job(pipe, pipe.recv(), analyst)
         except IdverifyError as error:
@@ -174,11 +174,9 @@ def _work(pipe: Connection, hire: Callable[[], Analyst]) -> None:
 
 
 def _use_one_core() -> None:
-    """One process a core leaves no core for threads."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-    import cv2
-
-    cv2.setNumThreads(1)
+    """One process a core leaves no core for OpenCV's threads."""
+    if "cv2" in sys.modules:
+        sys.modules["cv2"].setNumThreads(1)
 
 
 def _judge_job(pipe: Connection, job: Job, analyst: Analyst) -> None:
