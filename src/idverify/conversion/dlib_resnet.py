@@ -72,7 +72,8 @@ class _Reader:
         if found < 0:
             raise ValueError(f"no further layer {tag.decode()!r} in the dlib model")
         self._at = found + len(mark)
-        _, (version, *dims) = [self._integer() for _ in range(n_before)], [self._integer() for _ in range(5)]
+        integers = [self._integer() for _ in range(n_before + 5)]
+        version, *dims = integers[n_before:]
         if version != 2 or math.prod(dims) != size or self._at + 4 * size > len(self._data):
             raise ValueError(f"layer {tag.decode()!r} holds {dims}, expected {size} numbers")
         array = np.frombuffer(self._data, dtype="<f4", count=size, offset=self._at).astype(np.float32)
