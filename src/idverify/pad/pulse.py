@@ -1,19 +1,21 @@
 """Remote pulse: the faint colour change of skin with each heart beat.
 
-Mean colours of forehead and cheeks, and of the background as a negative control, are kept per analysed frame. Three projections
-that cancel changes of light (POS, CHROM, OMIT) turn them into pulse signals in short overlapping windows that cover the whole
-length; their spectra are weighted least-squares fits of sines *at the true frame times*, so uneven frames need no resampling. A
-strong, common line in the band of heart rates supports a bona fide presentation; its absence says nothing (codecs
-remove it), and a filmed live person carries it too, so the support is small.
+Mean colours of forehead and cheeks, and of the background as a negative control, are kept per analysed frame.
+Three projections that cancel changes of light (POS, CHROM, OMIT) turn them into pulse signals in short
+overlapping windows that cover the whole length; their spectra are weighted least-squares fits of sines *at the
+true frame times*, so uneven frames need no resampling. A strong, common line in the band of heart rates
+supports a bona fide presentation; its absence says nothing (codecs remove it), and a filmed live person carries
+it too, so the support is small.
 
 Conventions: times in seconds, colours in 0..255 RGB, rates in beats per minute, ratios in decibel.
 
 Sources: POS: Wang et al. 2017, doi:10.1109/TBME.2016.2609282; CHROM and the SNR: de Haan & Jeanne 2013,
-doi:10.1109/TBME.2013.2266196; OMIT: Álvarez Casado & Bordallo López 2023, doi:10.1109/JBHI.2023.3307942; least-squares spectra:
-Lomb 1976, doi:10.1007/BF00648343, and Zechmeister & Kürster 2009, doi:10.1051/0004-6361:200811296.
+doi:10.1109/TBME.2013.2266196; OMIT: Álvarez Casado & Bordallo López 2023, doi:10.1109/JBHI.2023.3307942;
+least-squares spectra: Lomb 1976, doi:10.1007/BF00648343, and Zechmeister & Kürster 2009,
+doi:10.1051/0004-6361:200811296.
 
-Public items: :class:`SkinColour`, :class:`PulseEstimate`, :func:`pulse_signals`, :func:`line_spectrum`, :func:`estimate_pulse`,
-:func:`assess`.
+Public items: :class:`SkinColour`, :class:`PulseEstimate`, :func:`pulse_signals`, :func:`line_spectrum`,
+:func:`estimate_pulse`, :func:`strength_db`, :func:`assess`.
 """
 
 from __future__ import annotations
@@ -30,21 +32,23 @@ from idverify.pad.evidence import AnalysedFrame, PADEvidence, Status
 from idverify.reasons import NotAssessed, Reason
 from idverify.tracking import FaceObservation
 
-__all__ = ["PulseEstimate", "SkinColour", "assess", "estimate_pulse", "line_spectrum", "pulse_signals"]
+__all__ = ["PulseEstimate", "SkinColour", "assess", "estimate_pulse", "line_spectrum", "pulse_signals", "strength_db"]
 
 NAME = "pulse"
 UNIT = "bpm (the LLR follows the signal-to-noise ratio of the pulse line)"
 
 F64 = NDArray[np.float64]
 
-# Mesh indices of convex patches of bare skin: forehead between brows and hairline, the person's right and left cheek.
+# Mesh indices of convex patches of bare skin: forehead between brows and hairline, the person's right and left
+# cheek.
 _SKIN = (
     (67, 109, 10, 338, 297, 333, 299, 9, 69, 104),
     (117, 118, 101, 36, 205, 187, 123),
     (346, 347, 330, 266, 425, 411, 352),
 )
-# Heart rates looked for, 42 to 180 per minute, and the band that holds their first harmonic (de Haan & Jeanne 2013).
-_RATE_HZ, _BAND_HZ = (0.7, 3.0), (0.7, 4.0)
+# Heart rates looked for, 45 to 180 per minute, and the band that holds their first harmonic (de Haan & Jeanne
+# 2013).
+_RATE_HZ, _BAND_HZ = (0.75, 3.0), (0.75, 4.0)
 _STEP_HZ = 1 / 120
 # Half width of a line: the pulse itself varies by a few beats per minute within seconds.
 _LINE_HZ = 0.1
@@ -71,7 +75,10 @@ class SkinColour:
         self._colours.append(np.stack([*patches, _background_mean(view.image_rgb, points)]))
 
     def signals(self) -> tuple[F64, F64]:
-        """Times [shape=(n,)] and colours [shape=(n, 4, 3)]: forehead, right cheek, left cheek, background; NaN where unseen."""
+        """Times [shape=(n,)] and colours [shape=(n, 4, 3)].
+
+        Forehead, right cheek, left cheek, background; NaN where unseen.
+        """
         return np.array(self._times), np.array(self._colours).reshape(-1, len(_SKIN) + 1, 3)
 
 
@@ -203,6 +210,16 @@ class PulseEstimate:
     spectrum: F64 = field(repr=False)
 
 
+def _line_hz(spectra: F64, frequencies: F64) -> F64:
+    """Frequency of the highest local maximum of each spectrum [shape=(k, f)] -> [shape=(k,)].
+
+    What only rises towards an end of the band belongs to motion beside it.
+    """
+    inner = spectra[:, 1:-1]
+    peaks = np.where((inner >= spectra[:, :-2]) & (inner >= spectra[:, 2:]), inner, -1.0)
+    return np.asarray(frequencies[1:-1][np.argmax(peaks, axis=1)])
+
+
 def _snr_db(spectrum: F64, frequencies: F64, rate_hz: float) -> float:
     line = (np.abs(frequencies - rate_hz) <= _LINE_HZ) | (np.abs(frequencies - 2 * rate_hz) <= _LINE_HZ)
     inside, outside = float(spectrum[line].sum()), float(spectrum[~line].sum())
@@ -224,7 +241,6 @@ def estimate_pulse(times_s: F64, colours: F64) -> PulseEstimate | None:
         ``None`` where too little skin was seen for too short a time.
     """
     frequencies = np.arange(_BAND_HZ[0], _BAND_HZ[1], _STEP_HZ)
-    signals = []
     seen = np.isfinite(colours).all(axis=2) & np.r_[True, np.diff(times_s) > 0][:, None]
     whole = seen[:, :-1].all(axis=1)
     if whole.sum() < _MIN_FRAMES or np.ptp(times_s[whole]) < _MIN_DURATION_S:
@@ -233,9 +249,9 @@ def estimate_pulse(times_s: F64, colours: F64) -> PulseEstimate | None:
     signals = np.stack([pulse_signals(times, colours[whole, region]) for region in range(colours.shape[1] - 1)])
     spectrum = line_spectrum(times, signals.mean(axis=0), frequencies).mean(axis=0)
     heart = frequencies <= _RATE_HZ[1]
-    rate_hz = float(frequencies[heart][np.argmax(spectrum[heart])])
+    rate_hz = float(_line_hz(spectrum[None, heart], frequencies[heart])[0])
     single = line_spectrum(times, signals.reshape(-1, len(times)), frequencies[heart])
-    own = frequencies[heart][np.argmax(single, axis=1)]
+    own = _line_hz(single, frequencies[heart])
     control = None
     behind = seen[:, -1] & whole
     if behind.sum() >= _MIN_FRAMES and np.ptp(times_s[behind]) >= _MIN_DURATION_S:
@@ -252,7 +268,7 @@ def estimate_pulse(times_s: F64, colours: F64) -> PulseEstimate | None:
 
 
 def strength_db(pulse: PulseEstimate) -> float:
-    """Decibel by which the face's line stands out, less what the background shows of it; lower where regions disagree."""
+    """Decibel by which the face's line stands out: less what the background shows, lower where regions disagree."""
     control = 0.0 if pulse.control_db is None else max(pulse.control_db, 0.0)
     return pulse.snr_db - control + 10 * float(np.log10(max(pulse.agreement, 0.05)))
 

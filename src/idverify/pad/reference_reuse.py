@@ -57,7 +57,7 @@ _NOISE_VARIANCE = 1.0
 _SMOOTH_SHARE = 0.4
 # "Most of the time" and "even the worst blocks", as quantiles; a re-shot picture keeps both, a blink or a word
 # keeps neither.
-_TIME_QUANTILE, _BLOCK_QUANTILE = 0.2, 0.05
+_TIME_QUANTILE, _BLOCK_QUANTILE = 0.1, 0.05
 # Frames compared, spread over the recording: more change the result by less than its spread between clips.
 _FRAMES_COMPARED = 10
 # Frames kept while streaming; when full, every other one is dropped.
@@ -75,7 +75,7 @@ def _face_mask() -> NDArray[np.bool_]:
 _FACE = _face_mask()
 
 
-def face_crop(luma: U8, points_px: F32) -> U8:
+def face_crop(luma: U8, points_px: F32, *, enlarged: int = 1) -> U8:
     """Aligned luma crop of one face.
 
     Parameters
@@ -83,19 +83,21 @@ def face_crop(luma: U8, points_px: F32) -> U8:
     luma : uint8 [shape=(h, w)]
     points_px : float32 [shape=(468, 3)]
         Mesh points in this picture's pixels.
+    enlarged
+        Times the size that is compared, for simulations.
 
     Returns
     -------
-    uint8 [shape=(64, 64)]
+    uint8 [shape=(64 * enlarged, 64 * enlarged)]
     """
-    matrix = similarity_matrices(_CROP.source(points_px[None]), _CROP.target_px)[0]
+    matrix = similarity_matrices(_CROP.source(points_px[None]), _CROP.target_px * enlarged)[0]
     shrink = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if shrink < 0.5:
         # Bilinear sampling skips pixels beyond a factor of two, so area-average down to about the final size
         # first.
         luma = np.asarray(cv2.resize(luma, None, fx=2 * shrink, fy=2 * shrink, interpolation=cv2.INTER_AREA), np.uint8)
         matrix[:, :2] /= 2 * shrink
-    size = (CROP_SIDE_PX, CROP_SIDE_PX)
+    size = (CROP_SIDE_PX * enlarged, CROP_SIDE_PX * enlarged)
     return np.asarray(
         cv2.warpAffine(luma, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8
     )

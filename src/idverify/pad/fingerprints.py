@@ -1,0 +1,217 @@
+"""Small fingerprints of every decoded frame, and what repeats among them.
+
+A fingerprint is a strip-averaged luma thumbnail: a few lines of the picture, each averaged to a few pixels. It
+costs some hundredths of a millisecond at any size, because most lines are never touched. At most
+:data:`MAX_FRAMES` are kept.
+
+Between two passages of one loop the difference falls sharply at exactly the loop's lag: one frame earlier or
+later the motion of that frame is added. A person who comes back to a pose never does so to the frame and to the
+pixel. So a repeat is measured as a *dip*: mean squared difference at a lag over that at the neighbouring lags,
+along a diagonal (loop) or an anti-diagonal (played backwards) of the self-similarity matrix.
+
+Conventions: luma levels 0..255; squared differences are means over the thumbnail; times in seconds.
+
+Sources: self-similarity matrices: Foote 1999, doi:10.1145/319463.319472; the dip is this project's own measure.
+
+Public items: :class:`FrameFingerprints`, :class:`Repeat`, :func:`squared_differences`, :func:`deepest_repeat`,
+:func:`longest_freeze`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from idverify._colour import plane_views
+from idverify.media import Frame
+
+__all__ = ["MAX_FRAMES", "FrameFingerprints", "Repeat", "deepest_repeat", "longest_freeze", "squared_differences"]
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+# Thirty seconds at 30 frames a second, the default limits of a recording.
+MAX_FRAMES = 900
+_COLUMNS, _ROWS = 48, 32
+# A passage this long must repeat. Shorter ones happen by chance in nearly still pictures.
+_PASSAGE_S = 0.8
+# A repeat closer than this is a stutter, not a loop.
+_MIN_LAG_S = 0.4
+# The frames beside are this far away: long enough for motion, too short for a pose.
+_BESIDE_S = 0.04
+# Added to both sides of a dip (levels squared), so that two still passages are no repeat.
+_FLOOR = 0.1
+# Passages that differ by more than this (levels squared) are alike but not the same; codecs stay below.
+_SAME_PASSAGE = 25.0
+# Frames closer than this (levels squared) are one picture that a codec passed on.
+_SAME = 0.05
+
+
+class FrameFingerprints:
+    """Keeps a thumbnail of every decoded frame (a ``FrameObserver``).
+
+    Attributes
+    ----------
+    sizes_wh : list of tuple
+        Picture sizes met, in order, each once.
+    """
+
+    def __init__(self) -> None:
+        self._thumbs: list[NDArray[np.uint8]] = []
+        self._times: list[float] = []
+        self.sizes_wh: list[tuple[int, int]] = []
+
+    def observe_frame(self, frame: Frame) -> None:
+        """See one decoded frame."""
+        if frame.size_wh not in self.sizes_wh:
+            self.sizes_wh.append(frame.size_wh)
+        if len(self._times) < MAX_FRAMES:
+            self._thumbs.append(_thumbnail(frame))
+            self._times.append(frame.time_s)
+
+    def thumbnails(self) -> tuple[F64, NDArray[np.uint8]]:
+        """Times [shape=(n,)] and thumbnails, uint8 [shape=(n, 32, 48)]."""
+        empty = np.empty((0, _ROWS, _COLUMNS), np.uint8)
+        return np.array(self._times), np.stack(self._thumbs) if self._thumbs else empty
+
+
+def _thumbnail(frame: Frame) -> NDArray[np.uint8]:
+    # Straight from the decoder's plane: converting or scaling the whole picture would cost ten times as much.
+    layout = frame._layout
+    if layout is None or layout.shift:
+        return frame.luma((_COLUMNS, _ROWS))
+    plane, _ = plane_views(frame._picture, layout)
+    rows = ((np.arange(_ROWS) + 0.5) * plane.shape[0] / _ROWS).astype(int)
+    return np.asarray(cv2.resize(plane[rows], (_COLUMNS, _ROWS), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def squared_differences(thumbnails: NDArray[np.uint8]) -> F32:
+    """Mean squared differences of all pairs.
+
+    Parameters
+    ----------
+    thumbnails : uint8 [shape=(n, h, w)]
+
+    Returns
+    -------
+    float32 [shape=(n, n)]
+    """
+    flat = thumbnails.reshape(len(thumbnails), -1).astype(np.float32)
+    flat -= flat.mean(axis=0)
+    power = (flat * flat).sum(axis=1)
+    distance = power[:, None] + power - 2 * (flat @ flat.T)
+    # What is left of the cancellation is below a thousandth of a level squared.
+    return np.asarray(np.maximum(distance, 0) / flat.shape[1], np.float32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat:
+    """The passage that repeats most exactly.
+
+    Parameters
+    ----------
+    dip
+        Difference between the passages over that one frame beside, 0 (exact) to 1 (none).
+    residual
+        Mean squared difference of the passages, levels squared.
+    first_s, second_s
+        Where the two passages begin.
+    backwards
+        The second is the first played backwards.
+    """
+
+    dip: float
+    residual: float
+    first_s: float
+    second_s: float
+    backwards: bool
+
+    @property
+    def depth(self) -> float:
+        """0 (no repeat) to 1 (exact): one less the dip, and 0 where the passages are alike but not the same."""
+        return 1.0 - self.dip if self.residual <= _SAME_PASSAGE else 0.0
+
+
+def _dips(distance: F32, width: int, step: int, allowed: NDArray[np.bool_]) -> tuple[float, float, int, int]:
+    """Deepest dip along the diagonals: dip, residual, first row, lag."""
+    n = len(distance)
+    padded = np.full((n, 2 * n + 1), np.float32(1e6))
+    padded[:, :n] = distance
+    # Row t of the skewed view starts on the diagonal, so its column is the lag.
+    skew = (padded.strides[0] + padded.strides[1], padded.strides[1])
+    lagged = np.ascontiguousarray(np.lib.stride_tricks.as_strided(padded, (n, n), skew))
+    mean = cv2.blur(lagged, (1, width), anchor=(0, 0), borderType=cv2.BORDER_CONSTANT)
+    dip = np.ones_like(mean)
+    beside = (mean[:, : -2 * step] + mean[:, 2 * step :]) / 2
+    dip[:, step:-step] = (mean[:, step:-step] + _FLOOR) / (beside + _FLOOR)
+    dip[~allowed] = 1.0
+    row, lag = np.unravel_index(int(np.argmin(dip)), dip.shape)
+    return float(dip[row, lag]), float(mean[row, lag]), int(row), int(lag)
+
+
+def deepest_repeat(times_s: F64, distance: F32) -> Repeat | None:
+    """The passage that repeats most exactly, forwards or backwards.
+
+    Parameters
+    ----------
+    times_s : float64 [shape=(n,)]
+    distance : float32 [shape=(n, n)]
+        Of :func:`squared_differences`.
+
+    Returns
+    -------
+    Repeat or None
+        ``None`` where the recording is too short to hold two passages.
+    """
+    n = len(times_s)
+    period = float(np.median(np.diff(times_s))) if n > 1 else 0.0
+    if period <= 0:
+        return None
+    width, apart = max(8, round(_PASSAGE_S / period)), max(2, round(_MIN_LAG_S / period))
+    step = max(1, round(_BESIDE_S / period))
+    if n < width + apart + 2 * step:
+        return None
+    t, lag = np.ogrid[:n, :n]
+    forwards = (lag >= apart) & (t + width + lag + step <= n)
+    # With the columns reversed a diagonal holds pairs of frames (t, n-1-lag-t); with the rows reversed, (n-1-t,
+    # t+lag).
+    early = (lag >= step) & (lag <= n - 2 * (t + width) - step - apart)
+    late = (lag >= step) & (2 * t + lag - n + 1 >= apart) & (t + width + lag + step <= n)
+    found = []
+    dip, residual, row, k = _dips(distance, width, step, forwards)
+    found.append((dip, residual, row, row + k, False))
+    dip, residual, row, k = _dips(distance[:, ::-1], width, step, early)
+    found.append((dip, residual, row, max(n - row - k - width, 0), True))
+    dip, residual, row, k = _dips(distance[::-1], width, step, late)
+    found.append((dip, residual, max(n - row - width, 0), min(row + k, n - 1), True))
+    dip, residual, first, second, backwards = min(found)
+    return Repeat(
+        dip=dip,
+        residual=residual,
+        first_s=float(times_s[first]),
+        second_s=float(times_s[second]),
+        backwards=backwards,
+    )
+
+
+def longest_freeze(times_s: F64, distance: F32) -> tuple[float, float]:
+    """Length and begin, in seconds, of the longest stretch in which no picture differs from its first.
+
+    Parameters
+    ----------
+    times_s : float64 [shape=(n,)]
+    distance : float32 [shape=(n, n)]
+    """
+    n = len(times_s)
+    if n < 2:
+        return 0.0, 0.0
+    same = np.triu(distance <= _SAME)
+    # The first frame after t that differs from frame t; n where none does.
+    later = np.triu(~same, 1)
+    end = np.where(later.any(axis=1), later.argmax(axis=1), n) - 1
+    lengths = times_s[end] - times_s
+    first = int(np.argmax(lengths))
+    return float(lengths[first]), float(times_s[first])

@@ -1,0 +1,223 @@
+"""Signals that a recording was altered, looped, made or fed in.
+
+Only what cannot come from a camera proves tampering: a passage of moving pictures that repeats frame by frame,
+forwards or backwards. Everything else (a frozen stretch, an editor's name, odd timestamps, no sensor noise, a
+change of size) also happens to honest people whose recorder stutters or whose messenger re-encodes: it is
+reported and weighs little or nothing.
+
+**A file cannot prove where it came from.** A virtual camera that plays an untouched recording of somebody
+leaves none of these traces; only a challenge that was issued for this one recording speaks to that.
+
+Conventions: one :class:`PADEvidence` per signal; LLRs speak for (> 0, never here) or against (< 0) a genuine
+recording.
+
+Public items: :class:`ContainerFacts`, :func:`assess`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idverify.media import Recording, TimeProblems
+from idverify.pad._image_card import load_scale
+from idverify.pad.evidence import PADEvidence, Status
+from idverify.pad.fingerprints import FrameFingerprints, deepest_repeat, longest_freeze, squared_differences
+from idverify.reasons import NotAssessed, Reason
+
+__all__ = ["ContainerFacts", "assess"]
+
+F64 = NDArray[np.float64]
+
+# Names that programs leave in containers, in lower case. Re-encoders come with every messenger and say nothing.
+_REENCODERS = ("lavf", "lavc", "handbrake", "mencoder", "ffmpeg", "x264", "libvpx", "whatsapp", "telegram")
+_EDITORS = (
+    "premiere", "after effects", "davinci", "final cut", "imovie", "capcut", "inshot", "kinemaster", "kdenlive",
+    "shotcut", "openshot", "vegas", "filmora", "movavi", "camtasia", "avidemux", "moviepy", "blender",
+)  # fmt: skip
+_VIRTUAL_CAMERAS = (
+    "obs studio", "obs-studio", "manycam", "snap camera", "xsplit", "vmix", "droidcam", "iriun", "e2esoft", "vcam",
+    "deepfacelive", "faceswap", "swapface", "avatarify", "unity", "bandicam", "screen recorder", "screenrecord",
+    "evcapture", "录屏", "virtual camera", "simulated",
+)  # fmt: skip
+# Jumps of this many luma levels, root mean square, that are also this many times the usual change, are cuts.
+_CUT_LEVELS, _CUT_TIMES_USUAL = 14.0, 6.0
+# Below this median absolute second difference in time, in luma levels of a strip mean, nothing of a sensor is
+# left.
+_NO_NOISE_LEVELS = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerFacts:
+    """What the container says, complete once the recording was read.
+
+    Parameters
+    ----------
+    metadata
+        Tags.
+    time_problems
+        Timestamps that cannot be right.
+    """
+
+    metadata: Mapping[str, str]
+    time_problems: TimeProblems
+
+    @classmethod
+    def of(cls, recording: Recording) -> ContainerFacts:
+        """Take them from a recording that was read to its end."""
+        return cls(metadata=dict(recording.metadata), time_problems=recording.time_problems)
+
+
+def assess(fingerprints: FrameFingerprints, facts: ContainerFacts) -> tuple[PADEvidence, ...]:
+    """All injection signals of one recording.
+
+    Parameters
+    ----------
+    fingerprints
+        Full of every decoded frame.
+    facts
+        Of the container.
+    """
+    times, thumbnails = fingerprints.thumbnails()
+    if len(times) > 2:
+        distance = squared_differences(thumbnails)
+        change = np.sqrt(np.diagonal(distance, 1).astype(np.float64))
+        pictures: tuple[PADEvidence, ...] = (
+            _repeat(times, distance),
+            _freeze(times, distance, change),
+            _cuts(times, change),
+            _noise(times, thumbnails),
+        )
+    else:
+        why = NotAssessed(reason=Reason.VIDEO_TOO_SHORT, detail=f"{len(times)} frames")
+        names = ("repeated_passage", "frozen_pictures", "cuts", "sensor_noise")
+        pictures = tuple(PADEvidence.not_assessed(name, "", why) for name in names)
+    return (*pictures, _timestamps(facts.time_problems), _origin(facts.metadata), _sizes(fingerprints.sizes_wh))
+
+
+def _evidence(name: str, unit: str, native: float, llr: float, detail: str, **more: object) -> PADEvidence:
+    return PADEvidence(
+        name=name,
+        status=Status.ASSESSED,
+        unit=unit,
+        native=native,
+        bona_fide_llr=llr,
+        detail=detail,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def _repeat(times: F64, distance: NDArray[np.float32]) -> PADEvidence:
+    name, unit = "repeated_passage", "depth of the deepest repeat, 0 none .. 1 exact"
+    repeat = deepest_repeat(times, distance)
+    if repeat is None:
+        why = NotAssessed(reason=Reason.VIDEO_TOO_SHORT, detail="too short to hold one passage twice")
+        return PADEvidence.not_assessed(name, unit, why)
+    depth, scale = repeat.depth, load_scale(name)
+    proven = scale.proves(depth)
+    way = "played backwards" if repeat.backwards else "again"
+    found = (
+        f"the passage at {repeat.first_s:.2f} s comes {way} at {repeat.second_s:.2f} s"
+        if proven
+        else "no passage repeats"
+    )
+    return _evidence(
+        name,
+        unit,
+        depth,
+        scale(depth),
+        f"{found} (depth {depth:.2f})",
+        reason=Reason.TAMPERED_RECORDING if proven else None,
+        decisive=proven,
+    )
+
+
+def _freeze(times: F64, distance: NDArray[np.float32], change: F64) -> PADEvidence:
+    length_s, begin_s = longest_freeze(times, distance)
+    # In a recording that hardly moves at all a codec repeats pictures by itself.
+    moving = float(np.quantile(change, 0.75))
+    native = length_s if moving > 0.2 else 0.0
+    scale = load_scale("frozen_pictures")
+    return _evidence(
+        "frozen_pictures",
+        "s of the longest stretch without any change, while other parts move",
+        native,
+        scale(native),
+        f"no change for {length_s:.2f} s from {begin_s:.2f} s on; change elsewhere {moving:.2f} levels",
+        reason=Reason.TAMPERED_RECORDING if scale.proves(native) else None,
+        decisive=scale.proves(native),
+    )
+
+
+def _cuts(times: F64, change: F64) -> PADEvidence:
+    usual = max(float(np.median(change)), 0.5)
+    # A flash or a damaged picture jumps there and back; a cut stays, so its neighbours are quiet on both sides.
+    jump = (change > _CUT_LEVELS) & (change > _CUT_TIMES_USUAL * usual)
+    jump[1:] &= change[1:] > 2 * change[:-1]
+    found = times[1:][jump]
+    when = ", ".join(f"{t:.2f} s" for t in found[:5])
+    llr = load_scale("cuts")(float(len(found)))
+    return _evidence(
+        "cuts",
+        "jumps to another picture",
+        float(len(found)),
+        llr,
+        f"{len(found)} jumps to another picture" + (f": {when}" if when else ""),
+        times_s=times[1:],
+        values=change,
+    )
+
+
+def _noise(times: F64, thumbnails: NDArray[np.uint8]) -> PADEvidence:
+    # Second differences cancel steady motion; the quietest quarter of the picture shows the sensor, if anything
+    # does.
+    some = thumbnails[:: max(1, len(thumbnails) // 200)] if len(thumbnails) > 400 else thumbnails
+    wave = np.abs(np.diff(some.astype(np.float32), n=2, axis=0)).mean(axis=0) / np.sqrt(6)
+    level = float(np.quantile(wave, 0.25))
+    verdict = "no sensor noise is left" if level < _NO_NOISE_LEVELS else "noise is there"
+    return _evidence(
+        "sensor_noise",
+        "luma levels per strip mean (lower: smoother than a sensor)",
+        level,
+        0.0,
+        f"{verdict}: {level:.3f} levels; strong compression removes it too",
+    )
+
+
+def _timestamps(problems: TimeProblems) -> PADEvidence:
+    wrong = problems.repeated + problems.backwards
+    return _evidence(
+        "timestamps",
+        "pictures with a time that cannot be right",
+        float(wrong),
+        load_scale("timestamps")(float(wrong)),
+        f"{problems.backwards} run backwards, {problems.repeated} repeat, {problems.missing} have none",
+        reason=Reason.TIME_BASE_INVALID if problems.backwards else None,
+    )
+
+
+def _origin(metadata: Mapping[str, str]) -> PADEvidence:
+    text = " ".join(metadata.values()).lower()
+    feeds, editors, encoders = (
+        [name for name in names if name in text] for names in (_VIRTUAL_CAMERAS, _EDITORS, _REENCODERS)
+    )
+    rank = 2.0 if feeds else 1.0 if editors else 0.0
+    named = ", ".join(feeds + editors + encoders) or "no program that is known here"
+    return _evidence(
+        "software",
+        "0 camera or re-encoder, 1 editor, 2 screen recorder or virtual camera",
+        rank,
+        load_scale("software")(rank),
+        f"the container names {named}; absence proves nothing",
+    )
+
+
+def _sizes(sizes_wh: list[tuple[int, int]]) -> PADEvidence:
+    changes = float(max(len(sizes_wh) - 1, 0))
+    sizes = ", ".join(f"{w}x{h}" for w, h in sizes_wh)
+    return _evidence(
+        "picture_size", "changes of size", changes, load_scale("picture_size")(changes), f"sizes met: {sizes}"
+    )
