@@ -48,7 +48,13 @@ def row(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> models.ModelSpec:
         sha256=sha256(SOURCE),
     )
     made = dataclasses.replace(
-        models.manifest()[0], name="net", file="net.onnx", sha256=sha256(READY), conversion="made_up", sources=(source,)
+        models.manifest()[0],
+        default=True,
+        name="net",
+        file="net.onnx",
+        sha256=sha256(READY),
+        conversion="made_up",
+        sources=(source,),
     )
     monkeypatch.setattr(models, "manifest", lambda: (made,))
     return made
