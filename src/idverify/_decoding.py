@@ -175,7 +175,8 @@ def picture_stream(container: InputContainer, label: str, limits: MediaLimits) -
         raise UnsupportedMediaError(f"{label} is coded as {stream.codec.canonical_name}, which is not read")
     check_size((context.width, context.height), label, limits)
     context.options = {"max_pixels": _max_pixels(limits)}
-    context.thread_count = min(os.cpu_count() or 1, _MAX_THREADS)
+    # One more than cores, as FFmpeg itself would choose: a thread waits now and then.
+    context.thread_count = min((os.cpu_count() or 1) + 1, _MAX_THREADS)
     stream.thread_type = "AUTO"
     return stream
 

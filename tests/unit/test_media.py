@@ -6,6 +6,7 @@ import io
 import tracemalloc
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import cv2
@@ -17,9 +18,9 @@ from media_factory import CORNERS, KINDS, SIZE_WH, encode, encode_kind, quadrant
 
 from idverify import media
 from idverify._colour import LAYOUTS, resize, rgb_matrix
-from idverify.errors import MediaLimitError, ParameterError
+from idverify.errors import CorruptMediaError, MediaLimitError, ParameterError
 from idverify.frame import Frame, Orientation
-from idverify.media import MediaLimits, open_recording
+from idverify.media import MediaLimits, _Clock, open_recording
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 N_FRAMES = 8
@@ -158,6 +159,25 @@ def test_a_stream_without_a_stated_duration_or_rate_still_has_times() -> None:
         assert [frame.time_s for frame in recording] == pytest.approx([0.0, 0.07, 0.1, 0.18])
         assert recording.duration_s is None
         assert not recording.truncated
+
+
+def stamped(pts: int | None, dts: int | None = None) -> SimpleNamespace:
+    return SimpleNamespace(pts=pts, dts=dts, time_base=Fraction(1, 100), duration=4)
+
+
+def test_a_missing_time_is_filled_by_the_stated_rate_and_counted() -> None:
+    clock = _Clock(SimpleNamespace(average_rate=Fraction(25)), "the file")  # type: ignore[arg-type]
+    stamps = [stamped(100), stamped(None, 104), stamped(None), stamped(112)]
+    assert [clock.read(stamp) for stamp in stamps] == pytest.approx([0.0, 0.04, 0.08, 0.12])  # type: ignore[arg-type]
+    assert clock.problems == media.TimeProblems(missing=1)
+    assert clock.end_s == pytest.approx(0.16)
+
+
+def test_no_time_is_made_up_without_a_stated_rate() -> None:
+    clock = _Clock(SimpleNamespace(average_rate=None), "the file")  # type: ignore[arg-type]
+    assert clock.read(stamped(7)) == 0.0  # type: ignore[arg-type]
+    with pytest.raises(CorruptMediaError, match="states no frame rate"):
+        clock.read(stamped(None))  # type: ignore[arg-type]
 
 
 # -- orientation ---------------------------------------------------------------------------------------
