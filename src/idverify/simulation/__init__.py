@@ -33,6 +33,11 @@ from idverify.simulation.writer import LABEL, write_take
 
 __all__ = ["DEGRADATIONS", "LABEL", "SPECIES", "Shot", "Species", "Take", "parameters_of", "render", "simulate"]
 
+# Where zero makes no sense: sizes, periods, counts. Elsewhere zero switches an effect off.
+_POSITIVE = frozenset({"bend", "factor", "fill", "grow", "hole", "period", "steps"})
+# The encoder works in blocks of this size.
+_SMALLEST_SIDE_PX = 16
+
 Origin = str | Path | NDArray[np.uint8]
 
 
@@ -170,6 +175,8 @@ def render(
         The species looks for a face and the models are not on this machine.
     """
     row = _checked(species, seed, duration_s, rate_hz, params)
+    if size_wh is not None and min(size_wh) < _SMALLEST_SIDE_PX:
+        raise ParameterError(f"size_wh must be at least {_SMALLEST_SIDE_PX} each way, got {size_wh}")
     setup = Setup(
         source=Source(source),
         other=None if other is None else Source(other),
@@ -232,8 +239,9 @@ def _checked(species: str, seed: int, duration_s: float, rate_hz: float, params:
     for name, value in params.items():
         if name not in known:
             raise ParameterError(f"{species} has no parameter {name!r}; it has {', '.join(known) or 'none'}")
-        if not math.isfinite(value) or value < 0:
-            raise ParameterError(f"{name} must be a number of at least 0, got {value!r}")
+        if not math.isfinite(value) or value < 0 or (value == 0 and name in _POSITIVE):
+            lowest = "above 0" if name in _POSITIVE else "of at least 0"
+            raise ParameterError(f"{name} must be a number {lowest}, got {value!r}")
     return row
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -178,6 +177,14 @@ def smooth_warp(to_points: F64, from_points: F64, box: tuple[int, int, int, int]
     # The last term is a point of no residual at the usual distance: it lets the residual fade outside the face.
     field = (weight @ residual) / (weight.sum(axis=-1) + scale**-1.5 * 0.3)[..., None]
     field = field + grid @ affine[:2] + affine[2]
-    # Nodes lie on the first and the last pixel, so cv2.resize's half-pixel rule does not fit: remap does.
-    u, v = (np.linspace(0, cells - 1, n, dtype=np.float32) for n in (right - left, bottom - top))
-    return np.asarray(cv2.remap(field.astype(np.float32), *np.meshgrid(u, v), interpolation=cv2.INTER_LINEAR))
+    # Bilinear between the nodes as two matrix products: cv2.remap would round to 1/32 of a cell.
+    down, across = (_tent(n, cells) for n in (bottom - top, right - left))
+    return np.asarray(np.einsum("ri,ijc->rjc", down, field).transpose(0, 2, 1) @ across.T, np.float32).transpose(
+        0, 2, 1
+    )
+
+
+def _tent(n: int, cells: int) -> F64:
+    """Weights of linear interpolation from nodes on the first and last of n pixels [shape=(n, cells)]."""
+    at = np.linspace(0, cells - 1, n)
+    return np.asarray(np.clip(1 - np.abs(at[:, None] - np.arange(cells)), 0, None))

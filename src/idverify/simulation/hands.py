@@ -17,6 +17,9 @@ __all__ = ["SKIN_TONES", "draw_grip"]
 U8 = NDArray[np.uint8]
 F64 = NDArray[np.float64]
 
+# A finger is drawn this wide, and this many widths long: enough to leave the picture.
+_FINGER_PX, _LENGTH = 44, 12.0
+
 # sRGB skin tones from light to dark, between the ends of the Monk Skin Tone scale.
 SKIN_TONES = ((232, 190, 165), (205, 155, 125), (170, 118, 90), (125, 82, 60), (86, 56, 42))
 
@@ -66,16 +69,25 @@ def _finger(
     canvas: U8, tip: F64, back: F64, width: float, tone: tuple[int, int, int], rng: np.random.Generator
 ) -> None:
     """One capsule from `tip` along `back`, long enough to leave the picture with its hand."""
-    length = 12.0 * width
-    far = tip + back * length
-    low = np.maximum(np.floor(np.minimum(tip, far) - 2 * width), 0).astype(int)
-    high = np.minimum(np.ceil(np.maximum(tip, far) + 2 * width), canvas.shape[1::-1]).astype(int)
-    if (high <= low).any():
-        return
-    y, x = np.mgrid[low[1] : high[1], low[0] : high[0]]
-    to_x, to_y = x - tip[0], y - tip[1]
-    s = to_x * back[0] + to_y * back[1]
-    d = to_x * -back[1] + to_y * back[0]
+    # Drawn lying along the x axis at half the size, then turned into place: a finger is smooth.
+    cell = width / _FINGER_PX
+    picture, shadow = _lying_finger(back, tone, rng)
+    low = np.array([-1.0, -1.2]) * width
+    turn = np.column_stack([back, [-back[1], back[0]]])
+    to_canvas = np.column_stack([turn * cell, tip + turn @ low])
+    size_wh = canvas.shape[1::-1]
+    placed = cv2.warpAffine(picture, to_canvas, size_wh, flags=cv2.INTER_LINEAR)
+    shade = cv2.warpAffine(shadow, to_canvas, size_wh, flags=cv2.INTER_LINEAR, borderValue=255)
+    darker = cv2.merge([shade, shade, shade, np.full_like(shade, 255)])
+    below = cv2.multiply(canvas, darker, scale=1 / 255)
+    clear = cv2.merge([cv2.bitwise_not(cv2.extractChannel(placed, 3))] * 4)
+    canvas[:] = cv2.add(cv2.multiply(below, clear, scale=1 / 255), placed)
+
+
+def _lying_finger(back: F64, tone: tuple[int, int, int], rng: np.random.Generator) -> tuple[U8, U8]:
+    """A finger whose tip is one width from the left, premultiplied, and the factor of its shadow on what lies below."""
+    width = float(_FINGER_PX)
+    d, s = np.mgrid[-1.2 * width : 1.2 * width, -width : _LENGTH * width]
     radius = width / 2 * (0.86 + 0.14 * np.clip(s / (1.2 * width), 0, 1) + 0.10 * np.clip(s / width - 2, 0, 3))
     outside = np.hypot(np.minimum(s - radius * 0.9, 0), d) / radius
     alpha = np.clip((1 - outside) * radius / 1.3, 0, 1)
@@ -85,18 +97,15 @@ def _finger(
     shade = np.clip(0.42 + 0.5 * height - 0.28 * tilt, 0.2, 1.15)
     for joint in (1.35, 3.1):
         shade *= 1 - 0.10 * np.exp(-(((s / width - joint) / 0.09) ** 2)) * np.clip(2 * height - 0.6, 0, 1)
-    grain = cv2.GaussianBlur(rng.standard_normal(s.shape).astype(np.float32), (0, 0), max(width * 0.02, 0.6))
+    grain = cv2.GaussianBlur(rng.standard_normal(s.shape).astype(np.float32), (0, 0), 0.8)
     colour = (shade * (1 + 0.018 * grain / max(float(grain.std()), 1e-6)))[..., None] * np.array(tone, float)
     colour[..., 0] += 14 * np.exp(-((s / width - 0.2) ** 2) / 0.3)  # fingertips are redder
     nail, gleam = _nail(s, d, width)
-    colour += nail[..., None] * (np.array([1.06, 0.98, 0.97]) * colour.mean() * 1.02 + 22 - colour) * 0.55
-    colour += 70 * gleam[..., None]
-    patch = canvas[low[1] : high[1], low[0] : high[0]].astype(np.float64)
-    shadow = 0.45 * np.clip(1.35 - outside, 0, 0.35) / 0.35
-    patch[..., :3] *= 1 - (shadow * (1 - alpha))[..., None]
-    new = np.concatenate([np.clip(colour, 0, 255), np.full((*s.shape, 1), 255.0)], axis=-1)
-    blended = patch * (1 - alpha[..., None]) + new * alpha[..., None]
-    canvas[low[1] : high[1], low[0] : high[0]] = np.rint(blended).astype(np.uint8)
+    nail_colour = np.array([1.06, 0.98, 0.97]) * np.mean(tone) * 0.9 + 22
+    colour += nail[..., None] * (nail_colour - colour) * 0.55 + 70 * gleam[..., None]
+    premultiplied = np.dstack([np.clip(colour, 0, 255) * alpha[..., None], 255 * alpha])
+    shadow = 1 - 0.45 * np.clip(1.35 - outside, 0, 0.35) / 0.35
+    return np.rint(premultiplied).astype(np.uint8), np.rint(255 * shadow).astype(np.uint8)
 
 
 def _nail(s: F64, d: F64, width: float) -> tuple[F64, F64]:

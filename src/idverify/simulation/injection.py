@@ -23,6 +23,8 @@ __all__ = ["bitrate_ladder", "cut_two_people", "frame_freeze", "loop", "unaltere
 
 U8 = NDArray[np.uint8]
 
+# Below this an encoder gives up and sends grey.
+_LOWEST_BPS = 24_000
 # What the virtual camera of a well-known open-source studio calls itself.
 _VIRTUAL_CAMERA = "OBS Virtual Camera"
 
@@ -132,7 +134,8 @@ def bitrate_ladder(setup: Setup, rng: np.random.Generator, *, steps: int = 4) ->
 
     def shots() -> Iterator[Shot]:
         for step, part in groupby(_even(setup.clip()), key=lambda shot: int(shot.time_s / part_s)):
-            rate = Encoding(bit_rate_bps=round(top_bps * fall**step), nominal_rate_hz=setup.rate_hz)
+            bps = max(_LOWEST_BPS, round(top_bps * fall**step))
+            rate = Encoding(bit_rate_bps=bps, nominal_rate_hz=setup.rate_hz)
             yield from through_codec(part, rate)
 
     return _altered(setup, shots())
