@@ -31,7 +31,6 @@ _NEEDED = {
     "PIL": "pillow",
     "av": "av",
     "onnxruntime": "onnxruntime",
-    "onnx": "onnx",
     "tflite": "tflite",
     "platformdirs": "platformdirs",
     "click": "click",
