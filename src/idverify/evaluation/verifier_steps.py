@@ -9,15 +9,18 @@ Public items: :class:`StepwiseVerifier`, :class:`LookedAt`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from idverify import verifier as steps
+from idverify.calibration import CalibrationCard
 from idverify.decision import Decision, Findings, Task
 from idverify.enrolment import EnrolledFace, enrol
 from idverify.errors import UnsupportedMediaError
 from idverify.features import Template
 from idverify.media import load_photo
+from idverify.pad.evidence import PADEvidence
+from idverify.pad.panel import PADInputs, Panel
 from idverify.reasons import Assessed, NotAssessed, Reason
 from idverify.verifier import Verifier
 
@@ -44,6 +47,12 @@ class StepwiseVerifier(Verifier):
         self._load(steps._Stopwatch())
         return {stamp.name: stamp.sha256 for stamp in self._stamps}
 
+    @property
+    def comparison_card(self) -> CalibrationCard:
+        """The calibration card in use; its models are those in use, or the verifier would have refused it."""
+        self._load(steps._Stopwatch())
+        return self._card
+
     def look(self, path: Path) -> LookedAt:
         """Watch a recording, or enrol the face of a photo.
 
@@ -55,8 +64,9 @@ class StepwiseVerifier(Verifier):
         self._load(watch)
         photo = self._try_photo(path)
         if photo is not None:
-            return LookedAt(path=path, photo=enrol(photo, self._faces))
-        return LookedAt(path=path, seen=self._watch_recording(path, watch, None))
+            return LookedAt(path=path, photo=enrol(photo, self.face_models))
+        seen = self._watch_recording(path, watch, None)
+        return LookedAt(path=path, seen=replace(seen, panel=_PanelWithMemory(seen.panel)))
 
     def enrol(self, path: Path) -> Enrolment:
         """Enrol a reference photo.
@@ -66,7 +76,7 @@ class StepwiseVerifier(Verifier):
         MediaError
         """
         self._load(steps._Stopwatch())
-        return enrol(load_photo(path, limits=self.policy.limits), self._faces)
+        return enrol(load_photo(path, limits=self.policy.limits), self.face_models)
 
     def judge(self, probe: LookedAt, reference: Enrolment | None) -> Decision:
         """Decide: a recording is checked (or assessed for liveness without a reference), a photo is compared.
@@ -98,6 +108,30 @@ class StepwiseVerifier(Verifier):
             obstacles=(*hindered, *probe.seen.obstacles),
         )
         return self._decision(findings, probe.seen, reference, watch, False)
+
+
+class _PanelWithMemory(Panel):
+    """The panel of one recording: what does not depend on the reference is judged once."""
+
+    def __init__(self, panel: Panel) -> None:
+        self._panel = panel
+        self._alone: tuple[PADEvidence, ...] | None = None
+        self._injection: tuple[PADEvidence, ...] | None = None
+
+    def assess(self, inputs: PADInputs) -> tuple[PADEvidence, ...]:
+        """Ask every mechanism once, and again only the one that looks for the reference photo."""
+        if self._alone is None:
+            self._alone = self._panel.assess(replace(inputs, reference_rgb=None, reference_points_px=None))
+        if inputs.reference_rgb is None:
+            return self._alone
+        found = self._panel._reference_reuse(inputs)
+        return tuple(found if evidence.name == found.name else evidence for evidence in self._alone)
+
+    def injection_signals(self) -> tuple[PADEvidence, ...]:
+        """Signals of the recording, computed once."""
+        if self._injection is None:
+            self._injection = self._panel.injection_signals()
+        return self._injection
 
 
 def _of_photo(photo: Enrolment | None) -> tuple[Template | None, list[Reason]]:
