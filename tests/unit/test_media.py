@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import tracemalloc
 from fractions import Fraction
@@ -450,6 +451,25 @@ def test_memory_stays_flat(plain_video: bytes) -> None:
     finally:
         tracemalloc.stop()
     assert levels[-1] - levels[5] < 20_000
+
+
+def test_a_closed_recording_leaves_no_pictures_to_the_garbage_collector(plain_video: bytes) -> None:
+    def read() -> None:
+        with open_recording(plain_video) as recording:
+            assert len(list(recording)) == 30
+
+    read()
+    gc.collect()
+    gc.disable()
+    try:
+        read()
+        before = {id(thing) for thing in gc.get_objects()}
+        read()
+        left = [thing for thing in gc.get_objects() if id(thing) not in before]
+    finally:
+        gc.enable()
+    big = [thing for thing in left if isinstance(thing, av.VideoFrame) and thing.width > 16]
+    assert not big
 
 
 def test_public_names() -> None:
