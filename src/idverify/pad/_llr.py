@@ -1,8 +1,9 @@
 """The calibration card of the motion mechanisms: native value in, bounded log-likelihood ratio out.
 
-``calibration/pad_motion.toml`` is written by ``models/training/fit_pad_motion.py``. Each table is one logistic map on the
-logarithm of the native value, ``llr = intercept + slope * ln(native + offset)``, held between a floor and a ceiling that the
-numbers of attack and bona fide sources support (no error in n bounds the rate by 3/n), and any marks the mechanism decides by.
+``calibration/pad_motion.toml`` is written by ``models/training/fit_pad_motion.py``. Each table is one logistic
+map on the logarithm of the native value, ``llr = intercept + slope * ln(native + offset)``, held between a
+floor and a ceiling that the numbers of attack and bona fide sources support (no error in n bounds the rate by
+3/n), and any marks the mechanism decides by.
 
 Sources: Brümmer & du Preez 2006, doi:10.1016/j.csl.2005.08.001; rule of three: ISO/IEC 19795-1:2021.
 

@@ -1,18 +1,21 @@
 """Lay one picture of a face over another by the best planar transform, and say cell by cell what that leaves over.
 
-The face is cut out in a canonical patch, in which the outer eye corners lie :data:`EYE_DISTANCE` apart. A key patch is
-followed by pyramidal Lucas-Kanade tracks; the homography that explains most of them is then refined on the pixels, each cell
-weighted by how well it fits. Shading is taken out twice: a local mean before, offset and slope of each cell after. Gain and
-blur of the whole face are fitted. What remains in a cell, over the gradient in it, is how far (in patch pixels) its
-content would have to move to look so different: a closing eyelid or teeth between lips give about a pixel, noise a tenth.
+The face is cut out in a canonical patch, in which the outer eye corners lie :data:`EYE_DISTANCE` apart. A key
+patch is followed by pyramidal Lucas-Kanade tracks; the homography that explains most of them is then refined on
+the pixels, each cell weighted by how well it fits. Shading is taken out twice: a local mean before, offset and
+slope of each cell after. Gain and blur of the whole face are fitted. What remains in a cell, over the gradient
+in it, is how far (in patch pixels) its content would have to move to look so different: a closing eyelid or
+teeth between lips give about a pixel, noise a tenth.
 
-Conventions: lengths in patch pixels; picture positions in working-size pixels; cells are the rows of :data:`CELLS`.
+Conventions: lengths in patch pixels; picture positions in working-size pixels; cells are the rows of
+:data:`CELLS`.
 
-Sources: Lucas & Kanade 1981; Bouguet 2000, "Pyramidal implementation of the Lucas Kanade feature tracker"; Shi & Tomasi
-1994, doi:10.1109/CVPR.1994.323794; Hager & Belhumeur 1998, doi:10.1109/34.722606; Baker & Matthews 2004,
-doi:10.1023/B:VISI.0000011205.11775.fd (inverse compositional alignment).
+Sources: Lucas & Kanade 1981; Bouguet 2000, "Pyramidal implementation of the Lucas Kanade feature tracker"; Shi
+& Tomasi 1994, doi:10.1109/CVPR.1994.323794; Hager & Belhumeur 1998, doi:10.1109/34.722606; Baker & Matthews
+2004, doi:10.1023/B:VISI.0000011205.11775.fd (inverse compositional alignment).
 
-Public items: :class:`KeyPatch`, :class:`Registration`, :func:`patch_transform`, :func:`cut_patch`, :func:`register`.
+Public items: :class:`KeyPatch`, :class:`Registration`, :func:`patch_transform`, :func:`cut_patch`,
+:func:`register`.
 """
 
 from __future__ import annotations
@@ -113,7 +116,7 @@ UNIT_X, UNIT_Y = _coordinates()
 
 
 def _off_ramps(tiles: F32) -> F32:
-    return tiles - (tiles @ RAMPS.T) @ RAMPS
+    return np.subtract(tiles, (tiles @ RAMPS.T) @ RAMPS, dtype=np.float32)
 
 
 def patch_transform(points_px: F32, scale: float) -> F64:
@@ -261,12 +264,13 @@ def register(key: KeyPatch, cut: Cut, guess: F32) -> Registration | None:
     seen = cv2.perspectiveTransform(CELL_CORNERS.reshape(1, -1, 2), homography)[0].reshape(-1, 4, 2)
     usable = key.cut.usable & cut.usable & _in_picture(seen, cut.to_patch, cut.picture_wh)
     points[~kept] = np.nan
+    change = np.sqrt(_energy(left_over, left_over) / key.gradient_energy)
     on_plane = cv2.perspectiveTransform(key.points[None], homography)[0]
     return Registration(
         homography=homography,
         points=points,
         off_plane=points - on_plane,
-        change_px=np.where(usable, np.sqrt(_energy(left_over, left_over) / key.gradient_energy), np.nan).astype(np.float32),
+        change_px=np.where(usable, change, np.nan).astype(np.float32),
         agreement=float(np.mean(np.hypot(*(points - on_plane).T) < TRACK_TOLERANCE_PX)),
     )
 

@@ -1,13 +1,16 @@
 """Context motion: do face and background move as one?
 
-A picture that fills the view, glided over or held before the camera, carries its own background with it: face and background follow one
-similarity. A person before a camera moves against the background, whether the camera stands or is held in a hand.
+A picture that fills the view, glided over or held before the camera, carries its own background with it: face
+and background follow one similarity. A person before a camera moves against the background, whether the camera
+stands or is held in a hand.
 
-The native value is the share of the background's motion that the face shares: ``1 - E|face - background|^2 / E|background|^2``,
-held to [-1, 1], where both motions are steps of the face's place from one analysed frame to the next. It is judged only where
-the background has texture and moves; before a still background a moved photograph and a moving head look alike.
+The native value is the share of the background's motion that the face shares: ``1 - E|face - background|^2 /
+E|background|^2``, held to [-1, 1], where both motions are steps of the face's place from one analysed frame to
+the next. It is judged only where the background has texture and moves; before a still background a moved
+photograph and a moving head look alike.
 
-Sources: Anjos & Marcel 2011, doi:10.1109/IJCB.2011.6117503; Anjos, Chakka & Marcel 2014, doi:10.1049/iet-bmt.2012.0071.
+Sources: Anjos & Marcel 2011, doi:10.1109/IJCB.2011.6117503; Anjos, Chakka & Marcel 2014,
+doi:10.1049/iet-bmt.2012.0071.
 
 Public items: :data:`NAME`, :func:`shared_motion`, :func:`assess`.
 """
@@ -29,7 +32,7 @@ F64 = NDArray[np.float64]
 NAME = "context_motion"
 UNIT = "share of the background's motion that the face takes part in (1: one rigid picture)"
 MIN_FRAMES = 20
-# Root mean square step of the background between analysed frames, over the eye distance, that stands above tracking noise.
+# Root mean square step of the background between analysed frames, over the eye distance, above tracking noise.
 MIN_STEP = 0.004
 
 

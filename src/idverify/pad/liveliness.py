@@ -1,14 +1,15 @@
 """Liveliness: blinks and a moving mouth, with their durations. Their absence is no evidence of attack.
 
-Read off the registered pictures, not off the mesh, which damps blinks and invents mouths: a blink is a change of both eye
-regions at once, for as long as blinks last, while the typical part of the face stays what it was; the mouth is active while the lower
-face changes so. Photographs that are cut out and animated blink too: this mechanism does not speak against them.
+Read off the registered pictures, not off the mesh, which damps blinks and invents mouths: a blink is a change
+of both eye regions at once, for as long as blinks last, while the typical part of the face stays what it was;
+the mouth is active while the lower face changes so. Photographs that are cut out and animated blink too: this
+mechanism does not speak against them.
 
-The native value is the stronger of the two: the contrast (change of the region over the typical change) that the best blink
-reaches, or that the mouth exceeds during a tenth of the time.
+The native value is the stronger of the two: the contrast (change of the region over the typical change) that
+the best blink reaches, or that the mouth exceeds during a tenth of the time.
 
-Sources: Stern, Walrath & Goldstein 1984, doi:10.1111/j.1469-8986.1984.tb02312.x (blinks last 0.1 to 0.4 s); Pan et al.
-2007, doi:10.1109/ICCV.2007.4409068 (blinks against photographs).
+Sources: Stern, Walrath & Goldstein 1984, doi:10.1111/j.1469-8986.1984.tb02312.x (blinks last 0.1 to 0.4 s); Pan
+et al. 2007, doi:10.1109/ICCV.2007.4409068 (blinks against photographs).
 
 Public items: :data:`NAME`, :class:`Activity`, :func:`activity`, :func:`assess`.
 """
@@ -39,6 +40,8 @@ ACTIVE_CONTRAST = 2.5
 # Seconds that a blink lasts, from the first to the last closed picture; a slow one may be twice as long as usual.
 BLINK_S = (0.04, 0.6)
 MOUTH_SHARE = 0.1
+# Further from the key's pose than this, nose and chin change because the head turns, not because the mouth moves.
+MAX_TURN_DEG = 6.0
 
 _CENTRES = CELL_CORNERS.mean(axis=1)
 # Regions of the patch: the eye line lies at 46, the mouth at 101; the nose bridge between the eyes at 64.
@@ -67,7 +70,8 @@ class Activity:
 def activity(signals: MotionSignals) -> Activity:
     """Blinks and mouth activity of one face."""
     change = np.asarray(signals.change_px, np.float64)
-    judged = np.isfinite(change).sum(axis=1) >= MIN_CELLS
+    facing = np.hypot(*signals.pose_change_deg[:, :2].T) <= MAX_TURN_DEG
+    judged = (np.isfinite(change).sum(axis=1) >= MIN_CELLS) & facing
     out = {name: np.full(len(change), np.nan) for name in ("eyes", "mouth")}
     rows = change[judged]
     if len(rows):
@@ -103,8 +107,9 @@ def assess(signals: MotionSignals) -> PADEvidence:
     seen = activity(signals)
     judged = np.isfinite(seen.eyes)
     if judged.sum() < MIN_FRAMES:
-        detail = f"face judged in {judged.sum()} frames"
-        return PADEvidence.not_assessed(NAME, UNIT, NotAssessed(reason=Reason.VIDEO_TOO_SHORT, detail=detail))
+        detail = f"face judged, and not turning, in {judged.sum()} frames"
+        reason = Reason.VIDEO_TOO_SHORT if len(signals) < 2 * MIN_FRAMES else Reason.TOO_MUCH_MOVEMENT
+        return PADEvidence.not_assessed(NAME, UNIT, NotAssessed(reason=reason, detail=detail))
     blink = _best_blink(signals.times_s, seen)
     mouth = float(np.quantile(seen.mouth[judged], 1 - MOUTH_SHARE))
     native = max(blink, mouth)
@@ -116,7 +121,7 @@ def assess(signals: MotionSignals) -> PADEvidence:
         unit=UNIT,
         native=native,
         bona_fide_llr=max(0.0, load_scale(NAME)(native)),
-        detail=f"{len(seen.blink_lengths_s)} blinks ({lengths}); the mouth moves during {100 * share:.0f} % of the time",
+        detail=f"{len(seen.blink_lengths_s)} blinks ({lengths}); the mouth moves {100 * share:.0f} % of the time",
         times_s=signals.times_s[judged],
         values=np.maximum(seen.eyes, seen.mouth)[judged],
     )

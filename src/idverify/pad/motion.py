@@ -1,14 +1,17 @@
 """Face and background motion, collected while the recording streams by.
 
-One observer feeds four mechanisms (stillness, depth, context motion, and the report's plots), so that each picture is tracked
-once. The face is compared with a key picture of itself that is renewed every :data:`KEY_LIFE_S`; the mesh only places the patch and is
-never asked what moved, because it invents a moving face even on a photograph. The background is tracked from one analysed frame to the
-next on points well outside the head and above the body.
+One observer feeds four mechanisms (stillness, depth, context motion, and the report's plots), so that each
+picture is tracked once. The face is compared with a key picture of itself that is renewed every
+:data:`KEY_LIFE_S`; the mesh only places the patch and is never asked what moved, because it invents a moving
+face even on a photograph. The background is tracked from one analysed frame to the next on points well outside
+the head and above the body.
 
-Conventions: rows run over the analysed frames; positions in the picture are working-size pixels; changes are in patch pixels
-(:data:`idverify.pad._registration.EYE_DISTANCE` of them between the outer eye corners); times are seconds.
+Conventions: rows run over the analysed frames; positions in the picture are working-size pixels; changes are in
+patch pixels (:data:`idverify.pad._registration.EYE_DISTANCE` of them between the outer eye corners); times are
+seconds.
 
-Sources: as in :mod:`idverify.pad._registration`; Anjos & Marcel 2011, doi:10.1109/IJCB.2011.6117503, for face against background.
+Sources: as in :mod:`idverify.pad._registration`; Anjos & Marcel 2011, doi:10.1109/IJCB.2011.6117503, for face
+against background.
 
 Public items: :class:`MotionSignals`, :class:`MotionObserver`.
 """
@@ -16,12 +19,22 @@ Public items: :class:`MotionSignals`, :class:`MotionObserver`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from idverify.pad._registration import N_CELLS, Cut, KeyPatch, Registration, cut_patch, patch_transform, register
+from idverify.pad._registration import (
+    EYE_DISTANCE,
+    N_CELLS,
+    Cut,
+    KeyPatch,
+    Registration,
+    cut_patch,
+    patch_transform,
+    register,
+)
 from idverify.pad.evidence import AnalysedFrame
 from idverify.tracking import FaceObservation
 
@@ -33,10 +46,11 @@ U8 = NDArray[np.uint8]
 
 # Long enough for a blink (0.1 to 0.4 s, Stern et al. 1984) or half a head turn, short enough for the tracks to hold.
 KEY_LIFE_S = 1.2
-# With fewer points than this on one plane the key is no longer the same view; a new one is taken after at least MIN_KEY_LIFE_S.
+# With fewer points than this on one plane the key is no longer the same view; a new one is taken,
+# though not sooner than MIN_KEY_LIFE_S.
 MIN_AGREEMENT = 0.4
 MIN_KEY_LIFE_S = 0.3
-# The background is tracked at this width or height, whichever is longer, on this many points, found anew at this interval.
+# The background is tracked in a picture with this longer side, on this many points, found anew at this interval.
 BACKGROUND_SIDE_PX = 320
 BACKGROUND_POINTS = 40
 BACKGROUND_RENEWAL_S = 1.0
@@ -101,7 +115,7 @@ class MotionObserver:
     """Collects :class:`MotionSignals` of one face (a :class:`~idverify.pad.evidence.TrackObserver`)."""
 
     def __init__(self) -> None:
-        self._rows: list[dict[str, object]] = []
+        self._rows: list[dict[str, Any]] = []
         self._key: KeyPatch | None = None
         self._key_time_s = 0.0
         self._key_pose = np.zeros(3)
@@ -129,13 +143,13 @@ class MotionObserver:
             return _empty()
         return MotionSignals(**{name: np.stack([r[name] for r in self._rows]) for name in MotionSignals.__slots__})
 
-    def _measure(self, cut: Cut, fit: Registration | None, face: FaceObservation) -> dict[str, object]:
+    def _measure(self, cut: Cut, fit: Registration | None, face: FaceObservation) -> dict[str, Any]:
         lost = np.full((4, 2), np.nan)
         before = self._corners if self._corners is not None else lost
-        row: dict[str, object] = {
+        row: dict[str, Any] = {
             "times_s": np.float64(face.time_s),
             "is_key": False,
-            "eye_distance_px": np.float64(68.0 / np.hypot(*cut.to_patch[0, :2])),
+            "eye_distance_px": np.float64(EYE_DISTANCE / np.hypot(*cut.to_patch[0, :2])),
             "change_px": np.full(N_CELLS, np.nan, np.float32),
             "agreement": np.float64(np.nan),
             "pose_change_deg": face.yaw_pitch_roll_deg - self._key_pose,
@@ -181,10 +195,11 @@ def _to_picture(patch_xy: F64, to_patch: F64) -> F64:
 
 
 def _empty() -> MotionSignals:
-    shapes = {"change_px": (N_CELLS,), "pose_change_deg": (3,), "key_depth": (N_CELLS,), "background": (2, 3)}
-    shapes |= dict.fromkeys(("key_points", "off_plane"), (N_CELLS, 2))
-    shapes |= dict.fromkeys(("face_from", "face_to"), (4, 2))
-    return MotionSignals(**{name: np.empty((0, *shapes.get(name, ()))) for name in MotionSignals.__slots__})
+    shapes: dict[str, tuple[int, ...]] = {"change_px": (N_CELLS,), "pose_change_deg": (3,), "key_depth": (N_CELLS,)}
+    shapes |= {"background": (2, 3), "key_points": (N_CELLS, 2), "off_plane": (N_CELLS, 2)}
+    shapes |= {"face_from": (4, 2), "face_to": (4, 2)}
+    nothing: dict[str, Any] = {name: np.empty((0, *shapes.get(name, ()))) for name in MotionSignals.__slots__}
+    return MotionSignals(**nothing)
 
 
 class _Background:

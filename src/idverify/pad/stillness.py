@@ -1,15 +1,17 @@
 """Stillness: is all motion of the face that of a flat, rigid picture?
 
-On a photograph, fixed or moved in any way before the camera, the best planar transform explains every part of the face equally
-well; what is left over is noise, and noise falls on all parts alike. On a person the eyelids, the gaze and the mouth change, and
-a turning head is not flat: a few parts of the face differ from the key picture many times as much as the typical part.
+On a photograph, fixed or moved in any way before the camera, the best planar transform explains every part of
+the face equally well; what is left over is noise, and noise falls on all parts alike. On a person the eyelids,
+the gaze and the mouth change, and a turning head is not flat: a few parts of the face differ from the key
+picture many times as much as the typical part.
 
-The native value is that contrast: the mean change of the :data:`TOP_CELLS` most changed cells over the typical (median) change plus a
-fixed allowance for what compression does to textured cells, taken at the :data:`TIME_QUANTILE` of the time, so that one blink in
-five seconds counts. It grows with non-rigid motion, is free of scale and of camera noise, and is one for a perfect
-photograph with equal noise everywhere.
+The native value is that contrast: the mean change of the :data:`TOP_CELLS` most changed cells over the typical
+(median) change plus a fixed allowance for what compression does to textured cells, taken at the
+:data:`TIME_QUANTILE` of the time, so that one blink in five seconds counts. It grows with non-rigid motion, is
+free of scale and of camera noise, and is one for a perfect photograph with equal noise everywhere.
 
-Sources: Kollreider, Fronthaler & Bigun 2009, doi:10.1016/j.imavis.2007.05.004 (motion of a plane against that of a face).
+Sources: Kollreider, Fronthaler & Bigun 2009, doi:10.1016/j.imavis.2007.05.004 (motion of a plane against that
+of a face).
 
 Public items: :data:`NAME`, :func:`contrast`, :func:`native_value`, :func:`cannot_judge`, :func:`assess`.
 """
@@ -43,8 +45,8 @@ MIN_FRAMES = 20
 MIN_SPAN_S = 2.0
 # Outer eye corners closer than this (working-size pixels) leave an eyelid less than two pixels.
 MIN_EYE_DISTANCE_PX = 24.0
-# A blink comes every 3 to 6 s (Bentivoglio et al. 1997, doi:10.1002/mds.870120629): a person may hold still for longer, but not for
-# all such stretches of a recording.
+# A blink comes every 3 to 6 s (Bentivoglio et al. 1997, doi:10.1002/mds.870120629): a person may hold still for
+# longer, but not for all such stretches of a recording.
 WINDOW_S = 5.0
 # Typical change (patch pixels) above which a blink, of 1.5 to 3, no longer stands out.
 BLIND_PX = 0.8
@@ -102,11 +104,12 @@ def assess(signals: MotionSignals) -> PADEvidence:
     scale = load_scale(NAME)
     spans, below = scale.marks["still_span_s"], scale.marks["still_below"]
     proven = span > spans[0] and native < float(np.interp(span, spans, below))
-    detail = f"the most changed parts of the face differ {native:.1f} times as much as its typical part over {span:.1f} s"
+    detail = f"the most changed parts of the face differ {native:.1f} times as much as the typical one in {span:.1f} s"
     if native < below[-1] and float(np.nanmedian(signals.change_px)) > BLIND_PX:
         why = NotAssessed(reason=Reason.LIVENESS_UNCERTAIN, detail=f"{detail}, but noise would hide a blink")
     elif native < below[-1] and not proven:
-        why = NotAssessed(reason=Reason.TOO_LITTLE_MOVEMENT, detail=f"{detail}, too short to exclude a person who holds still")
+        detail = f"{detail}, too short to exclude a person who holds still"
+        why = NotAssessed(reason=Reason.TOO_LITTLE_MOVEMENT, detail=detail)
     if why is not None:
         return PADEvidence.not_assessed(NAME, UNIT, why)
     return PADEvidence(
@@ -114,7 +117,8 @@ def assess(signals: MotionSignals) -> PADEvidence:
         status=Status.ASSESSED,
         unit=UNIT,
         native=native,
-        bona_fide_llr=scale(native),
+        # No bona fide clip fell below the mark, which is what the floor says by the rule of three.
+        bona_fide_llr=scale.floor if proven else scale(native),
         detail=detail,
         reason=Reason.STATIC_PRESENTATION if proven else None,
         decisive=proven,
@@ -125,18 +129,18 @@ def assess(signals: MotionSignals) -> PADEvidence:
 
 def cannot_judge(signals: MotionSignals) -> NotAssessed | None:
     """Why stillness cannot be judged at all, or None."""
-    span = _span_s(signals.times_s)
-    if len(signals) < MIN_FRAMES or span < MIN_SPAN_S:
-        return NotAssessed(reason=Reason.VIDEO_TOO_SHORT, detail=f"face followed in {len(signals)} frames over {span:.1f} s")
+    n, span = len(signals), _span_s(signals.times_s)
+    if n < MIN_FRAMES or span < MIN_SPAN_S:
+        return NotAssessed(reason=Reason.VIDEO_TOO_SHORT, detail=f"face followed in {n} frames over {span:.1f} s")
     eyes = float(np.median(signals.eye_distance_px))
     if eyes < MIN_EYE_DISTANCE_PX:
         return NotAssessed(reason=Reason.FACE_TOO_FAR, detail=f"eye corners {eyes:.0f} px apart at working size")
-    tracked = np.isfinite(signals.agreement)
-    if tracked.sum() < MIN_FRAMES:
-        return NotAssessed(reason=Reason.TOO_MUCH_MOVEMENT, detail=f"face tracked in {tracked.sum()} of {len(signals)} frames")
-    judged = np.isfinite(signals.change_px).sum(axis=1) >= MIN_CELLS
-    if judged.sum() < MIN_FRAMES:
-        return NotAssessed(reason=Reason.FACE_CROPPED, detail=f"enough of the face in {judged.sum()} of {len(signals)} frames")
+    tracked = np.count_nonzero(np.isfinite(signals.agreement))
+    if tracked < MIN_FRAMES:
+        return NotAssessed(reason=Reason.TOO_MUCH_MOVEMENT, detail=f"face tracked in {tracked} of {n} frames")
+    judged = np.count_nonzero(np.isfinite(signals.change_px).sum(axis=1) >= MIN_CELLS)
+    if judged < MIN_FRAMES:
+        return NotAssessed(reason=Reason.FACE_CROPPED, detail=f"enough of the face in {judged} of {n} frames")
     return None
 
 

@@ -1,0 +1,137 @@
+"""One contract for every liveness mechanism. A new one joins by one row in CASES."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from motion_scenes import blinking, head, photograph
+
+from idverify.pad import context_motion, depth, liveliness, pulse, reference_reuse, screen_rhythm, stillness
+from idverify.pad.evidence import PADEvidence, Status
+from idverify.pad.motion import MotionObserver
+
+SIDE = reference_reuse.CROP_SIDE_PX
+
+
+@dataclass(frozen=True)
+class Case:
+    """A mechanism, its answer to no signal at all, and arguments with something to judge."""
+
+    name: str
+    unit: str
+    assess: Callable[..., PADEvidence]
+    nothing: tuple
+    something: tuple[tuple, ...]
+    may_accuse: bool = True
+
+
+def _crops(seed: int, n: int = 8) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 255, (n, SIDE, SIDE)).astype(np.uint8)
+
+
+
+TIMES_S = np.arange(180) / 15.0
+BEAT = np.sin(2 * np.pi * 1.2 * TIMES_S)
+COLOURS = 120 + 0.6 * BEAT[:, None, None] + np.random.default_rng(2).normal(0, 0.3, (len(TIMES_S), 4, 3))
+ROWS = 100 + np.random.default_rng(3).normal(0, 1, (len(TIMES_S), 24))
+PEAKS = np.column_stack([np.linspace(0.5, 10, 6), np.linspace(4, 9, 6)])
+NOTHING = (MotionObserver().signals(),)
+FILMS = {
+    "still": photograph(5.4, sway=1.0, noise=2).signals(),
+    "blinks": blinking(photograph(5.4, noise=2)).signals(),
+    "turns": head(5.4).signals(),
+}
+MOTION = tuple((s,) for s in FILMS.values())
+CASES = [
+    Case("stillness", stillness.UNIT, stillness.assess, NOTHING, MOTION),
+    Case("depth", depth.UNIT, depth.assess, NOTHING, MOTION),
+    Case("liveliness", liveliness.UNIT, liveliness.assess, NOTHING, MOTION, may_accuse=False),
+    Case("context_motion", context_motion.UNIT, context_motion.assess, NOTHING, MOTION),
+    Case(
+        "reference_reuse",
+        reference_reuse.UNIT,
+        reference_reuse.assess,
+        (_crops(0, 0), _crops(1, 1)[0]),
+        ((_crops(0), _crops(1, 1)[0]), (_crops(1), _crops(1)[0])),
+    ),
+    Case(
+        "screen_rhythm",
+        screen_rhythm.UNIT,
+        screen_rhythm.assess,
+        (PEAKS[:0], TIMES_S, ROWS),
+        ((PEAKS, TIMES_S, ROWS),),
+    ),
+    Case("pulse", pulse.UNIT, pulse.assess, (TIMES_S[:0], COLOURS[:0]), ((TIMES_S, COLOURS),), may_accuse=False),
+]
+
+
+def all_evidence(case: Case) -> list[PADEvidence]:
+    return [case.assess(*arguments) for arguments in (case.nothing, *case.something)]
+
+
+@pytest.fixture(params=CASES, ids=lambda c: c.name)
+def case(request) -> Case:
+    return request.param
+
+
+def test_no_signal_is_not_assessed_and_says_what_to_do(case):
+    evidence = case.assess(*case.nothing)
+    assert evidence.status is Status.NOT_ASSESSED
+    assert evidence.bona_fide_llr is None
+    assert evidence.reason is not None
+    assert evidence.reason.guidance
+    assert not evidence.decisive
+
+
+def test_something_is_assessed_at_least_once(case):
+    assert any(e.status is Status.ASSESSED for e in all_evidence(case))
+
+
+def test_name_and_unit_are_its_own(case):
+    assert {(e.name, e.unit) for e in all_evidence(case)} == {(case.name, case.unit)}
+
+
+def test_numbers_are_finite_and_bounded(case):
+    for evidence in all_evidence(case):
+        if evidence.status is Status.ASSESSED:
+            assert np.isfinite(evidence.native)
+            assert abs(evidence.bona_fide_llr) < 12
+            assert case.may_accuse or evidence.bona_fide_llr >= 0
+
+
+def test_a_finding_is_named_and_negative(case):
+    for evidence in all_evidence(case):
+        if evidence.decisive:
+            assert evidence.reason is not None
+            assert evidence.bona_fide_llr < 0
+
+
+def test_series_fit_together_and_run_forward(case):
+    for evidence in all_evidence(case):
+        assert evidence.times_s.shape == evidence.values.shape
+        assert (np.diff(evidence.times_s) >= 0).all()
+        assert np.isfinite(evidence.values).all()
+
+
+def test_same_signals_same_evidence_and_nothing_changed(case):
+    for arguments in case.something:
+        before = [_bytes(a) for a in arguments]
+        first, second = case.assess(*arguments), case.assess(*arguments)
+        assert (first.native, first.bona_fide_llr, first.detail) == (second.native, second.bona_fide_llr, second.detail)
+        assert [_bytes(a) for a in arguments] == before
+
+
+def test_text_shows_no_arrays(case):
+    for evidence in all_evidence(case):
+        assert "array" not in repr(evidence)
+        assert evidence.detail
+        assert "nan" not in evidence.detail.lower()
+
+
+def _bytes(value: object) -> bytes:
+    if isinstance(value, np.ndarray):
+        return value.tobytes()
+    return b"".join(np.asarray(getattr(value, n)).tobytes() for n in type(value).__slots__)
