@@ -159,7 +159,8 @@ class _Mouth:
         upper, lower = points[list(UPPER_LIP)], points[list(LOWER_LIP)]
         self._frame = frame = _Frame.between(upper[0], upper[-1])
         (s, above), (_, below) = frame.local(upper), frame.local(lower)
-        self._parting = (s, (above + below) / 2)
+        # An open mouth parts below its teeth, and shows no second row of them.
+        self._parting, self._was_open = (s, below), float((below - above).max()) > 0.06 * frame.width
         self._chin = float(frame.local(points[_CHIN])[1])
         reach = max(1.6 * self._chin, frame.width)
         centre = frame.origin + frame.down * self._chin * 0.6
@@ -167,7 +168,7 @@ class _Mouth:
 
     def warp(self, reading: F32, opening: float) -> tuple[F32, F32]:
         """Change where to read, in place; gives the masks of the gap and of the teeth in it."""
-        drop = 0.30 * opening * self._frame.width
+        drop = 0.24 * opening * self._frame.width
         s, t = self._frame.local(reading)
         parting = np.interp(s, *self._parting)
         depth = np.clip((t - parting) / max(self._chin - float(np.mean(self._parting[1])), 1.0), 0, 1.7)
@@ -176,11 +177,8 @@ class _Mouth:
         gap = (t > parting) & (t <= parting + amount)
         from_t = np.where(gap, parting, np.where(t > parting, np.maximum(t - amount, parting), t))
         reading += ((from_t - t)[..., None] * self._frame.down).astype(np.float32)
-        teeth = (
-            gap
-            & (t < parting + 0.35 * 0.3 * self._frame.width * min(opening, 0.6))
-            & (np.abs(s) < 0.33 * self._frame.width)
-        )
+        row = 0.1 * self._frame.width * min(opening, 0.6) * (not self._was_open)
+        teeth = gap & (t < parting + row) & (np.abs(s) < 0.33 * self._frame.width)
         return gap.astype(np.float32), teeth.astype(np.float32)
 
 

@@ -88,7 +88,7 @@ def _lying_finger(back: F64, tone: tuple[int, int, int], rng: np.random.Generato
     """A finger whose tip is one width from the left, premultiplied, and the factor of its shadow on what lies below."""
     width = float(_FINGER_PX)
     d, s = np.mgrid[-1.2 * width : 1.2 * width, -width : _LENGTH * width]
-    radius = width / 2 * (0.86 + 0.14 * np.clip(s / (1.2 * width), 0, 1) + 0.10 * np.clip(s / width - 2, 0, 3))
+    radius = width / 2 * (0.86 + 0.14 * np.clip(s / (1.2 * width), 0, 1) + 0.14 * np.clip(s / width - 1.8, 0, 6))
     outside = np.hypot(np.minimum(s - radius * 0.9, 0), d) / radius
     alpha = np.clip((1 - outside) * radius / 1.3, 0, 1)
     height = np.sqrt(np.clip(1 - outside**2, 0, 1))

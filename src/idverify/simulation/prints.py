@@ -126,7 +126,11 @@ def print_cutout(setup: Setup, rng: np.random.Generator, *, fill: float | None =
     draw_grip(canvas, (middle_x, hand // 3 + wh[1] - 10.0), -90.0, 74.0, tone, rng, fingers=2, reach=1.1)
     instrument = Instrument(canvas_rgba=canvas, body_wh=(640, canvas.shape[0]))
     share = fill if fill is not None else float(rng.uniform(0.68, 0.82))
-    return _filmed(setup, rng, instrument, fill=share, sway=sway, indoors=True)
+    # Held so low that the hand is just in the picture.
+    width, height = setup.canvas_wh(_DEFAULT_WH)
+    foot = (hand // 3 + wh[1] - canvas.shape[0] / 2) / 640 * share
+    low = 0.9 * height / width / 2 - foot
+    return _filmed(setup, rng, instrument, fill=share, sway=sway, indoors=True, low=low)
 
 
 def _held_sheet(setup: Setup, rng: np.random.Generator, gloss: float | None) -> tuple[U8, Instrument]:
@@ -248,7 +252,8 @@ def _filmed(
     fill: float | None,
     sway: float,
     fast_hz: float = 1.5,
-    indoors: bool | None = None,
+    indoors: bool = False,
+    low: float = 0.0,
     effects: tuple[Effect, ...] = (),
 ) -> Take:
     """Film the paper in a room or over a desk."""
@@ -262,8 +267,9 @@ def _filmed(
         shake=Sway(Pose(), 0.4, rng),
         effects=effects,
     )
-    rest = Pose(*(rng.uniform(-1, 1, 6) * (0.03, 0.05, 0, 7, 6, 4)).tolist())._replace(scale=1.0)
+    rest = Pose(*(rng.uniform(-1, 1, 6) * (0.03, 0.05, 0, 7, 6, 4)).tolist())
+    rest = rest._replace(scale=1.0, y=rest.y + low)
     motion = Sway(rest, sway, rng, fast_hz=fast_hz)
-    share = fill if fill is not None else float(rng.uniform(0.82, 1.05))
+    share = fill if fill is not None else float(rng.uniform(0.88, 1.08))
     shots = film(instrument, camera, motion, share, setup.camera_times())
     return Take(shots=shots, encoding=Encoding(nominal_rate_hz=setup.rate_hz))

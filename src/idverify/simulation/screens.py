@@ -129,7 +129,7 @@ def replay_monitor(
     canvas[bar_y : bar_y + 40, origin + bezel : origin + bezel + panel_w, :3] = (24, 26, 32)
     display = _Display(setup, rng, canvas, (left, top, window_w, window_h))
     share = fill if fill is not None else float(rng.uniform(0.88, 1.12))
-    depth = moire if moire is not None else float(rng.uniform(0.45, 0.9))
+    depth = moire if moire is not None else float(rng.uniform(0.3, 0.75))
     look = _Look(
         fill=share * body_wh[0] / body_wh[1] * size_wh[1] / size_wh[0],
         flicker_hz=float(rng.choice([59.94, 60.0, 75.0])),
