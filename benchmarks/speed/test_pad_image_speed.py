@@ -1,4 +1,4 @@
-"""Cost of the image and signal mechanisms: per analysed frame, per decoded frame, and at the end; hot kernels beside plain loops.
+"""Cost of the image and signal mechanisms per frame and per recording; hot kernels beside plain loops.
 
 pytest benchmarks/speed/test_pad_image_speed.py --benchmark-enable --benchmark-only
 """
@@ -62,12 +62,12 @@ def test_collectors(benchmark, collector, view, face):
     seen = collector()
 
     def fifteen_frames():
-        for k in range(15):
+        for _ in range(15):
             face.time_s += 1 / 15
             seen.observe(view, face)
-        return k
+        return len(seen.__dict__) > 0
 
-    assert benchmark(fifteen_frames) == 14
+    assert benchmark(fifteen_frames)
 
 
 @pytest.mark.benchmark(group="per decoded 1080p frame")

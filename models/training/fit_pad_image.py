@@ -174,7 +174,7 @@ def repeat_and_freeze(fingerprints):
     distance = squared_differences(thumbs)
     repeat = deepest_repeat(times, distance)
     moving = float(np.quantile(np.sqrt(np.diagonal(distance, 1)), 0.75))
-    return (0.0 if repeat is None else 1 - repeat.dip), (0.0 if repeat is None else repeat.depth), longest_freeze(times, distance)[0] * (moving > 0.2)
+    return (0.0 if repeat is None else 1 - repeat.dip), longest_freeze(times, distance)[0] * (moving > 0.2)
 
 
 def altered(path):
@@ -303,18 +303,18 @@ def fit_repeats(args, clips, signals, bona_fide):
     genuine = {name: repeat_and_freeze(signals[name]["fingerprints"]) for name in signals}
     made = {p.name: cached(args.cache, f"altered_{p.name}", lambda p=p: altered(p)) for p in clips if p.name in bona_fide[::4]}
     for name, values in genuine.items():
-        print(f"likest, repeat, freeze  {name:28s}", np.round(values, 2))
+        print(f"repeat, freeze  {name:28s}", np.round(values, 2))
     for name, results in made.items():
         print(f"altered  {name:28s}", {f"{kind}{crf}": np.round(v, 2).tolist() for (kind, crf), v in results.items()})
     plain = [genuine[n] for n in bona_fide] + [v for r in made.values() for k, v in r.items() if k[0] == "plain"]
     cap = rule_of_three(len(bona_fide))
-    # Thresholds from the likest passages of genuine clips, also of those that are alike but not the same.
+    # Thresholds from the likest passages of genuine clips.
     worst = max(v[0] for v in plain)
     decisive = worst + 0.25 * (1 - worst)
-    still = max(v[2] for v in plain)
+    still = max(v[1] for v in plain)
     freeze_at = max(1.0, 3 * still)
     for kind in ("loop", "ping_pong"):
-        found = [v[1] >= decisive for r in made.values() for k, v in r.items() if k[0] == kind]
+        found = [v[0] >= decisive for r in made.values() for k, v in r.items() if k[0] == kind]
         print(f"{kind}: {sum(found)} of {len(found)} proven at {decisive:.3f}")
     return table(
         "repeated_passage", [worst, decisive], [0.0, -cap],

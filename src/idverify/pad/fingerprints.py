@@ -4,10 +4,10 @@ A fingerprint is a strip-averaged luma thumbnail: a few lines of the picture, ea
 costs some hundredths of a millisecond at any size, because most lines are never touched. At most
 :data:`MAX_FRAMES` are kept.
 
-Between two passages of one loop the difference falls sharply at exactly the loop's lag: one frame earlier or
-later the motion of that frame is added. A person who comes back to a pose never does so to the frame and to the
-pixel. So a repeat is measured as a *dip*: mean squared difference at a lag over that at the neighbouring lags,
-along a diagonal (loop) or an anti-diagonal (played backwards) of the self-similarity matrix.
+Between two passages of one loop the difference falls sharply at exactly the loop's lag: a moment earlier or later
+motion is added. A person who comes back to a pose does not move through it in the same way to the pixel. So a repeat
+is measured as a *dip*: mean squared difference at a lag, where it is small, over that at lags a moment beside, along
+a diagonal (loop) or an anti-diagonal (played backwards) of the self-similarity matrix.
 
 Conventions: luma levels 0..255; squared differences are means over the thumbnail; times in seconds.
 
@@ -41,11 +41,11 @@ _PASSAGE_S = 0.8
 # A repeat closer than this is a stutter, not a loop.
 _MIN_LAG_S = 0.4
 # The frames beside are this far away: long enough for motion, too short for a pose.
-_BESIDE_S = 0.04
+_BESIDE_S = 0.15
 # Added to both sides of a dip (levels squared), so that two still passages are no repeat.
 _FLOOR = 0.1
 # Passages that differ by more than this (levels squared) are alike but not the same; codecs stay below.
-_SAME_PASSAGE = 25.0
+_SAME_PASSAGE = 8.0
 # Frames closer than this (levels squared) are one picture that a codec passed on.
 _SAME = 0.05
 
@@ -114,7 +114,7 @@ class Repeat:
     Parameters
     ----------
     dip
-        Difference between the passages over that one frame beside, 0 (exact) to 1 (none).
+        Difference between the passages over that a moment beside, 0 (exact) to 1 (none).
     residual
         Mean squared difference of the passages, levels squared.
     first_s, second_s
@@ -129,11 +129,6 @@ class Repeat:
     second_s: float
     backwards: bool
 
-    @property
-    def depth(self) -> float:
-        """0 (no repeat) to 1 (exact): one less the dip, and 0 where the passages are alike but not the same."""
-        return 1.0 - self.dip if self.residual <= _SAME_PASSAGE else 0.0
-
 
 def _dips(distance: F32, width: int, step: int, allowed: NDArray[np.bool_]) -> tuple[float, float, int, int]:
     """Deepest dip along the diagonals: dip, residual, first row, lag."""
@@ -147,7 +142,7 @@ def _dips(distance: F32, width: int, step: int, allowed: NDArray[np.bool_]) -> t
     dip = np.ones_like(mean)
     beside = (mean[:, : -2 * step] + mean[:, 2 * step :]) / 2
     dip[:, step:-step] = (mean[:, step:-step] + _FLOOR) / (beside + _FLOOR)
-    dip[~allowed] = 1.0
+    dip[~allowed | (mean > _SAME_PASSAGE)] = 1.0
     row, lag = np.unravel_index(int(np.argmin(dip)), dip.shape)
     return float(dip[row, lag]), float(mean[row, lag]), int(row), int(lag)
 

@@ -116,7 +116,7 @@ def _repeat(times: F64, distance: NDArray[np.float32]) -> PADEvidence:
     if repeat is None:
         why = NotAssessed(reason=Reason.VIDEO_TOO_SHORT, detail="too short to hold one passage twice")
         return PADEvidence.not_assessed(name, unit, why)
-    depth, scale = repeat.depth, load_scale(name)
+    depth, scale = 1.0 - repeat.dip, load_scale(name)
     proven = scale.proves(depth)
     way = "played backwards" if repeat.backwards else "again"
     found = (

@@ -52,6 +52,8 @@ _RATE_HZ, _BAND_HZ = (0.75, 3.0), (0.75, 4.0)
 _STEP_HZ = 1 / 120
 # Half width of a line: the pulse itself varies by a few beats per minute within seconds.
 _LINE_HZ = 0.1
+# What the line and its harmonic hold of a flat spectrum.
+_CHANCE_DB = float(10 * np.log10(4 * _LINE_HZ / (_BAND_HZ[1] - _BAND_HZ[0] - 4 * _LINE_HZ)))
 # Window in which light and skin tone count as constant (Wang et al. 2017, section V).
 _WINDOW_S = 1.6
 # Fewer beats than this do not make a line.
@@ -97,8 +99,9 @@ def _background_mean(image: NDArray[np.uint8], points: NDArray[np.float32]) -> F
     left, top = points.min(axis=0).astype(int)
     right, bottom = points.max(axis=0).astype(int)
     gap, rows = (right - left) // 3, slice(max(top, 0), max((top + bottom) // 2, 0))
-    sides = [image[rows, : max(left - gap, 0)], image[rows, right + gap :]]
-    sums = [(np.array(cv2.mean(side)[:3]) * side.shape[1], side.shape[1]) for side in sides if side.size >= 3 * 64]
+    # Every other pixel each way: the wall is large.
+    sides = [image[rows, : max(left - gap, 0)][::2, ::2], image[rows, right + gap :][::2, ::2]]
+    sums = [(np.array(cv2.mean(side)[:3]) * side.shape[1], side.shape[1]) for side in sides if side.size >= 3 * 32]
     width = sum(w for _, w in sums)
     return sum((total for total, _ in sums), np.zeros(3)) / width if width else np.full(3, np.nan)
 
@@ -269,7 +272,7 @@ def estimate_pulse(times_s: F64, colours: F64) -> PulseEstimate | None:
 
 def strength_db(pulse: PulseEstimate) -> float:
     """Decibel by which the face's line stands out: less what the background shows, lower where regions disagree."""
-    control = 0.0 if pulse.control_db is None else max(pulse.control_db, 0.0)
+    control = 0.0 if pulse.control_db is None else max(pulse.control_db - _CHANCE_DB, 0.0)
     return pulse.snr_db - control + 10 * float(np.log10(max(pulse.agreement, 0.05)))
 
 

@@ -62,6 +62,8 @@ _TIME_QUANTILE, _BLOCK_QUANTILE = 0.1, 0.05
 _FRAMES_COMPARED = 10
 # Frames kept while streaming; when full, every other one is dropped.
 _FRAMES_KEPT = 24
+# Every third analysed frame at first: five a second.
+_FIRST_STEP = 3
 # Eyes closer than this were enlarged so much that the band holds no detail.
 _MIN_EYE_DISTANCE_PX = 16.0
 
@@ -93,6 +95,7 @@ def face_crop(luma: U8, points_px: F32, *, enlarged: int = 1) -> U8:
     matrix = similarity_matrices(_CROP.source(points_px[None]), _CROP.target_px * enlarged)[0]
     shrink = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if shrink < 0.5:
+        luma, matrix = _cut_out(luma, matrix, CROP_SIDE_PX * enlarged)
         # Bilinear sampling skips pixels beyond a factor of two, so area-average down to about the final size
         # first.
         luma = np.asarray(cv2.resize(luma, None, fx=2 * shrink, fy=2 * shrink, interpolation=cv2.INTER_AREA), np.uint8)
@@ -101,6 +104,20 @@ def face_crop(luma: U8, points_px: F32, *, enlarged: int = 1) -> U8:
     return np.asarray(
         cv2.warpAffine(luma, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8
     )
+
+
+def _cut_out(luma: U8, matrix: NDArray[np.float64], side_px: int) -> tuple[U8, NDArray[np.float64]]:
+    """The part of the picture that the crop shows, and the matrix from there, so that only this part is averaged."""
+    corners = np.array([[0, 0], [side_px, 0], [side_px, side_px], [0, side_px]], np.float64)
+    there = (corners - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+    left, top = np.maximum(np.floor(there.min(axis=0)).astype(int) - 2, 0)
+    right, bottom = np.ceil(there.max(axis=0)).astype(int) + 2
+    part = luma[top:bottom, left:right]
+    if not part.size:
+        return luma, matrix
+    shifted = matrix.copy()
+    shifted[:, 2] += matrix[:, :2] @ (left, top)
+    return part, shifted
 
 
 def _planes(crops: U8) -> F32:
@@ -177,11 +194,11 @@ def lasting_correlation(crops: U8, reference: U8) -> float:
     crops : uint8 [shape=(n, 64, 64)]
     reference : uint8 [shape=(64, 64)]
     """
-    middle = crops[len(crops) // 2][None]
-    mirrored = np.ascontiguousarray(reference[:, ::-1])
-    if block_correlation(middle, mirrored).mean() > block_correlation(middle, reference).mean():
-        reference = mirrored
-    lasting = np.quantile(block_correlation(crops, reference), _TIME_QUANTILE, axis=0)
+    middle, ways = crops[len(crops) // 2][None], (reference, np.ascontiguousarray(reference[:, ::-1]))
+    found = [block_correlation(middle, way) for way in ways]
+    better = int(found[1].mean() > found[0].mean())
+    correlation = found[better] if len(crops) == 1 else block_correlation(crops, ways[better])
+    lasting = np.quantile(correlation, _TIME_QUANTILE, axis=0)
     return float(np.quantile(lasting, _BLOCK_QUANTILE))
 
 
@@ -191,7 +208,7 @@ class ReferenceReuse:
     def __init__(self) -> None:
         self._crops: list[U8] = []
         self._seen = 0
-        self._every = 1
+        self._every = _FIRST_STEP
 
     def observe(self, view: AnalysedFrame, face: FaceObservation) -> None:
         """See one analysed frame in which the face was followed."""

@@ -89,14 +89,16 @@ def _native_box(face: FaceObservation, size_wh: tuple[int, int]) -> tuple[float,
 
 
 @lru_cache(maxsize=1)
-def _polar() -> tuple[NDArray[np.int64], NDArray[np.bool_], F64]:
-    """Ring of each bin of the half spectrum, the bins looked at, and the taper of the crop."""
+def _polar() -> tuple[tuple[NDArray[np.intp], ...], F64]:
+    """Bins of the half spectrum that are looked at, ring by ring, as flat indices, and the taper of the crop."""
     fy, fx = np.fft.fftfreq(_CROP_PX)[:, None], np.fft.rfftfreq(_CROP_PX)[None]
     radius = np.hypot(fy, fx)
     edge = _AXIS_BINS / _CROP_PX
     looked_at = (radius >= _RINGS[0]) & (radius <= _RINGS[1]) & (np.abs(fy) > edge) & (fx > edge)
     taper = np.hanning(_CROP_PX)
-    return (radius * 64).astype(np.int64), looked_at, np.outer(taper, taper)
+    ring = np.where(looked_at, (radius * 64).astype(int), -1)
+    rings = tuple(np.flatnonzero(ring == k) for k in range(ring.max() + 1) if (ring == k).any())
+    return rings, np.outer(taper, taper)
 
 
 def moire_peak_db(luma: NDArray[np.uint8]) -> float:
@@ -107,16 +109,14 @@ def moire_peak_db(luma: NDArray[np.uint8]) -> float:
     luma : uint8 [shape=(128, 128)]
         Native pixels.
     """
-    ring, looked_at, taper = _polar()
+    rings, taper = _polar()
     values = luma.astype(np.float64)
     power = np.abs(np.fft.rfft2((values - values.mean()) * taper)) ** 2
     # A face's edges raise whole sectors; a peak also stands out of its own neighbourhood.
     around = (81 * cv2.blur(power, (9, 9)) - 9 * cv2.blur(power, (3, 3))) / 72
-    typical = np.ones(ring.max() + 1)
-    for index in np.unique(ring[looked_at]):
-        typical[index] = np.median(power[looked_at & (ring == index)])
-    floor = np.maximum(np.maximum(typical[ring], around), 1.0)
-    return float(10 * np.log10((power / floor)[looked_at].max()))
+    flat, floor = power.ravel(), np.maximum(around.ravel(), 1.0)
+    ratio = max(float((flat[ring] / np.maximum(floor[ring], np.median(flat[ring]))).max()) for ring in rings)
+    return float(10 * np.log10(max(ratio, 1e-12)))
 
 
 def beat(times_s: F64, rows: F64) -> tuple[float, float]:
