@@ -24,11 +24,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "models" / "trainin
 from fit_pad_image import Models, reshoot, small
 
 
-def crops_by_person(folder: Path, models: Models) -> dict[str, dict[str, np.ndarray]]:
+def crops_by_person(folder: Path, models: Models, max_photos: int) -> dict[str, dict[str, np.ndarray]]:
     """Aligned crops of every person with two photos or more."""
     people = {}
     for person in sorted(p for p in folder.iterdir() if p.is_dir()):
-        photos = sorted(person.glob("*.jpg"))
+        photos = sorted(person.glob("*.jpg"))[:max_photos]
         if len(photos) > 1:
             crops = {p.stem: models.photo_crop(p) for p in photos}
             people[person.name] = {name: crop for name, crop in crops.items() if crop is not None}
@@ -48,12 +48,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--reshots", type=int, default=60, help="photos that are filmed again, per kind and level")
-    parser.add_argument("--max-photos", type=int, default=10**6, help="photos per person, the first ones")
+    parser.add_argument("--max-photos", type=int, default=12, help="photos per person, the first ones; 1000: all")
     args = parser.parse_args()
     cv2.setNumThreads(1)
     models, scale = Models(), load_scale("reference_reuse")
-    people = crops_by_person(args.data / "lfw", models)
-    people = {name: dict(list(crops.items())[: args.max_photos]) for name, crops in people.items()}
+    people = crops_by_person(args.data / "lfw", models, args.max_photos)
     rows = mated_correlations(people)
     values = np.array([value for value, _, _ in rows])
     flagged = sorted((row for row in rows if scale.proves(row[0])), reverse=True)
