@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import random
@@ -164,6 +165,21 @@ def test_figures_are_those_of_the_scores_file(finished, figures):
     assert figures["transactions"]["far"]["errors"] == accepted
     assert set(figures["transactions"]["iapar"]) == {"print", "replay"}
     assert figures["failures"]["failed"] == {"CorruptMediaError": 1}
+
+
+def test_a_reference_that_fails_for_everybody_counts_once(tmp_path):
+    from idverify.evaluation.summary import summarise
+
+    trials = [t for t in made_up_trials(4, extra=()) if t.reference]
+    bad = trials[0].reference
+    results = {
+        n: TrialResult(outcome="inconclusive", reasons=("reference_multiple_faces",) if t.reference == bad else ())
+        for n, t in enumerate(trials)
+    }
+    trials = [dataclasses.replace(t, split=Split.EVAL) for t in trials]
+    write_scores(tmp_path / "s.csv", trials, results)
+    fte = summarise(read_scores(tmp_path / "s.csv"), {})["transactions"]["fte"]
+    assert (fte["errors"], fte["trials"]) == (1, 8)
 
 
 def test_a_threshold_beyond_the_data_is_not_set(figures):

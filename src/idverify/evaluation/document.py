@@ -96,6 +96,7 @@ def _transactions(figures: Figures) -> Section:
     rows = [
         ("FRR: the right person, live, not accepted", *shown(figures["frr"])),
         ("FTA: no comparison could be made for them", *shown(figures["fta"])),
+        ("FTE: reference photos that could not be enrolled", *shown(figures["fte"])),
         ("FAR: another person, live, accepted", *shown(figures["far"])),
         ("bona fide without reference, not accepted", *shown(figures["liveness_alone_refused"])),
     ]

@@ -21,11 +21,14 @@ from idverify.evaluation.results import FAILED
 from idverify.evaluation.scores import ScoreTable
 from idverify.metrics import Proportion, literature
 from idverify.protocols import Split
+from idverify.reasons import Reason
 
 __all__ = ["FMR_TARGETS", "summarise"]
 
 # The policies' targets are among them: 1e-3, 1e-4, 1e-5.
 FMR_TARGETS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+# An enrolment that failed with one of these leaves a person without a reference.
+ENROLMENT_FAILURES = (Reason.REFERENCE_UNUSABLE, Reason.REFERENCE_MULTIPLE_FACES)
 Mask = NDArray[np.bool_]
 Figures = dict[str, Any]
 
@@ -145,6 +148,7 @@ def _transactions(table: ScoreTable) -> Figures:
             name: int(np.count_nonzero(mated.outcome(name))) for name in ("accept", "reject", "inconclusive", FAILED)
         },
         "far": rate(accepted[bona_fide & table.non_mated], *_people(strangers)),
+        "fte": counted(_failures_to_enrol(table)),
         "fta": rate(np.isnan(mated.numbers["similarity"]), mated.texts["subject"]),
         "liveness_alone_refused": rate(~alone.outcome("accept"), alone.texts["subject"]),
         "iapar": {},
@@ -157,6 +161,18 @@ def _transactions(table: ScoreTable) -> Figures:
         if refused is not None:
             figures["riapar"] = metrics.riapar(metrics.worst(iapar)[1].value or 0.0, refused)
     return figures
+
+
+def _failures_to_enrol(table: ScoreTable) -> Proportion:
+    """Reference photos, each counted once, that could not be enrolled."""
+    with_reference = table.where(table.texts["reference"] != "")
+    photos = np.unique(with_reference.texts["reference"])
+    codes = np.char.add(np.char.add(";", with_reference.texts["reasons"]), ";")
+    unusable = np.zeros(len(with_reference), np.bool_)
+    for code in ENROLMENT_FAILURES:
+        unusable |= np.char.find(codes, f";{code.value};") >= 0
+    failed = np.unique(with_reference.texts["reference"][unusable])
+    return metrics.fte(int(failed.size), int(photos.size))
 
 
 def _comparison(dev: ScoreTable, evaluated: ScoreTable) -> Figures:
