@@ -2,7 +2,8 @@
 
 Every time is the best of several rounds, and the check's time is given relative to two baselines that are measured
 beside it in the same process: only decoding the clip, and the plain loop that decodes and turns every frame into a
-full-size RGB array, as scripts do before they have looked at a single face. Memory and start-up are those of a fresh process.
+full-size RGB array, as scripts do before they have looked at a single face. Memory and start-up are those of a fresh
+process.
 
 =========================  ========================================================================================
 figure                     meaning
