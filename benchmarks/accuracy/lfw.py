@@ -192,8 +192,13 @@ def report(templates: Path) -> dict[str, Any]:
 
 
 def rate(events: NDArray[np.bool_]) -> dict[str, Any]:
-    low, high = wilson(int(events.sum()), len(events))
-    return {"value": float(events.mean()), "events": int(events.sum()), "of": len(events), "ci95": [low, high]}
+    interval = wilson(int(events.sum()), len(events))
+    return {
+        "value": float(events.mean()),
+        "events": int(events.sum()),
+        "of": len(events),
+        "ci95": [interval.low, interval.high],
+    }
 
 
 def calibration(card: Any, mated: F64, non_mated: F64) -> dict[str, float]:
