@@ -144,7 +144,7 @@ class _Eye:
         lid = np.interp(s, *self._upper)
         floor = np.maximum(np.interp(s, *self._lower), lid)
         half = self._frame.width / 2
-        lowered = lid + 0.97 * closed * (floor - lid) * np.clip((half - np.abs(s)) / (0.06 * half), 0, 1)
+        lowered = lid + 1.04 * closed * (floor - lid) * np.clip((half - np.abs(s)) / (0.06 * half), 0, 1)
         top = np.minimum(self._brow, lid - 2.0)
         stretched = top + (t - top) * (lid - top) / (lowered - top)
         squeezed = lid + (t - lowered) * (floor - lid) / np.maximum(floor - lowered, 1e-3)
