@@ -200,10 +200,12 @@ class Frame:
         y0, y1 = min(max(top, 0), height - 1), max(min(bottom, height), 1)
         if (x0, y0, x1, y1) == box:
             return self._region_rgb(box, out_wh)
-        inside = self._region_rgb((x0, y0, x1, y1), (x1 - x0, y1 - y0))
-        rows = np.clip(np.arange(top, bottom), y0, y1 - 1) - y0
-        columns = np.clip(np.arange(left, right), x0, x1 - 1) - x0
-        return resize(inside[rows[:, None], columns], out_wh).astype(np.uint8, copy=False)
+        before_x, after_x = _margins(x0 - left, right - x1, crop_wh[0], out_wh[0])
+        before_y, after_y = _margins(y0 - top, bottom - y1, crop_wh[1], out_wh[1])
+        inside_wh = (out_wh[0] - before_x - after_x, out_wh[1] - before_y - after_y)
+        inside = self._region_rgb((x0, y0, x1, y1), inside_wh)
+        bordered = cv2.copyMakeBorder(inside, before_y, after_y, before_x, after_x, cv2.BORDER_REPLICATE)
+        return np.asarray(bordered, np.uint8)
 
     def _region_rgb(self, box: Box, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
         coded_box = self._orientation.coded_box(box, self.size_wh)
@@ -246,6 +248,12 @@ class Frame:
             )
         left, top, right, bottom = (math.floor(value + 0.5) for value in values)
         return left, top, max(right, left + 1), max(bottom, top + 1)
+
+
+def _margins(before: int, after: int, native: int, wanted: int) -> tuple[int, int]:
+    """Outside pixels at both ends of a side, scaled with it; at least one pixel stays inside."""
+    first = min(max(round(before * wanted / native), 0), wanted - 1)
+    return first, min(max(round(after * wanted / native), 0), wanted - 1 - first)
 
 
 def _layout_of(picture: av.VideoFrame) -> Layout | None:
