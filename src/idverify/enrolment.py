@@ -18,7 +18,7 @@ from idverify import quality
 from idverify.alignment import align
 from idverify.detection import DetectedFace, YuNet
 from idverify.features import FusedExtractor, Template, pool
-from idverify.landmarks import FaceMesh, inter_eye_distance, region_of_detection, region_of_points
+from idverify.landmarks import EyeModel, FaceMesh, inter_eye_distance, region_of_detection, region_of_points
 from idverify.reasons import Assessed, NotAssessed, Reason
 from idverify.tracking import MIN_PRESENCE, FaceObservation, observations
 
@@ -39,6 +39,7 @@ class FaceModels:
     detectors: tuple[YuNet, ...]
     mesh: FaceMesh
     extractor: FusedExtractor
+    eyes: EyeModel | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +125,7 @@ def enrol(photo_rgb: NDArray[np.uint8], models: FaceModels) -> Assessed[Enrolled
         return NotAssessed(
             reason=Reason.REFERENCE_MULTIPLE_FACES, detail=f"{1 + len(rivals)} faces of similar size were found"
         )
-    face = fit_face(photo_rgb, by_size[0], models.mesh)
+    face = fit_face(photo_rgb, by_size[0], models.mesh, models.eyes)
     if face is None:
         return NotAssessed(reason=Reason.REFERENCE_UNUSABLE, detail="no face landmarks could be fitted")
     return _enrolled(photo_rgb, face, len(faces), models)
@@ -157,7 +158,9 @@ def search_faces(photo_rgb: NDArray[np.uint8], detectors: Sequence[YuNet]) -> tu
     return ()
 
 
-def fit_face(photo_rgb: NDArray[np.uint8], found: DetectedFace, mesh: FaceMesh) -> FaceObservation | None:
+def fit_face(
+    photo_rgb: NDArray[np.uint8], found: DetectedFace, mesh: FaceMesh, eyes: EyeModel | None = None
+) -> FaceObservation | None:
     """Landmarks, the region being centred on the face once more after the first fit."""
     region = region_of_detection(found)
     for _ in range(2):
@@ -165,4 +168,5 @@ def fit_face(photo_rgb: NDArray[np.uint8], found: DetectedFace, mesh: FaceMesh) 
         if presence[0] < MIN_PRESENCE:
             return None
         region = region_of_points(points[0])
-    return observations(points, presence, frame_index=0, time_s=0.0)[0]
+    opening = eyes.opening(photo_rgb, points) if eyes else None
+    return observations(points, presence, frame_index=0, time_s=0.0, eyes=opening)[0]

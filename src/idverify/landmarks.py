@@ -1,14 +1,17 @@
 """Dense face landmarks, and what is read off them: head pose, eye and mouth opening.
 
 Conventions: 468 points in the order of the MediaPipe face mesh; x and y in upright pixels of the picture given, z in
-the same pixels, growing away from the camera. "Right" and "left" are the person's own, so the right eye is on the left of an
-unmirrored picture. Every measure is a pure function vectorised over leading axes.
+the same pixels, growing away from the camera. "Right" and "left" are the person's own, so the right eye is on the left
+of an unmirrored picture. Every measure is a pure function vectorised over leading axes.
 
-Sources: Kartynnik et al. 2019, "Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs", arXiv:1907.06724;
-eye opening as in Soukupová & Čech 2016, "Real-Time Eye Blink Detection using Facial Landmarks".
+Sources: Kartynnik et al. 2019, "Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs",
+arXiv:1907.06724; eye opening as in Soukupová & Čech 2016, "Real-Time Eye Blink Detection using Facial Landmarks"; eye
+contours: Ablavatski et al. 2020, "Real-time Pupil Tracking from Monocular Video for Digital Puppetry",
+arXiv:2006.11341.
 
-Public items: :class:`FaceRegion`, :class:`FaceMesh`, :func:`region_of_detection`, :func:`region_of_points`, :func:`head_pose_deg`,
-:func:`eye_opening`, :func:`mouth_opening`, :func:`mouth_width`, :func:`inter_eye_distance`, :func:`five_points`.
+Public items: :class:`FaceRegion`, :class:`FaceMesh`, :class:`EyeModel`, :func:`region_of_detection`,
+:func:`region_of_points`, :func:`head_pose_deg`, :func:`eye_opening`, :func:`mouth_opening`, :func:`mouth_width`,
+:func:`inter_eye_distance`, :func:`five_points`.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from idverify.detection import DetectedFace
 from idverify.runtime import Session
 
 __all__ = [
+    "EyeModel",
     "FaceMesh",
     "FaceRegion",
     "eye_opening",
@@ -51,6 +55,9 @@ INNER_LIPS = ((82, 87), (13, 14), (312, 317))
 NOSE_TIP, FOREHEAD, CHIN, RIGHT_CHEEK, LEFT_CHEEK = 1, 10, 152, 234, 454
 # In a face that looks straight ahead the line from forehead to chin leans back by this much (median over LFW photos).
 PITCH_AT_REST_DEG = -6.0
+# Eyes seen under a greater slant (cosine; 53 degrees) are left to the mesh: down to here the eye model's jitter from
+# frame to frame is the same as straight ahead, below it is five times as large; benchmarks/accuracy/eye_opening.py.
+MIN_EYE_FACING = 0.6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +150,64 @@ class FaceMesh:
         return points.astype(np.float32), presence
 
 
+class EyeModel:
+    """Measures how far eyes are open by a close look at each: the mesh, made for whole faces, barely closes its lids.
+
+    Parameters
+    ----------
+    session
+        The ``iris`` model: RGB, 64 x 64, an eye whose outer corner is on the left.
+    """
+
+    INPUT_SIDE = 64
+    # Side of the square over the distance of the corners (MediaPipe, iris_landmark_landmarks_to_roi).
+    EYE_SCALE = 2.3
+    # Indices into the 71 contour points: corners, then pairs of lower and upper lid around the middle of the eye.
+    _CORNERS, _LOWER, _UPPER = (0, 8), (3, 4, 5), (11, 12, 13)
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def opening(self, image_rgb: NDArray[np.uint8], points_px: F32) -> F64:
+        """Lid distance over eye width of k faces, right then left eye: about 0.33 open, 0.05 to 0.12 closed.
+
+        Parameters
+        ----------
+        image_rgb : uint8 [shape=(h, w, 3)]
+        points_px : float32 [shape=(k, 468, 3)]
+            Meshes in pixels of `image_rgb`.
+
+        Returns
+        -------
+        float64 [shape=(k, 2)]
+            Of the mesh where an eye is turned away too far for the close look.
+        """
+        if not len(points_px):
+            return np.empty((0, 2))
+        side = self.INPUT_SIDE
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        tiles = [
+            cv2.warpAffine(image_rgb, m, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+            for m in self._to_picture(points_px[..., :2].astype(np.float64))
+        ]
+        contour = self._session.run(np.stack(tiles))[0].reshape(len(tiles), -1, 3)[..., :2].astype(np.float64)
+        lids = np.linalg.norm(contour[:, self._UPPER] - contour[:, self._LOWER], axis=-1).mean(axis=-1)
+        outer, inner = self._CORNERS
+        width = np.linalg.norm(contour[:, outer] - contour[:, inner], axis=-1)
+        opening = (lids / np.maximum(width, 1e-9)).reshape(-1, 2)
+        return np.where(_eye_facing(points_px) >= MIN_EYE_FACING, opening, eye_opening(points_px))
+
+    def _to_picture(self, xy: F64) -> F64:
+        """Affine matrices from tiles to the picture, outer corner on the left of each tile [shape=(2 k, 2, 3)]."""
+        outer, inner = xy[:, [RIGHT_EYE[0], LEFT_EYE[0]]], xy[:, [RIGHT_EYE[1], LEFT_EYE[1]]]
+        across = (inner - outer) * (self.EYE_SCALE / self.INPUT_SIDE)
+        # Down the picture in both eyes, so the left one is mirrored, not turned.
+        down = np.stack([-across[..., 1], across[..., 0]], axis=-1) * np.array([[1.0], [-1.0]])
+        linear = np.stack([across, down], axis=-1)
+        shift = (outer + inner) / 2 - linear.sum(axis=-1) * ((self.INPUT_SIDE - 1) / 2)
+        return np.concatenate([linear, shift[..., None]], axis=-1).reshape(-1, 2, 3)
+
+
 def head_pose_deg(points: F32) -> F64:
     """Yaw, pitch and roll in degrees from mesh points.
 
@@ -167,7 +232,7 @@ def head_pose_deg(points: F32) -> F64:
     roll = np.arctan2(across[..., 1], across[..., 0])
     pose = np.degrees(np.stack([yaw, pitch, roll], axis=-1))
     pose[..., 1] -= PITCH_AT_REST_DEG
-    return pose
+    return np.asarray(pose)
 
 
 def _gap(p: F64, a: int, b: int) -> F64:
@@ -175,7 +240,7 @@ def _gap(p: F64, a: int, b: int) -> F64:
 
 
 def eye_opening(points: F32) -> F64:
-    """Mean lid distance over eye width, right then left eye [shape=(..., 2)]; about 0.3 open, under 0.15 closed."""
+    """Lid distance over eye width of the mesh, right then left eye [shape=(..., 2)]; about 0.3, blinking or not."""
     p = points.astype(np.float64)
     return np.stack(
         [
@@ -184,6 +249,14 @@ def eye_opening(points: F32) -> F64:
         ],
         axis=-1,
     )
+
+
+def _eye_facing(points: F32) -> F64:
+    """How much each eye faces the camera, by its shortening in the picture: 1 fully, 0 not at all [shape=(..., 2)]."""
+    p = points.astype(np.float64)
+    across = np.stack([p[..., eye[0], :] - p[..., eye[1], :] for eye in (RIGHT_EYE, LEFT_EYE)], axis=-2)
+    length = np.linalg.norm(across, axis=-1)
+    return np.asarray(np.linalg.norm(across[..., :2], axis=-1) / np.maximum(length, 1e-9))
 
 
 def mouth_opening(points: F32) -> F64:

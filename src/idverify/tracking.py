@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from idverify.detection import DetectedFace, FaceDetector, overlap_matrix
 from idverify.landmarks import (
+    EyeModel,
     FaceMesh,
     eye_opening,
     head_pose_deg,
@@ -42,7 +43,7 @@ class FaceObservation:
         Dense face mesh in the MediaPipe canonical order; z grows away from the camera, in pixels.
     yaw_pitch_roll_deg : float64 [shape=(3,)]
     eye_opening : float64 [shape=(2,)]
-        Eyelid distance over eye width, right then left eye (the person's own).
+        Eyelid distance over eye width, right then left eye (the person's own): about 0.33 open, 0.05 to 0.12 closed.
     mouth_opening : float
         Inner lip distance over mouth width.
     presence : float in [0, 1]
@@ -116,13 +117,18 @@ def points_bbox(points_px: NDArray[np.float32]) -> F64:
 
 
 def observations(
-    points_px: NDArray[np.float32], presence: F64, *, frame_index: int, time_s: float
+    points_px: NDArray[np.float32],
+    presence: F64,
+    *,
+    frame_index: int,
+    time_s: float,
+    eyes: F64 | None = None,
 ) -> list[FaceObservation]:
-    """Everything read off k meshes of one frame, computed in one go."""
+    """Everything read off k meshes of one frame, computed in one go; `eyes` is their opening, where it was measured."""
     if not len(points_px):
         return []
     boxes, pose = points_bbox(points_px), head_pose_deg(points_px)
-    eyes, mouth = eye_opening(points_px), mouth_opening(points_px)
+    eyes, mouth = eye_opening(points_px) if eyes is None else eyes, mouth_opening(points_px)
     return [
         FaceObservation(
             frame_index=frame_index,
@@ -156,11 +162,14 @@ class Tracker:
         Finds faces in the whole picture.
     mesh
         Fits landmarks inside a region.
+    eyes
+        Measures how far eyes are open; without it the mesh's own lids are taken, which hardly show a blink.
     """
 
-    def __init__(self, detector: FaceDetector, mesh: FaceMesh) -> None:
+    def __init__(self, detector: FaceDetector, mesh: FaceMesh, eyes: EyeModel | None = None) -> None:
         self._detector = detector
         self._mesh = mesh
+        self._eyes = eyes
         self._followed: list[_Followed] = []
         self._next_id = 0
         self._next_detection_s = -np.inf
@@ -195,8 +204,10 @@ class Tracker:
             self._next_detection_s = time_s + DETECTION_PERIOD_S
         if not self._followed:
             return []
-        full = np.stack([f.points for f in self._followed]) * np.float32(scale)
-        seen = observations(full, presence, frame_index=frame_index, time_s=time_s)
+        points = np.stack([f.points for f in self._followed])
+        eyes = self._eyes.opening(image_rgb, points) if self._eyes else None
+        full = points * np.float32(scale)
+        seen = observations(full, presence, frame_index=frame_index, time_s=time_s, eyes=eyes)
         return [(f.track_id, one) for f, one in zip(self._followed, seen, strict=True)]
 
     def _keep(self, good: NDArray[np.bool_], points: NDArray[np.float32], presence: F64) -> F64:

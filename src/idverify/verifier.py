@@ -53,7 +53,7 @@ from idverify.enrolment import SEARCH_SIDES_PX, EnrolledFace, FaceModels, enrol
 from idverify.errors import UnsupportedMediaError
 from idverify.features import DlibExtractor, FusedExtractor, SFaceExtractor, Template, sface_centre
 from idverify.fusion import confidence, fuse_liveness
-from idverify.landmarks import FaceMesh
+from idverify.landmarks import EyeModel, FaceMesh
 from idverify.media import Recording, load_photo, open_recording
 from idverify.models import data_dir
 from idverify.pad.evidence import PADEvidence
@@ -76,7 +76,7 @@ MIN_COVERAGE = 0.5
 # Bits per pixel and frame under which H.264 leaves nothing of the skin but blocks; the worst bona fide clip at hand has 0.013.
 MIN_BITS_PER_PIXEL = 0.004
 COMPARISON_MODELS = ("sface", "dlib_resnet")
-PIPELINE_MODELS = ("yunet", "face_mesh", *COMPARISON_MODELS)
+PIPELINE_MODELS = ("yunet", "face_mesh", "iris", *COMPARISON_MODELS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,6 +273,7 @@ class Verifier:
         return FaceModels(
             detectors=tuple(YuNet(sessions["yunet"], input_side_px=side) for side in SEARCH_SIDES_PX),
             mesh=FaceMesh(sessions["face_mesh"]),
+            eyes=EyeModel(sessions["iris"]),
             extractor=FusedExtractor(
                 SFaceExtractor(sessions["sface"], self._centre[0]), DlibExtractor(sessions["dlib_resnet"])
             ),
@@ -302,7 +303,7 @@ class Verifier:
     def _watch_recording(self, video: Media, watch: _Stopwatch, progress: Progress | None) -> _Seen:
         panel = Panel()
         with watch("recording"), open_recording(video, limits=self.policy.limits) as recording:  # (0)
-            tracker = Tracker(self.face_models.detectors[0], self.face_models.mesh)
+            tracker = Tracker(self.face_models.detectors[0], self.face_models.mesh, self.face_models.eyes)
             capture = acquire(  # (2)
                 recording,
                 tracker,
