@@ -56,7 +56,7 @@ NOSE_TIP, FOREHEAD, CHIN, RIGHT_CHEEK, LEFT_CHEEK = 1, 10, 152, 234, 454
 # In a face that looks straight ahead the line from forehead to chin leans back by this much (median over LFW photos).
 PITCH_AT_REST_DEG = -6.0
 # Eyes seen under a greater slant (cosine; 53 degrees) are left to the mesh: down to here the eye model's jitter from
-# frame to frame is the same as straight ahead, below it is five times as large; benchmarks/accuracy/eye_opening.py.
+# frame to frame is that of eyes seen straight, beyond it too few were seen to say; benchmarks/accuracy/eye_opening.py.
 MIN_EYE_FACING = 0.6
 
 
