@@ -41,6 +41,8 @@ _DARK_LEVEL, _BRIGHT_LEVEL = 25, 247
 # downcast ones, people who squint begin there, and the median is 0.32: benchmarks/accuracy/eye_opening.py --photos.
 _LIDS = (0.10, 0.25)
 EYES_CLOSED_BELOW = 0.14
+# However wide a blur is, the ratio of the two bands of `_sharpness` tends to that of their squared widths, 1.0 and 3.0 pixels.
+LEAST_SHARPNESS = 1.0**2 / 3.0**2
 # Regions of the chip as (rows, columns): the face without hair and background, its halves, eyes, cheeks, mouth.
 _FACE = (slice(24, 84), slice(24, 72))
 _RIGHT_HALF = (slice(24, 84), slice(24, 48))
@@ -126,7 +128,7 @@ def measure(
     """
     rgb = chips_rgb.astype(np.float64)
     luma = rgb @ _LUMA
-    face = luma[(slice(None), *_FACE)].reshape(len(luma), -1)
+    face = _pixels(luma, _FACE)
     xy, size = points_px[..., :2], np.asarray(picture_size_wh)
     return FaceMeasures(
         inter_eye_px=inter_eye_px,
@@ -145,6 +147,12 @@ def measure(
         face_share=np.ptp(points_px[..., 1], axis=1).astype(np.float64) / size.min(),
         surround=surround,
     )
+
+
+def _pixels(luma: F64, part: tuple[slice, slice]) -> F64:
+    """Pixels of a part of n chips, row by row [shape=(n, pixels)]."""
+    region = luma[(slice(None), *part)]
+    return region.reshape(len(luma), region.shape[1] * region.shape[2])
 
 
 def _sharpness(luma: F64) -> F64:
@@ -168,8 +176,7 @@ def _half_overlap(luma: F64) -> F64:
 
 
 def _eye_contrast(luma: F64) -> F64:
-    eyes = luma[(slice(None), *_EYES)].reshape(len(luma), -1)
-    cheeks = luma[(slice(None), *_CHEEKS)].reshape(len(luma), -1)
+    eyes, cheeks = _pixels(luma, _EYES), _pixels(luma, _CHEEKS)
     low, high = np.percentile(eyes, [5, 95], axis=1) if len(luma) else np.zeros((2, 0))
     return np.asarray((high - low) / np.maximum(np.median(cheeks, axis=1), 1.0)) if len(luma) else np.empty(0)
 
@@ -192,7 +199,7 @@ def _ramp(value: F64, worst: float, best: float) -> F64:
 def components(m: FaceMeasures) -> dict[str, F64]:
     """Quality components of n faces, name -> float64 0..100 [shape=(n,)]."""
     return {
-        "Sharpness": _ramp(m.sharpness, 0.05, 0.45),
+        "Sharpness": _ramp(m.sharpness, LEAST_SHARPNESS, 0.45),
         "UnderExposurePrevention": np.minimum(_ramp(m.dark_share, 0.9, 0.1), _ramp(m.brightness, 15, 80)),
         "OverExposurePrevention": np.minimum(_ramp(m.bright_share, 0.6, 0.05), _ramp(m.brightness, 250, 200)),
         "BacklightPrevention": np.maximum(_ramp(m.surround - m.brightness, 190, 60), _ramp(m.brightness, 40, 110)),
@@ -218,7 +225,7 @@ FLOORS: Mapping[str, tuple[float, Reason]] = {
     "BacklightPrevention": (10.0, Reason.BACKLIT),
     "UnderExposurePrevention": (12.0, Reason.TOO_DARK),
     "OverExposurePrevention": (10.0, Reason.TOO_BRIGHT),
-    "Sharpness": (10.0, Reason.BLURRY),
+    "Sharpness": (13.0, Reason.BLURRY),
     "HeadPoseYaw": (50.0, Reason.MISALIGNED_FACE),
     "HeadPosePitch": (50.0, Reason.MISALIGNED_FACE),
     "EyesVisible": (15.0, Reason.EYES_NOT_VISIBLE),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from idverify import quality
 from idverify.acquisition import Candidate, Capture
-from idverify.enrolment import RIVAL_SIZE, face_quality
+from idverify.enrolment import RIVAL_SIZE, FaceModels, face_quality
 from idverify.features import FusedExtractor, Template, pool
 from idverify.reasons import NotAssessed, Reason
 from idverify.tracking import FaceTrack
@@ -32,6 +32,8 @@ MAX_COMPARED = 8
 SAME_PERSON, OTHER_PERSON = 0.45, 0.30
 # A face counts as present from this many analysed frames on; fewer are false alarms.
 MIN_OBSERVATIONS = 4
+# Faces whose eyes are looked at closely; with people blinking for a tenth of the time, four see open eyes.
+EYE_LOOKS = 4
 # Another face may share or take this part of the subject's frames without being meant.
 RIVAL_SHARE = 0.15
 
@@ -83,7 +85,7 @@ class _Chosen:
     quality: dict[str, F64]
 
 
-def choose_subject(capture: Capture, extractor: FusedExtractor) -> Subject | NotAssessed:
+def choose_subject(capture: Capture, models: FaceModels) -> Subject | NotAssessed:
     """Find the subject of a recording.
 
     Returns
@@ -93,6 +95,7 @@ def choose_subject(capture: Capture, extractor: FusedExtractor) -> Subject | Not
     tracks = [t for t in capture.tracks.values() if len(t) >= MIN_OBSERVATIONS]
     if not tracks:
         return NotAssessed(reason=Reason.NO_FACE, detail=f"no face in {capture.n_analysed} analysed frames")
+    extractor = models.extractor
     presence = {t.track_id: float(_heights(t).sum()) for t in tracks}
     track = max(tracks, key=lambda t: presence[t.track_id])
     chosen = _best_faces(capture, track, extractor, MAX_COMPARED)
@@ -104,7 +107,7 @@ def choose_subject(capture: Capture, extractor: FusedExtractor) -> Subject | Not
     others = [t for t in rivals if not _is_same_person(capture, t, template, extractor)]
     continuity = _continuity(chosen.vectors, chosen.weights)
     own = len(track) + sum(len(t) for t in rivals if t not in others)
-    problems = [*_rival_problems(track, others), *_change_problems(continuity)]
+    problems = [*_rival_problems(track, others), *_change_problems(continuity), *_eye_problems(chosen.faces, models)]
     return Subject(
         track=track,
         compared=chosen.faces,
@@ -187,6 +190,17 @@ def _continuity(vectors: F64, weights: F64) -> float:
         (pool(vectors[:k], weights[:k]).vector, pool(vectors[k:], weights[k:]).vector) for k in splits
     ]
     return min((float(before @ after) for before, after in parts), default=1.0)
+
+
+def _eye_problems(faces: tuple[Candidate, ...], models: FaceModels) -> list[NotAssessed]:
+    """A face whose eyes are never open may not know what it is used for."""
+    if models.eyes is None:
+        return []
+    looks = faces[:: max(1, len(faces) // EYE_LOOKS)]
+    opening = [float(models.eyes.opening(c.image_rgb, c.points_px[None]).max()) for c in looks]
+    if max(opening) >= quality.EYES_CLOSED_BELOW:
+        return []
+    return [NotAssessed(reason=Reason.EYES_CLOSED, detail=f"both eyes are closed in {len(looks)} of {len(looks)} faces")]
 
 
 def _change_problems(continuity: float) -> list[NotAssessed]:

@@ -264,7 +264,9 @@ class Verifier:
 
     @cached_property
     def _sessions(self) -> dict[str, Session]:
-        return {name: Session(name) for name in PIPELINE_MODELS}
+        # The small models run on small pictures, where a second thread costs more than it saves.
+        threads = dict.fromkeys(COMPARISON_MODELS)
+        return {name: Session(name, threads=threads.get(name, 1)) for name in PIPELINE_MODELS}
 
     @cached_property
     def face_models(self) -> FaceModels:
@@ -303,7 +305,7 @@ class Verifier:
     def _watch_recording(self, video: Media, watch: _Stopwatch, progress: Progress | None) -> _Seen:
         panel = Panel()
         with watch("recording"), open_recording(video, limits=self.policy.limits) as recording:  # (0)
-            tracker = Tracker(self.face_models.detectors[0], self.face_models.mesh, self.face_models.eyes)
+            tracker = Tracker(self.face_models.detectors[0], self.face_models.mesh)
             capture = acquire(  # (2)
                 recording,
                 tracker,
@@ -315,7 +317,7 @@ class Verifier:
             panel.note_recording(recording)
             obstacles, warnings = self._recording_problems(recording, capture)
         with watch("subject"):
-            subject = choose_subject(capture, self.face_models.extractor)  # (3) (4)
+            subject = choose_subject(capture, self.face_models)  # (3) (4)
         return _Seen(
             capture=capture,
             subject=subject,
