@@ -5,7 +5,8 @@ the answer, and the answer is verified offline from the video's time series.
 
 The walk: :func:`issue` -> :class:`Challenge` -> file (:func:`to_json`, :func:`load`) -> video ->
 :class:`AnswerSeries` -> :func:`verify` -> :class:`ChallengeResult`. :func:`verify` is :func:`admit` (seal,
-expiry, nonce) and :func:`judge` (a pure function), for callers that want to refuse before they decode.
+expiry, nonce) and :func:`judge` (a pure function), for callers that want to refuse before they decode;
+:class:`~idverify.challenge.attempt.Attempt` is how :class:`~idverify.verifier.Verifier` does it.
 
 It stops replays and videos made beforehand; it does not stop a face swap that runs live.
 """
@@ -19,7 +20,15 @@ from idverify.challenge.issuing import KINDS, Challenge, Kind, LightStep, Step, 
 from idverify.challenge.nonces import MemoryNonceStore, NonceStore, SqliteNonceStore
 from idverify.challenge.rehearsal import Manner, rehearse
 from idverify.challenge.signing import KEY_VARIABLE
-from idverify.challenge.verification import ChallengeOutcome, ChallengeResult, admit, judge, refused, verify
+from idverify.challenge.verification import (
+    ChallengeOutcome,
+    ChallengeResult,
+    admit,
+    judge,
+    refused,
+    unseen,
+    verify,
+)
 from idverify.challenge.verify_light import LightResult
 from idverify.challenge.verify_motion import Movement, StepResult, StepStatus
 from idverify.challenge.words import LANGUAGES, phrase
@@ -56,5 +65,6 @@ __all__ = [
     "refused",
     "rehearse",
     "to_json",
+    "unseen",
     "verify",
 ]

@@ -6,8 +6,8 @@ store, and :func:`judge`, which touches nothing).
 Conventions: the outcome starts as *not assessed* and only evidence moves it. One missed step outweighs
 any number that could not be judged.
 
-Public items: :class:`ChallengeOutcome`, :class:`ChallengeResult`, :func:`admit`, :func:`judge`,
-:func:`verify`.
+Public items: :class:`ChallengeOutcome`, :class:`ChallengeResult`, :func:`admit`, :func:`judge`, :func:`verify`,
+:func:`refused`, :func:`unseen`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from idverify.challenge.verify_light import LightResult, judge_light
 from idverify.challenge.verify_motion import StepResult, StepStatus, judge_motion
 from idverify.reasons import Reason
 
-__all__ = ["ChallengeOutcome", "ChallengeResult", "admit", "judge", "verify"]
+__all__ = ["ChallengeOutcome", "ChallengeResult", "admit", "judge", "refused", "unseen", "verify"]
 
 
 class ChallengeOutcome(str, Enum):
@@ -165,6 +165,11 @@ def verify(
 def refused(challenge: Challenge, reason: Reason, *, mirrored: bool) -> ChallengeResult:
     """Return the result for a challenge that :func:`admit` did not let through."""
     return _result(challenge, ChallengeOutcome.REFUSED, (reason,), mirrored, (), None)
+
+
+def unseen(challenge: Challenge, reason: Reason, *, mirrored: bool) -> ChallengeResult:
+    """Return the result for a video that shows nobody who could have answered."""
+    return _result(challenge, ChallengeOutcome.NOT_ASSESSED, (reason,), mirrored, (), None)
 
 
 def _result(
