@@ -200,8 +200,8 @@ class StageDetector:
         return tuple(
             DetectedFace(
                 bbox_xyxy_px=np.array([x0, y0, x1, y1]),
-                keypoints_px=np.array([x0, y0]) + np.array([[0.28, 0.39], [0.72, 0.39], [0.5, 0.56], [0.5, 0.73]])
-                * [x1 - x0, y1 - y0],
+                keypoints_px=np.array([x0, y0])
+                + np.array([[0.28, 0.39], [0.72, 0.39], [0.5, 0.56], [0.5, 0.73]]) * [x1 - x0, y1 - y0],
                 detection_score=0.9,
             )
             for x0, y0, x1, y1 in _boxes(image_rgb).values()

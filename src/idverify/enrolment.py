@@ -138,7 +138,8 @@ def _enrolled(
     components = face_quality([photo_rgb], face.points_px[None], [face], size)
     values = {name: float(v[0]) for name, v in components.items()}
     # Closed eyes and shadows make a comparison harder, not meaningless: its score says how much.
-    tolerated = {Reason.EYES_CLOSED, Reason.UNEVEN_LIGHT, Reason.BACKLIT, Reason.EYES_NOT_VISIBLE, Reason.FACE_TOO_FAR}
+    light = {Reason.EYES_CLOSED, Reason.UNEVEN_LIGHT, Reason.BACKLIT, Reason.EYES_NOT_VISIBLE}
+    tolerated = light | {Reason.FACE_TOO_FAR, Reason.FACE_TOO_CLOSE}
     failed = [r for r in quality.retry_reasons(values) if r not in tolerated]
     if failed:
         return NotAssessed(reason=Reason.REFERENCE_UNUSABLE, detail=f"quality: {', '.join(r.value for r in failed)}")

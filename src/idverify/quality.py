@@ -7,7 +7,8 @@ Sources: ISO/IEC 29794-5:2025 for names and for the measures of head pose (squar
 (overlap of the brightness histograms of both halves) and exposure (share of clipped pixels); the others are our own
 measures under the standard's name, with the native value said in :class:`FaceMeasures`.
 
-Public items: :class:`FaceMeasures`, :func:`measure`, :func:`components`, :data:`FLOORS`, :func:`retry_reasons`, :func:`unified_score`.
+Public items: :class:`FaceMeasures`, :func:`measure`, :func:`components`, :data:`FLOORS`, :func:`retry_reasons`,
+:func:`unified_score`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idverify.alignment import CanonicalPoints
-from idverify.landmarks import CHIN, FOREHEAD, LEFT_CHEEK, LEFT_EYE, MOUTH_CORNERS, NOSE_TIP, RIGHT_CHEEK, RIGHT_EYE
+from idverify.landmarks import CHIN, FOREHEAD, LEFT_EYE, MOUTH_CORNERS, NOSE_TIP, RIGHT_EYE
 from idverify.reasons import Reason
 
 __all__ = ["CHIP", "FLOORS", "FaceMeasures", "components", "measure", "retry_reasons", "unified_score"]
@@ -41,7 +42,7 @@ _DARK_LEVEL, _BRIGHT_LEVEL = 25, 247
 # downcast ones, people who squint begin there, and the median is 0.32: benchmarks/accuracy/eye_opening.py --photos.
 _LIDS = (0.10, 0.25)
 EYES_CLOSED_BELOW = 0.14
-# However wide a blur is, the ratio of the two bands of `_sharpness` tends to that of their squared widths, 1.0 and 3.0 pixels.
+# However wide a blur is, the ratio of the two bands of `_sharpness` stays above that of their squared widths in pixels.
 LEAST_SHARPNESS = 1.0**2 / 3.0**2
 # Regions of the chip as (rows, columns): the face without hair and background, its halves, eyes, cheeks, mouth.
 _FACE = (slice(24, 84), slice(24, 72))
@@ -212,7 +213,8 @@ def components(m: FaceMeasures) -> dict[str, F64]:
         "EyesVisible": _ramp(m.eye_contrast, 0.05, 0.5),
         "FaceOcclusionPrevention": _ramp(m.cover_chroma, 60, 20),
         "FaceInside": _ramp(m.inside_share, 0.6, 1.0),
-        "FaceSize": np.minimum(_ramp(m.face_share, 0.05, 0.3), _ramp(m.face_share, 1.4, 1.0)),
+        "FaceSize": _ramp(m.face_share, 0.05, 0.3),
+        "FaceDistance": _ramp(m.face_share, 1.4, 1.0),
     }
 
 
@@ -221,6 +223,7 @@ def components(m: FaceMeasures) -> dict[str, F64]:
 FLOORS: Mapping[str, tuple[float, Reason]] = {
     "FaceInside": (50.0, Reason.FACE_CROPPED),
     "FaceSize": (8.0, Reason.FACE_TOO_FAR),
+    "FaceDistance": (8.0, Reason.FACE_TOO_CLOSE),
     "InterEyeDistance": (5.0, Reason.LOW_RESOLUTION),
     "BacklightPrevention": (10.0, Reason.BACKLIT),
     "UnderExposurePrevention": (12.0, Reason.TOO_DARK),

@@ -1,4 +1,4 @@
-"""Alignment: a known similarity is recovered, a batch is its faces one by one, and pose in the picture does not matter."""
+"""Alignment: a known similarity is recovered, a batch is its faces one by one, the place in the picture is forgotten."""
 
 from __future__ import annotations
 

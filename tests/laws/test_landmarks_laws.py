@@ -45,7 +45,7 @@ def test_each_axis_alone_is_recovered(angle):
 
 
 def test_signs_are_those_of_the_person():
-    """Where the nose goes and which cheek sinks, in an unmirrored picture in which the person's left is on the right."""
+    """Where the nose goes and which eye sinks, in an unmirrored picture: the person's left is on the right."""
     straight = stage.head_points()
     for name, axis, direction in (("yaw_deg", 0, 1), ("pitch_deg", 1, -1)):
         turned = stage.head_points(**{name: 20.0})
@@ -79,7 +79,9 @@ def test_pose_and_openings_are_free_of_scale_and_place(scale, x, y):
 
 
 def test_measures_of_many_are_those_of_each():
-    heads = np.stack([stage.head_points(width_px=50 + k, yaw_deg=3.0 * k, eye=0.1 * k, mouth=0.2 * k) for k in range(6)])
+    heads = np.stack(
+        [stage.head_points(width_px=50 + k, yaw_deg=3.0 * k, eye=0.1 * k, mouth=0.2 * k) for k in range(6)]
+    )
     for measure in (head_pose_deg, eye_opening, mouth_opening, mouth_width, inter_eye_distance, five_points):
         together = measure(heads.reshape(2, 3, 468, 3))
         one_by_one = np.stack([measure(head) for head in heads])
