@@ -13,6 +13,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
+from idverify.challenge.verification import ChallengeOutcome, ChallengeResult
 from idverify.errors import NotAcceptedError
 from idverify.pad.evidence import PADEvidence, Status
 from idverify.policy import DecisionPolicy
@@ -130,8 +131,8 @@ class Exhibit:
 class Decision:
     """An outcome with the whole evidence for it.
 
-    ``confidence`` is the probability that the presentation is bona fide and mated (see :mod:`idverify.fusion`); None when
-    evidence for it is missing.
+    ``confidence`` is the probability that the presentation is bona fide and mated (see :mod:`idverify.fusion`); None
+    when evidence for it is missing. ``challenge`` is None when there was none.
     """
 
     task: Task
@@ -150,6 +151,7 @@ class Decision:
     models: tuple[ModelStamp, ...]
     timing_ms: Mapping[str, float]
     idverify_version: str
+    challenge: ChallengeResult | None = None
     exhibits: tuple[Exhibit, ...] = field(default=(), repr=False)
 
     @property
@@ -191,6 +193,8 @@ class Findings:
         What kept something required from being assessed, most useful advice first.
     warranted
         Reasons that reject whatever else was found: a proven attack.
+    challenge
+        What became of the challenge; None when there was none.
     """
 
     task: Task
@@ -198,6 +202,7 @@ class Findings:
     liveness: LivenessEvidence | None
     obstacles: tuple[Reason, ...]
     warranted: tuple[Reason, ...] = ()
+    challenge: ChallengeResult | None = None
 
 
 def decide(findings: Findings, policy: DecisionPolicy) -> tuple[Outcome, tuple[Reason, ...]]:
@@ -209,6 +214,8 @@ def decide(findings: Findings, policy: DecisionPolicy) -> tuple[Outcome, tuple[R
         _judge_liveness(findings.liveness, policy, against, lacking, support)
     if findings.task is not Task.LIVENESS:
         _judge_match(findings.match, bool(lacking), against, lacking, support)
+    if findings.task is not Task.MATCH:
+        _judge_challenge(findings.challenge, policy, against, lacking, support)
     if against:
         return Outcome.REJECT, _ordered(against)
     if lacking or not support:
@@ -264,6 +271,25 @@ def _judge_match(
         against.append(Reason.NO_MATCH)
     else:
         lacking.append(Reason.MATCH_UNCERTAIN)
+
+
+def _judge_challenge(
+    challenge: ChallengeResult | None,
+    policy: DecisionPolicy,
+    against: list[Reason],
+    lacking: list[Reason],
+    support: list[Reason],
+) -> None:
+    """A challenge that was given decides, whether or not the policy requires one. It never accepts by itself."""
+    if challenge is None:
+        if policy.require_challenge:
+            lacking.insert(0, Reason.CHALLENGE_MISSING)
+    elif challenge.outcome in (ChallengeOutcome.REFUSED, ChallengeOutcome.NOT_FOLLOWED):
+        against += challenge.reasons
+    elif challenge.outcome is not ChallengeOutcome.FOLLOWED:
+        lacking += challenge.reasons
+    elif support:
+        support += challenge.reasons
 
 
 def _ordered(reasons: list[Reason]) -> tuple[Reason, ...]:

@@ -20,6 +20,9 @@ from typing import TYPE_CHECKING, Any, cast
 from idverify.errors import IdverifyError
 
 if TYPE_CHECKING:
+    from idverify.challenge.verification import ChallengeResult
+    from idverify.challenge.verify_light import LightResult
+    from idverify.challenge.verify_motion import StepResult
     from idverify.decision import Decision, LivenessEvidence, MatchEvidence, ReferenceEvidence
     from idverify.pad.evidence import PADEvidence
     from idverify.tracking import FaceTrack
@@ -58,6 +61,7 @@ def to_json(decision: Decision) -> dict[str, Any]:
         "warnings": _warnings(decision),
         "match": _match(decision.match),
         "liveness": _liveness(decision.liveness),
+        "challenge": _challenge(decision.challenge),
         "quality": _numbers(decision.quality),
         "injection_signals": _evidence(decision.injection_signals),
         "frames": {
@@ -143,6 +147,41 @@ def _liveness(liveness: LivenessEvidence | None) -> dict[str, Any] | None:
         "probability": _optional(liveness.probability),
         "mechanisms": _evidence(liveness.mechanisms),
     }
+
+
+def _challenge(result: ChallengeResult | None) -> dict[str, Any] | None:
+    if result is None:
+        return None
+    return {
+        "outcome": result.outcome.value,
+        "reasons": [reason.value for reason in result.reasons],
+        "guess_probability": _finite(result.guess_probability),
+        "nonce": result.nonce,
+        "mirrored": result.mirrored,
+        "seeded": result.seeded,
+        "steps": [_step(step) for step in result.steps],
+        "light": _light(result.light),
+    }
+
+
+def _step(step: StepResult) -> dict[str, Any]:
+    seen = step.seen
+    return {
+        "action": step.action.value,
+        "start_s": _finite(step.start_s),
+        "end_s": _finite(step.end_s),
+        "status": step.status.value,
+        "seen": None if seen is None else {"action": seen.action.value, "time_s": _finite(seen.onset_s)},
+        "reason": step.reason.value if step.reason else None,
+    }
+
+
+def _light(light: LightResult | None) -> dict[str, Any] | None:
+    if light is None:
+        return None
+    names = ("explained", "explained_by_others", "response", "background_response", "lag_s")
+    measured = {name: _measured(getattr(light, name)) for name in names}
+    return {"status": light.status.value, **measured, "reason": light.reason.value if light.reason else None}
 
 
 def _evidence(rows: Iterable[PADEvidence]) -> list[dict[str, Any]]:

@@ -3,7 +3,8 @@
 Goal: the terminal and the HTML page say the same thing. A :class:`Finding` is one row; numbers are explained
 ("1 in 25,000 strangers would score at least this") and never rounded up to certainty.
 
-Public items: :class:`Tone`, :class:`Finding`, :func:`findings`, :func:`mechanism_finding`, :func:`headline`,
+Public items: :class:`Tone`, :class:`Finding`, :func:`findings`, :func:`mechanism_finding`,
+:func:`challenge_findings`, :func:`headline`,
 :func:`warnings`, :func:`name_words`, :func:`probability_words`, :func:`rate_words`, :func:`llr_words`,
 :func:`tone_of`, :func:`is_unsafe`, :data:`NOT_DECIDED`.
 """
@@ -15,6 +16,9 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+from idverify.challenge.verification import ChallengeOutcome, ChallengeResult
+from idverify.challenge.verify_light import LightResult
+from idverify.challenge.verify_motion import StepResult, StepStatus
 from idverify.decision import Decision, MatchEvidence, Outcome, Task
 from idverify.pad.evidence import PADEvidence, Status
 from idverify.reasons import Reason
@@ -23,6 +27,7 @@ __all__ = [
     "NOT_DECIDED",
     "Finding",
     "Tone",
+    "challenge_findings",
     "findings",
     "headline",
     "is_unsafe",
@@ -153,6 +158,8 @@ def warnings(decision: Decision) -> tuple[str, ...]:
         loud.append("NO LIVENESS WAS CHECKED: a photo, a screen or a mask matches as well as the person does.")
     if decision.task is Task.LIVENESS:
         loud.append("No reference photo was compared: this outcome does not say who the person is.")
+    if decision.challenge is not None and decision.challenge.seeded:
+        loud.append("PREDICTABLE CHALLENGE: it was made from a seed, for tests only. Anybody can prepare for it.")
     return tuple(dict.fromkeys([*loud, *decision.warnings]))
 
 
@@ -168,6 +175,8 @@ def findings(decision: Decision) -> tuple[Finding, ...]:
         rows.extend(mechanism_finding(evidence) for evidence in decision.liveness.mechanisms)
     else:
         rows.append(Finding(label="liveness", text="not checked"))
+    if decision.challenge is not None:
+        rows.extend(challenge_findings(decision.challenge))
     rows.extend(mechanism_finding(evidence) for evidence in decision.injection_signals)
     rows.append(_recording_finding(decision))
     return tuple(rows)
@@ -185,6 +194,44 @@ def mechanism_finding(evidence: PADEvidence) -> Finding:
         return Finding(label=label, text=f"decisive: {evidence.reason.sentence} {detail}".strip(), tone=Tone.AGAINST)
     words = llr_words(evidence.bona_fide_llr, "a live person", "an attack")
     return Finding(label=label, text=f"{words}. {detail}".strip(), tone=_tone(evidence.bona_fide_llr))
+
+
+def challenge_findings(result: ChallengeResult) -> tuple[Finding, ...]:
+    """What became of the challenge, as a whole and step by step."""
+    said = " ".join(reason.sentence for reason in result.reasons)
+    text = f"{name_words(result.outcome.value)}: {said}"
+    if result.followed:
+        text += f" A recording made before fits by luck {rate_words(result.guess_probability)} times at most."
+    whole = Finding(label="challenge", text=text, tone=_CHALLENGE_TONES.get(result.outcome, Tone.NEUTRAL))
+    light = () if result.light is None else (_light_finding(result.light),)
+    return (whole, *(_step_finding(step) for step in result.steps), *light)
+
+
+_CHALLENGE_TONES = {
+    ChallengeOutcome.FOLLOWED: Tone.FOR,
+    ChallengeOutcome.NOT_FOLLOWED: Tone.AGAINST,
+    ChallengeOutcome.REFUSED: Tone.AGAINST,
+}
+_STEP_TONES = {StepStatus.DONE: Tone.FOR, StepStatus.MISSED: Tone.AGAINST, StepStatus.WRONG_ORDER: Tone.AGAINST}
+
+
+def _step_finding(step: StepResult) -> Finding:
+    text = f"{name_words(step.status.value)}, asked for from {step.start_s:.1f} to {step.end_s:.1f} s"
+    if step.seen is not None:
+        text += f"; seen: {name_words(step.seen.action.value)} at {step.seen.onset_s:.1f} s"
+    if step.reason is not None:
+        text += f". {step.reason.sentence}"
+    tone = _STEP_TONES.get(step.status, Tone.NEUTRAL)
+    return Finding(label=name_words(step.action.value), text=text, tone=tone)
+
+
+def _light_finding(light: LightResult) -> Finding:
+    text = name_words(light.status.value)
+    if math.isfinite(light.explained):
+        text += f": the colours shown explain {probability_words(light.explained)} of the skin's changes of colour"
+    if light.reason is not None:
+        text += f". {light.reason.sentence}"
+    return Finding(label="colours", text=text, tone=_STEP_TONES.get(light.status, Tone.NEUTRAL))
 
 
 def _match_finding(match: MatchEvidence, *, refused: bool) -> Finding:
