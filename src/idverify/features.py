@@ -177,7 +177,11 @@ class FusedExtractor:
 
 
 def pool(vectors: F64, weights: F64) -> Template:
-    """One template from n faces of one person: the weighted mean, each network's part brought back to its length.
+    """One template from n faces of one person: the weighted mean of their vectors.
+
+    It is not brought back to unit length: so its similarity to a reference is the mean of the faces' own similarities, and what
+    was calibrated on single photos holds for it. (Brought back to unit length, strangers would score higher the more faces are
+    pooled.)
 
     Parameters
     ----------
@@ -185,11 +189,7 @@ def pool(vectors: F64, weights: F64) -> Template:
         From :class:`FusedExtractor`.
     weights : float64 > 0 [shape=(n,)]
     """
-    mean = weights @ vectors / weights.sum()
-    half = len(mean) // 2
-    sface, dlib = np.split(mean, [half])
-    parts = [w**0.5 * part / max(np.linalg.norm(part), 1e-12) for part, w in ((sface, SFACE_WEIGHT), (dlib, DLIB_WEIGHT))]
-    return Template(vector=np.concatenate(parts), n_faces=len(vectors))
+    return Template(vector=np.asarray(weights @ vectors / weights.sum()), n_faces=len(vectors))
 
 
 _CENTRE_FILE = Path("calibration") / "sface_centre.toml"

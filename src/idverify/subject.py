@@ -27,9 +27,9 @@ F64 = NDArray[np.float64]
 
 # Faces compared at most; more bring less than 1 % of the similarity of the last one.
 MAX_COMPARED = 8
-# Two pooled templates of one recording below this are two people, above it one; between the two nothing is concluded.
-# Measured on the clips' own halves and on pairs of different clips by benchmarks/accuracy/continuity.py.
-SAME_PERSON, OTHER_PERSON = 0.45, 0.30
+# Two pooled templates of one recording below this are two people. Between the clips' own parts it was 0.79 at least, between
+# clips and strangers 0.67 at most (benchmarks/accuracy/video_match.py).
+SAME_PERSON = 0.65
 # A face counts as present from this many analysed frames on; fewer are false alarms.
 MIN_OBSERVATIONS = 4
 # Faces whose eyes are looked at closely; with people blinking for a tenth of the time, four see open eyes.
@@ -204,7 +204,7 @@ def _eye_problems(faces: tuple[Candidate, ...], models: FaceModels) -> list[NotA
 
 
 def _change_problems(continuity: float) -> list[NotAssessed]:
-    if continuity >= OTHER_PERSON:
+    if continuity >= SAME_PERSON:
         return []
     detail = f"faces before and after one moment have similarity {continuity:.2f}"
     return [NotAssessed(reason=Reason.PERSON_CHANGED, detail=detail)]

@@ -2,12 +2,12 @@
 
 The steps, numbered as in the code::
 
-    (0) Open the recording; establish its time base.
+    (0) Admit the challenge, if there is one; open the recording; establish its time base.
     (1) Enrol the reference: exactly one usable face.
     (2) Detect and follow faces in the analysed frames.
     (3) Choose the subject; report bystanders.
     (4) Acquire the probe: enough faces of enough quality, spread over time.
-    (5) Assess every liveness mechanism on the subject's track.
+    (5) Assess every liveness mechanism, and the answer to the challenge, on the subject's track.
     (6) Compare probe with reference, pooled over frames.
     (7) Bind: the frames of (6) lie in the track of (5), and identity is stable inside it.
     (8) Calibrate; refuse a card that names another model.
@@ -33,6 +33,8 @@ from numpy.typing import NDArray
 from idverify._version import __version__
 from idverify.acquisition import Capture, acquire
 from idverify.calibration import CalibrationCard, load_card
+from idverify.challenge import Challenge, ChallengeResult, NonceStore
+from idverify.challenge.attempt import NOTHING_MORE, Attempt, Needs
 from idverify.comparison import similarity
 from idverify.decision import (
     Decision,
@@ -145,6 +147,11 @@ class Verifier:
         video: Media,
         reference: Media | NDArray[np.uint8],
         *,
+        challenge: Challenge | str | Path | None = None,
+        challenge_key: bytes | str | None = None,
+        nonce_store: NonceStore | None = None,
+        now_s: float | None = None,
+        mirrored: bool = False,
         progress: Progress | None = None,
         exhibits: bool = False,
     ) -> Decision:
@@ -156,6 +163,17 @@ class Verifier:
             Path, bytes or binary file of a recording.
         reference
             Path, bytes, binary file or RGB array (h, w, 3) of a photo.
+        challenge
+            What the video has to answer, or its file. It decides, whether or not the policy requires one; one that
+            is forged, expired or used is refused before the video is opened.
+        challenge_key
+            The secret that it was issued under; by default from ``IDVERIFY_CHALLENGE_KEY``.
+        nonce_store
+            Where used challenges are kept; without one, reuse is not noticed.
+        now_s
+            The clock, in seconds since 1970 (UTC); by default this machine's.
+        mirrored
+            Whether the app that recorded the video mirrors it; never the person's own choice.
         progress
             Called with the share done, 0..1.
         exhibits
@@ -164,19 +182,33 @@ class Verifier:
         Raises
         ------
         MediaError, ModelError, CalibrationError
+        ChallengeError
+            The challenge cannot be read, or there is no secret to verify it with.
         """
         watch = _Stopwatch()
+        attempt = None if challenge is None else Attempt.at(challenge, key=challenge_key, mirrored=mirrored)
         self._load(watch)
+        clock_s = time.time() if now_s is None else now_s
+        refusal = attempt.refusal(now_s=clock_s, nonce_store=nonce_store) if attempt else None  # (0)
+        if refusal is not None:
+            refused = Findings(task=Task.CHECK, match=None, liveness=None, obstacles=(), challenge=refusal)
+            return self._decision(refused, None, None, watch, exhibits)
         with watch("reference"):
             enrolled = enrol(load_photo(reference, limits=self.policy.limits), self.face_models)  # (1)
-        seen = self._watch_recording(video, watch, progress)  # (0) (2) (3) (4)
+        seen = self._watch_recording(  # (0) (2) (3) (4)
+            video, watch, progress, attempt.needs if attempt else NOTHING_MORE
+        )
         face = enrolled.value if isinstance(enrolled, Assessed) else None
         liveness = self._liveness(seen, face, watch)  # (5)
         template = _bound_template(seen.subject)  # (7)
         match = self._match(template, face, watch)  # (6) (8)
         obstacles = [enrolled.reason] if isinstance(enrolled, NotAssessed) else []
         findings = Findings(
-            task=Task.CHECK, match=match, liveness=liveness, obstacles=(*obstacles, *seen.obstacles)
+            task=Task.CHECK,
+            match=match,
+            liveness=liveness,
+            obstacles=(*obstacles, *seen.obstacles),
+            challenge=_answer(attempt, seen) if attempt else None,  # (5)
         )
         return self._decision(findings, seen, enrolled, watch, exhibits)  # (9)
 
@@ -244,7 +276,7 @@ class Verifier:
         """
         watch = _Stopwatch()
         self._load(watch)
-        seen = self._watch_recording(video, watch, progress)
+        seen = self._watch_recording(video, watch, progress, Needs(eyes=True))
         subject = seen.subject if isinstance(seen.subject, Subject) else None
         liveness = self._liveness(seen, None, watch)
         return Inspection(
@@ -254,6 +286,11 @@ class Verifier:
             quality=_quality_over_time(seen.capture, subject) if subject else {},
             signals=(*(liveness.mechanisms if liveness else ()), *seen.panel.injection_signals()),
         )
+
+    def watch_subject(self, recording: Recording) -> Subject | NotAssessed:
+        """The subject of an open recording, for those who measure templates rather than decide."""
+        tracker = Tracker(self.face_models.detectors[0], self.face_models.mesh)
+        return choose_subject(acquire(recording, tracker, factories={}), self.face_models)
 
     # -- models ----------------------------------------------------------------------------------
 
@@ -302,14 +339,17 @@ class Verifier:
 
     # -- the steps -------------------------------------------------------------------------------
 
-    def _watch_recording(self, video: Media, watch: _Stopwatch, progress: Progress | None) -> _Seen:
+    def _watch_recording(
+        self, video: Media, watch: _Stopwatch, progress: Progress | None, needs: Needs = NOTHING_MORE
+    ) -> _Seen:
         panel = Panel()
         with watch("recording"), open_recording(video, limits=self.policy.limits) as recording:  # (0)
-            tracker = Tracker(self.face_models.detectors[0], self.face_models.mesh)
+            eyes = self.face_models.eyes if needs.eyes else None
+            tracker = Tracker(self.face_models.detectors[0], self.face_models.mesh, eyes)
             capture = acquire(  # (2)
                 recording,
                 tracker,
-                factories=panel.factories,
+                factories={**panel.factories, **needs.factories},
                 frame_observers=panel.frame_observers,
                 progress=progress,
             )
@@ -403,6 +443,7 @@ class Verifier:
             outcome=outcome,
             confidence=self._confidence(findings),
             reasons=reasons,
+            challenge=findings.challenge,
             warnings=(*(seen.warnings if seen else ()), *self._policy_warnings(outcome)),
             match=findings.match,
             liveness=findings.liveness,
@@ -448,6 +489,15 @@ _PROBE_WORDS = {
     Reason.REFERENCE_UNUSABLE: Reason.NO_FACE,
     Reason.REFERENCE_MULTIPLE_FACES: Reason.MULTIPLE_FACES,
 }
+
+
+def _answer(attempt: Attempt, seen: _Seen) -> ChallengeResult:
+    """The subject's answer: the same track that liveness and comparison judge."""
+    if isinstance(seen.subject, NotAssessed):
+        return attempt.unseen(seen.subject.reason)
+    track = seen.subject.track
+    observers = seen.capture.observers[track.track_id]
+    return attempt.judge(track, observers, picture_width_px=seen.capture.size_wh[0])
 
 
 def _bound_template(subject: Subject | NotAssessed) -> Template | None:

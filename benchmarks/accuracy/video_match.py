@@ -1,0 +1,85 @@
+"""Match of video against photo: the clips' pooled probes against every LFW photo, at the shipped thresholds.
+
+    python benchmarks/accuracy/video_match.py SHARED_DATA templates.npz [--json FILE]
+
+`templates.npz` is made by ``lfw.py templates``. Mated: the television clips against the photos of the same person. Non-mated: every
+other pair, and as a second figure 2,000 random pairs (seed 0). The clips show few people, so the interval by trial says too much:
+read it with the number of clips beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lfw import CARD, TARGETS, fused, rate
+
+from idverify.calibration import load_card
+from idverify.features import sface_centre
+from idverify.media import open_recording
+from idverify.models import data_dir, spec
+from idverify.reasons import NotAssessed
+from idverify.verifier import Verifier
+
+
+def probe(verifier: Verifier, clip: Path) -> Any:
+    with open_recording(clip, limits=verifier.policy.limits) as recording:
+        return verifier.watch_subject(recording)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("templates", type=Path)
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    verifier = Verifier()
+    data = np.load(args.templates)
+    photos = fused(data["vectors"], sface_centre(spec("sface").sha256)[0])
+    people = np.array([n.split("/")[0].lower() for n in data["names"]])
+    card = load_card(data_dir() / "calibration" / CARD)
+    names, rows, continuity = [], [], {}
+    for clip in sorted((args.data / "videos" / "bona_fide").iterdir()):
+        subject = probe(verifier, clip)
+        if isinstance(subject, NotAssessed):
+            print(f"{clip.name}: {subject.reason.value}")
+            continue
+        names.append(clip.stem)
+        rows.append(subject.template.vector)
+        continuity[clip.stem] = round(subject.continuity, 3)
+    scores = np.array(rows) @ photos.T
+    mated = np.array([[name == f"tv_{person}" for person in people] for name in names])
+    strangers = scores[~mated]
+    sample = np.random.default_rng(0).choice(strangers, 2000, replace=False)
+    own = {name: s[m] for name, s, m in zip(names, scores, mated, strict=True) if m.any()}
+    others = np.array(rows) @ np.array(rows).T
+    result = {
+        "clips": len(names),
+        "operating_points": [
+            {
+                "target_fmr": t,
+                "fmr_all_pairs": rate(strangers >= card.threshold(t)),
+                "matches_in_2000_random_pairs": int((sample >= card.threshold(t)).sum()),
+                "fnmr_mated": rate(scores[mated] < card.threshold(t)),
+                "people_missed": [p for p, s in own.items() if s.max() < card.threshold(t)],
+            }
+            for t in TARGETS
+        ],
+        "mated_by_person": {p: [round(float(x), 3) for x in sorted(s)] for p, s in own.items()},
+        "highest_strangers": sorted(
+            ((round(float(s[k]), 3), n, str(data["names"][k])) for n, s, m in zip(names, scores, mated, strict=True)
+             for k in np.argsort(-np.where(m, -1, s))[:2]), reverse=True)[:8],
+        "continuity": continuity,
+        "highest_other_clip": float(np.max(others[~np.eye(len(names), dtype=bool)])),
+    }  # fmt: skip
+    text = json.dumps(result, indent=2)
+    print(text)
+    if args.json:
+        args.json.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
