@@ -3,7 +3,7 @@
 Goal: everything that a verification does with a challenge, in the order of a recording: prepare before the models load,
 admit before anything is decoded, observe while frames stream by, judge the subject's track.
 
-Public items: :class:`Attempt`.
+Public items: :class:`Attempt`, :class:`Needs`, :data:`NOTHING_MORE`.
 """
 
 from __future__ import annotations
@@ -25,10 +25,29 @@ if TYPE_CHECKING:
     from idverify.pad.evidence import TrackObserver
     from idverify.tracking import FaceTrack
 
-__all__ = ["Attempt"]
+__all__ = ["NOTHING_MORE", "Attempt", "Needs"]
 
 # Name of the observer among those of the liveness mechanisms.
 _LIGHT = "challenge_light"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What a pass over a recording has to collect beyond what every verification needs.
+
+    Parameters
+    ----------
+    eyes
+        Whether eyes are looked at closely in every analysed frame, at more than the price of following the face.
+    factories
+        Name -> maker of an observer, one per track.
+    """
+
+    eyes: bool = False
+    factories: Mapping[str, Callable[[], TrackObserver]] = field(default_factory=dict)
+
+
+NOTHING_MORE = Needs()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +93,11 @@ class Attempt:
         return None if reason is None else refused(self.challenge, reason, mirrored=self.mirrored)
 
     @property
-    def factories(self) -> Mapping[str, Callable[[], TrackObserver]]:
-        """Observers that the answer needs of each track."""
-        return {_LIGHT: LightObserver} if self.challenge.light else {}
+    def needs(self) -> Needs:
+        """What the pass over the recording has to collect; any movement needs the lids, asked for or not."""
+        return Needs(
+            eyes=bool(self.challenge.steps), factories={_LIGHT: LightObserver} if self.challenge.light else {}
+        )
 
     def judge(
         self, track: FaceTrack, observers: Mapping[str, TrackObserver], *, picture_width_px: int
@@ -88,7 +109,7 @@ class Attempt:
         track
             The subject's.
         observers
-            The track's, made by :attr:`factories`.
+            The track's, as :attr:`needs` asked for.
         picture_width_px
             Of the full, upright picture.
         """
