@@ -1,14 +1,15 @@
 """What a similarity means: a calibration card maps it to an LLR and to the rate of strangers who score as much.
 
-A card belongs to the models whose scores it was fitted on: it names their sha256, and a card that names others is refused.
-It holds, from non-mated comparisons, the thresholds for target false match rates and the upper tail; from both classes, a
-monotone map to the natural-log likelihood ratio, fitted by pooling adjacent violators. Nothing claims more than the
-counts support: the LLR is bounded by them, and a rate is never given below 3/n (rule of three).
+A card belongs to the models whose scores it was fitted on: it names their sha256, and a card that names others is
+refused. It holds, from non-mated comparisons, the thresholds for target false match rates and the upper tail; from both
+classes, a monotone map to the natural-log likelihood ratio, fitted by pooling adjacent violators. Nothing claims more
+than the counts support: the LLR is bounded by them, and a rate is never given below 3/n (rule of three).
 
-Sources: Ayer et al. 1955, doi:10.1214/aoms/1177728423 (PAV); Brümmer & du Preez 2006, doi:10.1016/j.csl.2005.08.001 (LLR);
-ISO/IEC 19795-1:2021 (rule of three, false match rate).
+Sources: Ayer et al. 1955, doi:10.1214/aoms/1177728423 (PAV); Brümmer & du Preez 2006,
+doi:10.1016/j.csl.2005.08.001 (LLR); ISO/IEC 19795-1:2021 (rule of three, false match rate).
 
-Public items: :class:`CalibrationCard`, :func:`fit_card`, :func:`load_card`, :func:`write_card`, :func:`threshold_at_fmr`.
+Public items: :class:`CalibrationCard`, :func:`fit_card`, :func:`load_card`, :func:`write_card`,
+:func:`threshold_at_fmr`.
 """
 
 from __future__ import annotations
@@ -185,12 +186,13 @@ def _fit_llr(mated: F64, non_mated: F64) -> tuple[F64, F64]:
 
 
 def _fit_tail(non_mated: F64) -> tuple[F64, F64]:
-    """Similarity at falling rates, evenly in the logarithm, down to the single highest comparison."""
+    """Similarity at falling rates, evenly in the logarithm, down to the highest comparison; ties count against."""
     n = len(non_mated)
-    ranks = np.unique(np.round(np.geomspace(1, n, 61)).astype(np.int64))[::-1]
+    ranks = np.unique(np.round(np.geomspace(1, n, 61)).astype(np.int64))
     ordered = np.sort(non_mated)
-    similarity, kept = np.unique(ordered[n - ranks], return_index=True)
-    return similarity, np.log10(ranks[kept] / n)
+    similarity = np.unique(ordered[n - ranks])
+    reaching = n - np.searchsorted(ordered, similarity, side="left")
+    return similarity, np.log10(reaching / n)
 
 
 def write_card(card: CalibrationCard, path: Path) -> None:
@@ -200,15 +202,16 @@ def write_card(card: CalibrationCard, path: Path) -> None:
 
 
 def _to_toml(card: CalibrationCard) -> str:
+    # Every digit: a threshold that was rounded down would let the next comparison in.
     def numbers(values: F64) -> str:
-        return "[" + ", ".join(f"{v:.6g}" for v in values) + "]"
+        return "[" + ", ".join(repr(float(v)) for v in values) + "]"
 
     lines = ['kind = "comparison"', f"format = {FORMAT}", "", "[about]"]
     lines += [f"{key} = {json.dumps(text, ensure_ascii=False)}" for key, text in card.about.items()]
     lines += ["", "[models]", *(f'{name} = "{sha}"' for name, sha in card.models.items())]
     lines += ["", "[counts]", *(f"{name} = {count}" for name, count in card.counts.items())]
     for target, similarity in card.thresholds.items():
-        lines += ["", "[[threshold]]", f"target_fmr = {target:g}", f"similarity = {similarity:.6f}"]
+        lines += ["", "[[threshold]]", f"target_fmr = {float(target)!r}", f"similarity = {float(similarity)!r}"]
     lines += ["", "[llr]", f"similarity = {numbers(card.llr_similarity)}", f"llr = {numbers(card.llr)}"]
     lines += ["", "[non_mated_tail]", f"similarity = {numbers(card.tail_similarity)}"]
     lines += [f"log10_fmr = {numbers(card.tail_log10_fmr)}", ""]
@@ -221,7 +224,7 @@ def load_card(path: Path) -> CalibrationCard:
     Raises
     ------
     CalibrationError
-        Missing, damaged, of another format, or with a map that is not monotone.
+        Missing, damaged, of another format, or with maps or thresholds that are not monotone.
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -230,11 +233,18 @@ def load_card(path: Path) -> CalibrationCard:
         raise CalibrationError(f"no calibration card at {path}") from None
     except (KeyError, TypeError, ValueError) as error:
         raise CalibrationError(f"calibration card {path.name} is damaged: {error}") from None
-    rising = np.all(np.diff(card.llr_similarity) > 0) and np.all(np.diff(card.llr) >= 0)
-    falling = np.all(np.diff(card.tail_similarity) > 0) and np.all(np.diff(card.tail_log10_fmr) <= 0)
-    if not (rising and falling and len(card.llr) > 1 and len(card.tail_log10_fmr) > 1):
-        raise CalibrationError(f"calibration card {path.name} is damaged: its maps are not monotone")
+    if not _is_sound(card):
+        raise CalibrationError(f"calibration card {path.name} is damaged: its maps or thresholds are not monotone")
     return card
+
+
+def _is_sound(card: CalibrationCard) -> bool:
+    """Whether the maps and thresholds rise and fall as they must; NaN does neither."""
+    maps = ((card.llr_similarity, card.llr), (card.tail_similarity, -card.tail_log10_fmr))
+    if not all(len(x) == len(y) > 1 and np.all(np.diff(x) > 0) and np.all(np.diff(y) >= 0) for x, y in maps):
+        return False
+    by_target = np.array([card.thresholds[target] for target in sorted(card.thresholds)])
+    return bool(np.isfinite(by_target).all() and np.all(np.diff(by_target) <= 0) and card.counts["non_mated"] > 0)
 
 
 def _from_table(table: Mapping[str, Any]) -> CalibrationCard:

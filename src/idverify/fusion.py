@@ -1,11 +1,12 @@
 """From the evidence of two independent witnesses to one probability. The assumptions are written here and nowhere else.
 
-**Liveness.** Mechanisms that look at the same thing repeat each other. Within a family (see :data:`FAMILIES`) the LLRs are
-shrunk as if they were equally correlated with :data:`CORRELATION`: the sum of n is divided by ``1 + CORRELATION * (n - 1)``;
-families add. A *decisive* finding replaces everything that speaks for bona fide: soft support cannot outvote it.
+**Liveness.** Mechanisms that look at the same thing repeat each other. Within a family (see :data:`FAMILIES`) the LLRs
+are shrunk as if they were equally correlated with :data:`CORRELATION`: the sum of n is divided by
+``1 + CORRELATION * (n - 1)``; families add. A *decisive* finding replaces everything that speaks for bona fide: soft support cannot outvote it, and it
+never softens what else speaks against.
 
-**Confidence.** Three ways lead to a video: the right person, live (``genuine``); another person, live (``impostor``); an artefact
-that shows the right person (``attack``). Given the policy's prior of the three and with match and liveness independent,
+**Confidence.** Three ways lead to a video: the right person, live (``genuine``); another person, live (``impostor``); an
+artefact that shows the right person (``attack``). Given the policy's prior of the three and with match and liveness independent,
 
     confidence = P(genuine | evidence) = g Lm Ll / (g Lm Ll + i Ll + a Lm)
 
@@ -57,17 +58,20 @@ class Prior:
 
 def fuse_liveness(evidence: Sequence[PADEvidence]) -> float | None:
     """One bona fide LLR (natural log) from all assessed mechanisms; None when none was assessed."""
-    assessed = [e for e in evidence if e.bona_fide_llr is not None]
-    if not assessed:
+    llrs = [(FAMILIES.get(e.name, e.name), e.bona_fide_llr) for e in evidence if e.bona_fide_llr is not None]
+    if not llrs:
         return None
-    proven = [e.bona_fide_llr for e in assessed if e.decisive and e.bona_fide_llr is not None]
+    proven = [e.bona_fide_llr for e in evidence if e.decisive and e.bona_fide_llr is not None and e.bona_fide_llr < 0]
     if proven:
-        return min(proven)
+        return min(*proven, _sum_of_families([(family, llr) for family, llr in llrs if llr < 0]))
+    return _sum_of_families(llrs)
+
+
+def _sum_of_families(llrs: Sequence[tuple[str, float]]) -> float:
     families: dict[str, list[float]] = {}
-    for e in assessed:
-        assert e.bona_fide_llr is not None
-        families.setdefault(FAMILIES.get(e.name, e.name), []).append(e.bona_fide_llr)
-    return float(sum(sum(llrs) / (1 + CORRELATION * (len(llrs) - 1)) for llrs in families.values()))
+    for family, llr in llrs:
+        families.setdefault(family, []).append(llr)
+    return float(sum(sum(own) / (1 + CORRELATION * (len(own) - 1)) for own in families.values()))
 
 
 def confidence(*, match_llr: float | None, liveness_llr: float | None, prior: Prior) -> float:

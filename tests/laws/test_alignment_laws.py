@@ -1,4 +1,4 @@
-"""Alignment: a known similarity is recovered, a batch is its faces one by one, the place in the picture is forgotten."""
+"""Alignment: a known similarity is recovered, a batch is its faces one by one, the place in the picture forgotten."""
 
 from __future__ import annotations
 

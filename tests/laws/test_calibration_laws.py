@@ -1,0 +1,223 @@
+"""Calibration: monotone, bounded by the counts, thresholds that hold their rate, and cards that refuse misuse."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from idverify.calibration import fit_card, load_card, threshold_at_fmr, write_card
+from idverify.errors import CalibrationError
+from idverify.models import data_dir
+
+MODELS = {"sface": "a" * 64, "dlib_resnet": "b" * 64}
+TARGETS = (1e-2, 1e-3)
+QUERY = np.linspace(-1.2, 1.2, 401)
+
+
+def scores(seed: int, n: int = 4000, decimals: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    mated, non_mated = rng.normal(0.6, 0.12, n // 4), rng.normal(0.1, 0.12, n)
+    return tuple(np.clip(x if decimals is None else np.round(x, decimals), -1, 1) for x in (mated, non_mated))
+
+
+def card(mated: np.ndarray, non_mated: np.ndarray, targets=TARGETS):
+    about = {"data": 'made up, with "quotes" and ümlauts', "date": "2020-01-01"}
+    return fit_card(mated, non_mated, models=MODELS, people=7, photos=9, targets=targets, about=about)
+
+
+seeds = st.integers(0, 2**32 - 1)
+roundings = st.sampled_from([None, 3, 2, 1])
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=seeds, decimals=roundings)
+def test_more_similar_never_means_less_likely_mated(seed, decimals):
+    fitted = card(*scores(seed, decimals=decimals))
+    assert (np.diff(fitted.llr_at(QUERY)) >= 0).all()
+    assert (np.diff(fitted.fmr_at(QUERY)) <= 0).all()
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=seeds, decimals=roundings)
+def test_the_llr_claims_no_more_than_the_counts_support(seed, decimals):
+    mated, non_mated = scores(seed, decimals=decimals)
+    llr = card(mated, non_mated).llr_at(QUERY)
+    assert llr.max() <= np.log(len(non_mated) / 3) + 1e-9
+    assert llr.min() >= -np.log(len(mated) / 3) - 1e-9
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=seeds, decimals=roundings)
+def test_thresholds_hold_their_rate_and_are_the_least_that_do(seed, decimals):
+    mated, non_mated = scores(seed, decimals=decimals)
+    fitted = card(mated, non_mated)
+    for target in TARGETS:
+        at = fitted.threshold(target)
+        assert (non_mated >= at).mean() <= target
+        just_below = np.nextafter(np.nextafter(at, -np.inf), -np.inf)
+        assert (non_mated >= just_below).mean() > target
+    assert fitted.threshold(1e-3) >= fitted.threshold(1e-2)
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=seeds, decimals=roundings)
+def test_the_rate_at_a_knot_counts_its_ties_and_stays_above_three_in_n(seed, decimals):
+    mated, non_mated = scores(seed, decimals=decimals)
+    fitted = card(mated, non_mated)
+    observed = (non_mated[None, :] >= fitted.tail_similarity[:, None]).mean(axis=1)
+    np.testing.assert_allclose(fitted.fmr_at(fitted.tail_similarity), np.maximum(observed, 3 / len(non_mated)))
+    assert float(fitted.fmr_at(1.0)) == pytest.approx(max(observed[-1], 3 / len(non_mated)))
+    assert float(fitted.fmr_at(-1.0)) == pytest.approx(1.0)
+
+
+def test_the_rate_at_a_score_is_that_of_the_strangers_who_reach_it():
+    mated, non_mated = scores(11, n=200_000)
+    fitted = card(mated, non_mated)
+    at = np.linspace(0.1, 0.5, 50)
+    observed = (non_mated[None, :] >= at[:, None]).mean(axis=1)
+    np.testing.assert_allclose(fitted.fmr_at(at), observed, rtol=0.1)
+
+
+def test_llrs_of_two_normal_classes_are_their_log_ratio():
+    mated, non_mated = scores(5, n=400_000)
+    at = np.linspace(0.25, 0.45, 9)
+    expected = ((at - 0.1) ** 2 - (at - 0.6) ** 2) / (2 * 0.12**2)
+    np.testing.assert_allclose(card(mated, non_mated).llr_at(at), expected, atol=0.5)
+
+
+def test_equal_scores_of_all_strangers_do_not_match():
+    """A threshold lies above ties, not on them: with every stranger at 0.5 nobody at 0.5 may match."""
+    assert threshold_at_fmr(np.full(4000, 0.5), 1e-3) > 0.5
+
+
+# -- the file ----------------------------------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=15)
+@given(seed=seeds, decimals=roundings)
+def test_a_card_comes_back_as_it_was_written(tmp_path_factory, seed, decimals):
+    mated, non_mated = scores(seed, decimals=decimals)
+    written = card(mated, non_mated, targets=(1e-2, 1e-3, 1 / 700))
+    path = tmp_path_factory.mktemp("card") / "deep" / "card.toml"
+    write_card(written, path)
+    read = load_card(path)
+    for name in ("llr_similarity", "llr", "tail_similarity", "tail_log10_fmr"):
+        np.testing.assert_array_equal(getattr(read, name), getattr(written, name))
+    assert read.thresholds == written.thresholds
+    assert (read.models, read.counts, read.about) == (written.models, written.counts, written.about)
+    assert (non_mated >= read.threshold(1 / 700)).mean() <= 1 / 700
+
+
+def test_a_card_prints_no_scores():
+    assert "array" not in repr(card(*scores(1)))
+
+
+# -- refused -----------------------------------------------------------------------------------------------------------
+
+
+def test_other_models_are_refused():
+    fitted = card(*scores(1))
+    fitted.require_models(MODELS | {"another": "c" * 64})
+    for used in (MODELS | {"sface": "c" * 64}, {"sface": MODELS["sface"]}, {}):
+        with pytest.raises(CalibrationError, match="fitted on"):
+            fitted.require_models(used)
+
+
+def test_a_target_that_was_not_fitted_is_refused():
+    with pytest.raises(CalibrationError, match=r"0\.0001.*0\.01, 0\.001"):
+        card(*scores(1)).threshold(1e-4)
+
+
+def test_too_few_comparisons_for_a_target_are_refused():
+    mated, non_mated = scores(1, n=2000)
+    with pytest.raises(CalibrationError, match="at least 3000"):
+        threshold_at_fmr(non_mated, 1e-3)
+    with pytest.raises(CalibrationError, match="at least 3000"):
+        card(mated, non_mated)
+
+
+@pytest.mark.parametrize(("n_mated", "n_non_mated"), [(0, 4000), (10, 0)])
+def test_a_missing_class_is_refused(n_mated, n_non_mated):
+    with pytest.raises(CalibrationError, match="both classes"):
+        card(np.full(n_mated, 0.6), np.full(n_non_mated, 0.1))
+
+
+def test_a_missing_card_is_refused(tmp_path):
+    with pytest.raises(CalibrationError, match="no calibration card"):
+        load_card(tmp_path / "card.toml")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[: len(text) // 2],
+        lambda text: "",
+        lambda text: "\x00\x01 not a card",
+        lambda text: text.replace("format = 1", "format = 2"),
+        lambda text: text.replace('kind = "comparison"', 'kind = "pad"'),
+        lambda text: text.replace("[counts]", "[other]"),
+        lambda text: text.replace("[non_mated_tail]", "[tail]"),
+        lambda text: text.replace("\nllr = [", '\nllr = ["low", '),
+    ],
+    ids=["cut off", "empty", "not text", "format", "kind", "no counts", "no tail", "text for numbers"],
+)
+def test_a_damaged_card_is_refused(tmp_path, damage):
+    path = tmp_path / "card.toml"
+    write_card(card(*scores(1)), path)
+    path.write_text(damage(path.read_text(encoding="utf-8")), encoding="utf-8")
+    with pytest.raises(CalibrationError, match="damaged"):
+        load_card(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda c: {"llr": c.llr[::-1]},
+        lambda c: {"llr_similarity": c.llr_similarity[::-1]},
+        lambda c: {"tail_log10_fmr": c.tail_log10_fmr[::-1]},
+        lambda c: {"tail_similarity": np.zeros_like(c.tail_similarity)},
+        lambda c: {"llr": np.where(np.arange(len(c.llr)) == 2, np.nan, c.llr)},
+        lambda c: {"llr": c.llr[:1], "llr_similarity": c.llr_similarity[:1]},
+        lambda c: {"llr": c.llr[:-1]},
+        lambda c: {"tail_similarity": c.tail_similarity[1:]},
+        lambda c: {"thresholds": {1e-2: c.thresholds[1e-3], 1e-3: c.thresholds[1e-2]}},
+        lambda c: {"thresholds": {1e-3: float("nan")}},
+        lambda c: {"counts": {**c.counts, "non_mated": 0}},
+    ],
+    ids=[
+        "falling LLR",
+        "falling similarity",
+        "rising rate",
+        "one similarity",
+        "NaN",
+        "one knot",
+        "an LLR short",
+        "a rate too many",
+        "thresholds swapped",
+        "NaN threshold",
+        "no comparisons",
+    ],
+)
+def test_a_map_that_makes_no_sense_is_refused(tmp_path, change):
+    fitted = card(*scores(1))
+    path = tmp_path / "card.toml"
+    write_card(dataclasses.replace(fitted, **change(fitted)), path)
+    with pytest.raises(CalibrationError, match="damaged"):
+        load_card(path)
+
+
+def test_the_card_in_the_package_loads_and_its_thresholds_agree_with_its_tail():
+    shipped = load_card(data_dir() / "calibration" / "comparison.toml")
+    targets = sorted(shipped.thresholds)
+    assert len(targets) >= 4
+    for target in targets:
+        allowed = max(target, 3 / shipped.counts["non_mated"])
+        assert (
+            float(shipped.fmr_at(shipped.threshold(target))) <= allowed * 1.25
+        )  # straight between knots of few comparisons
+    values = [shipped.threshold(t) for t in targets]
+    assert values == sorted(values, reverse=True)

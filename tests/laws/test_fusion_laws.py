@@ -1,0 +1,151 @@
+"""Fusion: proof is not outvoted, more evidence for never means less, and None stays None."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from idverify.errors import PolicyError
+from idverify.fusion import CORRELATION, FAMILIES, Prior, confidence, fuse_liveness
+from idverify.pad.evidence import PADEvidence, Status
+
+PRIOR = Prior(genuine=0.9, impostor=0.05, attack=0.05)
+NAMES = (*FAMILIES, "pulse", "reference_reuse")
+llrs = st.floats(-20, 20)
+
+
+def evidence(name: str, llr: float | None, decisive: bool = False) -> PADEvidence:
+    status = Status.NOT_ASSESSED if llr is None else Status.ASSESSED
+    return PADEvidence(name=name, status=status, unit="", detail="", bona_fide_llr=llr, decisive=decisive)
+
+
+soft = st.builds(evidence, st.sampled_from(NAMES), st.none() | llrs)
+panels = st.lists(soft, max_size=7, unique_by=lambda e: e.name)
+
+
+# -- liveness ----------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_assessed_is_none():
+    assert fuse_liveness([]) is None
+    assert fuse_liveness([evidence(name, None) for name in NAMES]) is None
+
+
+@given(panel=panels)
+def test_what_was_not_assessed_changes_nothing(panel):
+    assert fuse_liveness([e for e in panel if e.bona_fide_llr is not None]) == fuse_liveness(panel)
+
+
+@given(panel=panels, order=st.randoms())
+def test_the_order_does_not_matter(panel, order):
+    shuffled = list(panel)
+    order.shuffle(shuffled)
+    before, after = fuse_liveness(panel), fuse_liveness(shuffled)
+    assert (before is None and after is None) or before == pytest.approx(after, abs=1e-9)
+
+
+@given(llr=llrs)
+def test_a_lone_mechanism_speaks_for_itself(llr):
+    assert fuse_liveness([evidence("pulse", llr)]) == pytest.approx(llr)
+
+
+@given(panel=panels, at=st.integers(0, 6), more=st.floats(0, 10))
+def test_a_mechanism_that_says_more_for_bona_fide_never_lowers_the_sum(panel, at, more):
+    assessed = [e for e in panel if e.bona_fide_llr is not None]
+    assume(assessed)
+    at %= len(assessed)
+    raised = list(assessed)
+    raised[at] = evidence(assessed[at].name, assessed[at].bona_fide_llr + more)
+    assert fuse_liveness(raised) >= fuse_liveness(assessed) - 1e-9
+
+
+@given(a=llrs, b=llrs)
+def test_families_add_and_a_family_counts_for_less_than_its_sum(a, b):
+    apart = fuse_liveness([evidence("stillness", a), evidence("pulse", b)])
+    together = fuse_liveness([evidence("stillness", a), evidence("depth", b)])
+    assert apart == pytest.approx(a + b)
+    assert together == pytest.approx((a + b) / (1 + CORRELATION))
+
+
+def test_n_voices_of_one_family_count_for_more_than_one_and_less_than_n():
+    names = [name for name, family in FAMILIES.items() if family == "motion"]
+    for n in range(2, len(names) + 1):
+        assert 2.0 < fuse_liveness([evidence(name, 2.0) for name in names[:n]]) < 2.0 * n
+
+
+@given(panel=panels, proof=st.floats(-20, -0.1))
+def test_proof_of_an_attack_is_not_outvoted(panel, proof):
+    others = [e for e in panel if e.name != "reference_reuse"]
+    fused = fuse_liveness([*others, evidence("reference_reuse", proof, decisive=True)])
+    assert fused <= proof
+    without = fuse_liveness(others)
+    assert without is None or fused <= without + 1e-9 or without > proof
+
+
+@given(panel=panels, proof=st.floats(-20, -0.1))
+def test_proof_never_softens_what_else_speaks_against(panel, proof):
+    against = [e for e in panel if e.name != "reference_reuse" and (e.bona_fide_llr or 0) < 0]
+    assume(against)
+    fused = fuse_liveness([*against, evidence("reference_reuse", proof, decisive=True)])
+    assert fused <= min(proof, fuse_liveness(against)) + 1e-9
+
+
+def test_a_decisive_mechanism_that_found_nothing_is_a_voice_like_others():
+    assert fuse_liveness([evidence("reference_reuse", 0.5, decisive=True), evidence("pulse", 1.0)]) == pytest.approx(
+        1.5
+    )
+
+
+# -- confidence --------------------------------------------------------------------------------------------------------
+
+
+@given(match=llrs, live=llrs, more=st.floats(0, 10))
+def test_confidence_rises_with_both(match, live, more):
+    base = confidence(match_llr=match, liveness_llr=live, prior=PRIOR)
+    assert 0 <= base <= 1
+    assert confidence(match_llr=match + more, liveness_llr=live, prior=PRIOR) >= base - 1e-12
+    assert confidence(match_llr=match, liveness_llr=live + more, prior=PRIOR) >= base - 1e-12
+
+
+def test_without_evidence_it_is_the_prior():
+    assert confidence(match_llr=0.0, liveness_llr=0.0, prior=PRIOR) == pytest.approx(0.9)
+    assert confidence(match_llr=0.0, liveness_llr=None, prior=PRIOR) == pytest.approx(0.9 / 0.95)
+    assert confidence(match_llr=None, liveness_llr=0.0, prior=PRIOR) == pytest.approx(0.9 / 0.95)
+
+
+@given(match=llrs, live=llrs)
+def test_it_is_bayes_rule(match, live):
+    genuine, impostor, attack = 0.9 * np.exp(match + live), 0.05 * np.exp(live), 0.05 * np.exp(match)
+    expected = genuine / (genuine + impostor + attack)
+    assert confidence(match_llr=match, liveness_llr=live, prior=PRIOR) == pytest.approx(expected, rel=1e-9)
+
+
+@given(a=llrs, b=llrs)
+def test_both_halves_weigh_alike_where_the_prior_does(a, b):
+    one = confidence(match_llr=a, liveness_llr=b, prior=PRIOR)
+    assert one == pytest.approx(confidence(match_llr=b, liveness_llr=a, prior=PRIOR), rel=1e-9)
+
+
+def test_limits_are_symmetric_and_finite():
+    """Overwhelming evidence for one half leaves the other half's question; against either half nothing is left."""
+    for far in (50.0, 800.0, 1e6):
+        alone = confidence(match_llr=None, liveness_llr=1.0, prior=PRIOR)
+        assert confidence(match_llr=far, liveness_llr=1.0, prior=PRIOR) == pytest.approx(alone)
+        assert confidence(match_llr=1.0, liveness_llr=far, prior=PRIOR) == pytest.approx(alone)
+        assert confidence(match_llr=-far, liveness_llr=far, prior=PRIOR) == pytest.approx(0, abs=1e-9)
+        assert confidence(match_llr=far, liveness_llr=-far, prior=PRIOR) == pytest.approx(0, abs=1e-9)
+
+
+def test_no_evidence_at_all_is_refused():
+    with pytest.raises(ValueError, match="at least one half"):
+        confidence(match_llr=None, liveness_llr=None, prior=PRIOR)
+
+
+@pytest.mark.parametrize(
+    "parts", [(0.9, 0.05, 0.06), (1.0, 0.0, 0.0), (1.2, -0.1, -0.1), (float("nan"), 0.5, 0.5), (0, 0, 0)]
+)
+def test_a_prior_adds_up_to_one(parts):
+    with pytest.raises(PolicyError, match="add up to 1"):
+        Prior(genuine=parts[0], impostor=parts[1], attack=parts[2])
