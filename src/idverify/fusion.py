@@ -2,11 +2,12 @@
 
 **Liveness.** Mechanisms that look at the same thing repeat each other. Within a family (see :data:`FAMILIES`) the LLRs
 are shrunk as if they were equally correlated with :data:`CORRELATION`: the sum of n is divided by
-``1 + CORRELATION * (n - 1)``; families add. A *decisive* finding replaces everything that speaks for bona fide: soft support cannot outvote it, and it
-never softens what else speaks against.
+``1 + CORRELATION * (n - 1)``; families add. A *decisive* finding replaces everything that speaks for bona fide: soft
+support cannot outvote it, and it never softens what else speaks against.
 
-**Confidence.** Three ways lead to a video: the right person, live (``genuine``); another person, live (``impostor``); an
-artefact that shows the right person (``attack``). Given the policy's prior of the three and with match and liveness independent,
+**Confidence.** Three ways lead to a video: the right person, live (``genuine``); another person, live (``impostor``);
+an artefact that shows the right person (``attack``). Given the policy's prior of the three and with match and liveness
+independent,
 
     confidence = P(genuine | evidence) = g Lm Ll / (g Lm Ll + i Ll + a Lm)
 
