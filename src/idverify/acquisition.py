@@ -33,6 +33,8 @@ CROP_SCALE = 1.7
 # Slots per track: when they are full, neighbours merge and slots double in length.
 MAX_SLOTS = 24
 FIRST_SLOT_S = 0.25
+# Seconds between two faces that are considered; neighbours hardly differ.
+OFFER_PERIOD_S = 0.1
 
 
 class FrameObserver(Protocol):
@@ -108,8 +110,12 @@ class _Slots:
     def __init__(self) -> None:
         self._length_s = FIRST_SLOT_S
         self._best: dict[int, Candidate] = {}
+        self._due_s = -np.inf
 
     def offer(self, view: AnalysedFrame, face: FaceObservation) -> None:
+        if face.time_s < self._due_s:
+            return
+        self._due_s = face.time_s + OFFER_PERIOD_S
         slot = int(face.time_s / self._length_s)
         merit = _merit(view, face)
         if slot in self._best and self._best[slot].merit >= merit:

@@ -103,7 +103,7 @@ class Frame:
         Upright width and height in pixels.
     """
 
-    __slots__ = ("_layout", "_orientation", "_picture", "index", "size_wh", "time_s")
+    __slots__ = ("_layout", "_luma", "_orientation", "_picture", "index", "size_wh", "time_s")
 
     index: int
     time_s: float
@@ -113,6 +113,7 @@ class Frame:
         self._picture = picture
         self._orientation = orientation
         self._layout = _layout_of(picture)
+        self._luma: tuple[tuple[int, int], NDArray[np.uint8]] | None = None
         self.index = index
         self.time_s = time_s
         self.size_wh = orientation.size_wh((picture.width, picture.height))
@@ -163,9 +164,7 @@ class Frame:
         if self._layout is None:
             grey: NDArray[np.uint8] = cv2.cvtColor(self.image_rgb(size_wh), cv2.COLOR_RGB2GRAY)
             return grey
-        plane, _ = plane_views(self._picture, self._layout)
-        scaled = to_8_bits(resize(plane, self._orientation.size_wh(size_wh)), self._layout)
-        return np.array(self._orientation.apply(scaled), order="C")
+        return np.array(self._orientation.apply(self._scaled_luma(self._layout, size_wh)), order="C")
 
     def crop_rgb(
         self, bbox_xyxy_px: Sequence[float] | NDArray[Any], size_wh: tuple[int, int] | None = None
@@ -216,8 +215,17 @@ class Frame:
             native = self._picture.to_ndarray(format="rgb24")[top:bottom, left:right]
             rgb = resize(native.astype(np.uint8, copy=False), coded_wh).astype(np.uint8, copy=False)
         else:
-            rgb = _converted(self._picture, self._layout, matrix, coded_box, coded_wh)
+            whole = box == (0, 0, *self.size_wh)
+            luma = self._scaled_luma(self._layout, size_wh) if whole else None
+            rgb = _converted(self._picture, self._layout, matrix, coded_box, coded_wh, luma)
         return np.ascontiguousarray(self._orientation.apply(rgb))
+
+    def _scaled_luma(self, layout: Layout, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+        """The coded luma plane at an upright size; the last one is kept, since colour and luma are wanted alike."""
+        if self._luma is None or self._luma[0] != size_wh:
+            plane, _ = plane_views(self._picture, layout)
+            self._luma = size_wh, to_8_bits(resize(plane, self._orientation.size_wh(size_wh)), layout)
+        return self._luma[1]
 
     def _matrix(self) -> NDArray[np.float32] | None:
         picture = self._picture
@@ -264,12 +272,18 @@ def _layout_of(picture: av.VideoFrame) -> Layout | None:
 
 
 def _converted(
-    picture: av.VideoFrame, layout: Layout, matrix: NDArray[np.float32], box: Box, size_wh: tuple[int, int]
+    picture: av.VideoFrame,
+    layout: Layout,
+    matrix: NDArray[np.float32],
+    box: Box,
+    size_wh: tuple[int, int],
+    scaled: NDArray[np.uint8] | None,
 ) -> NDArray[np.uint8]:
-    """RGB of a part of the coded picture, at the size wanted."""
+    """RGB of a part of the coded picture, at the size wanted; `scaled` is its luma, if that is known already."""
     luma, chroma = plane_views(picture, layout)
     left, top, right, bottom = box
-    scaled = to_8_bits(resize(luma[top:bottom, left:right], size_wh), layout)
+    if scaled is None:
+        scaled = to_8_bits(resize(luma[top:bottom, left:right], size_wh), layout)
     parts = tuple(to_8_bits(_chroma_part(plane, layout, box, size_wh), layout) for plane in chroma)
     return merge_rgb(scaled, parts, layout, matrix)
 

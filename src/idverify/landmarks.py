@@ -220,35 +220,38 @@ def head_pose_deg(points: F32) -> F64:
     float64 [shape=(..., 3)]
         Yaw > 0: turned to the person's left; pitch > 0: looking up; roll > 0: tilted to the person's left shoulder.
     """
-    p = points.astype(np.float64)
-    across = p[..., LEFT_CHEEK, :] - p[..., RIGHT_CHEEK, :]
-    across = across / np.linalg.norm(across, axis=-1, keepdims=True)
-    down = p[..., CHIN, :] - p[..., FOREHEAD, :]
-    down = down - (down * across).sum(axis=-1, keepdims=True) * across
-    down = down / np.linalg.norm(down, axis=-1, keepdims=True)
-    inward = np.cross(across, down)
+    edge = points[..., [LEFT_CHEEK, RIGHT_CHEEK, CHIN, FOREHEAD], :].astype(np.float64)
+    across, down = edge[..., 0, :] - edge[..., 1, :], edge[..., 2, :] - edge[..., 3, :]
+    across /= np.sqrt(np.einsum("...i,...i->...", across, across))[..., None]
+    down -= np.einsum("...i,...i->...", down, across)[..., None] * across
+    down /= np.sqrt(np.einsum("...i,...i->...", down, down))[..., None]
+    # The third component of the vector product, inwards along the camera's axis.
+    inward_z = across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0]
     yaw = np.arctan2(across[..., 2], np.hypot(across[..., 0], across[..., 1]))
-    pitch = np.arctan2(-down[..., 2], inward[..., 2])
+    pitch = np.arctan2(-down[..., 2], inward_z)
     roll = np.arctan2(across[..., 1], across[..., 0])
     pose = np.degrees(np.stack([yaw, pitch, roll], axis=-1))
     pose[..., 1] -= PITCH_AT_REST_DEG
     return np.asarray(pose)
 
 
-def _gap(p: F64, a: int, b: int) -> F64:
-    return np.asarray(np.linalg.norm(p[..., a, :] - p[..., b, :], axis=-1))
+def _gaps(points: F32, first: Sequence[int], second: Sequence[int]) -> F64:
+    """Distances between pairs of points [shape=(..., pairs)]; one gather, since single frames are measured often."""
+    apart = points[..., list(first), :].astype(np.float64) - points[..., list(second), :]
+    return np.asarray(np.sqrt(np.einsum("...i,...i->...", apart, apart)))
+
+
+# Upper and lower lids of the right, then of the left eye; then the corners of each eye.
+_LIDS = tuple(zip(*(pair for eye in (RIGHT_EYE, LEFT_EYE) for pair in eye[2]), strict=True))
+_EYE_CORNERS = ((RIGHT_EYE[0], LEFT_EYE[0]), (RIGHT_EYE[1], LEFT_EYE[1]))
+_LIPS = tuple(zip(*INNER_LIPS, strict=True))
 
 
 def eye_opening(points: F32) -> F64:
     """Lid distance over eye width of the mesh, right then left eye [shape=(..., 2)]; about 0.3, blinking or not."""
-    p = points.astype(np.float64)
-    return np.stack(
-        [
-            np.mean([_gap(p, a, b) for a, b in lids], axis=0) / np.maximum(_gap(p, inner, outer), 1e-9)
-            for outer, inner, lids in (RIGHT_EYE, LEFT_EYE)
-        ],
-        axis=-1,
-    )
+    lids = _gaps(points, *_LIDS)
+    mean = lids.reshape(*lids.shape[:-1], 2, -1).mean(axis=-1)
+    return np.asarray(mean / np.maximum(_gaps(points, *_EYE_CORNERS), 1e-9))
 
 
 def _eye_facing(points: F32) -> F64:
@@ -261,15 +264,14 @@ def _eye_facing(points: F32) -> F64:
 
 def mouth_opening(points: F32) -> F64:
     """Mean inner lip distance over mouth width [shape=(...)]; 0 closed."""
-    p = points.astype(np.float64)
-    gap = np.mean([_gap(p, a, b) for a, b in INNER_LIPS], axis=0)
-    return np.asarray(gap / np.maximum(_gap(p, *MOUTH_CORNERS), 1e-9))
+    width = _gaps(points, MOUTH_CORNERS[:1], MOUTH_CORNERS[1:])[..., 0]
+    return np.asarray(_gaps(points, *_LIPS).mean(axis=-1) / np.maximum(width, 1e-9))
 
 
 def mouth_width(points: F32) -> F64:
     """Mouth width over inter-eye distance [shape=(...)]; grows with a smile."""
-    p = points.astype(np.float64)
-    return np.asarray(_gap(p, *MOUTH_CORNERS) / np.maximum(inter_eye_distance(points), 1e-9))
+    width = _gaps(points, MOUTH_CORNERS[:1], MOUTH_CORNERS[1:])[..., 0]
+    return np.asarray(width / np.maximum(inter_eye_distance(points), 1e-9))
 
 
 def _eye_centres(p: F64) -> F64:

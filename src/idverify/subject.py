@@ -26,7 +26,7 @@ __all__ = ["Subject", "choose_subject"]
 F64 = NDArray[np.float64]
 
 # Faces compared at most; more bring less than 1 % of the similarity of the last one.
-MAX_COMPARED = 8
+MAX_COMPARED = 6
 # Two pooled templates of one recording below this are two people. Between the clips' own parts it was 0.79 at least, between
 # clips and strangers 0.67 at most (benchmarks/accuracy/video_match.py).
 SAME_PERSON = 0.65

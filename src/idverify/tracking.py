@@ -244,7 +244,8 @@ class Tracker:
         return presence[good]
 
     def _is_cut(self, luma: NDArray[np.uint8]) -> bool:
-        now = cv2.resize(luma, _THUMBNAIL_WH, interpolation=cv2.INTER_AREA).astype(np.float32)
+        # Nearest pixels: an average over each cell costs as much as fitting the landmarks does.
+        now = cv2.resize(luma, _THUMBNAIL_WH, interpolation=cv2.INTER_NEAREST).astype(np.float32)
         before, self._thumbnail = self._thumbnail, now
         return before is not None and float(np.abs(now - before).mean()) > CUT_LEVELS
 
