@@ -144,6 +144,8 @@ def test_an_interrupt_decides_nothing(verifier: Any, capsys: Any) -> None:
         ["check", "a", "b", "--polcy", "x"],
         ["nonsense"],
         [],
+        ["check", "a", "b", "--mirrored"],
+        ["check", "a", "b", "--nonces", "used.sqlite"],
         ["check", "a", "b", "--report", "page.txt"],
         ["check", "a", "b", "--report", "/no/such/folder/page.html"],
     ],
@@ -170,7 +172,13 @@ def test_options_reach_the_verifier(verifier: Any, tmp_path: Path) -> None:
     main(["check", "a.mp4", "b.jpg", "--policy", "strict", "--challenge", "c.json", "--report", str(report)])
     assert verifier.calls == [
         {"policy": "strict"},
-        {"paths": (Path("a.mp4"), Path("b.jpg")), "exhibits": True, "challenge": Path("c.json")},
+        {
+            "paths": (Path("a.mp4"), Path("b.jpg")),
+            "exhibits": True,
+            "challenge": Path("c.json"),
+            "nonce_store": None,
+            "mirrored": False,
+        },
     ]
     assert report.read_text("utf-8").startswith("<!doctype html>")
 

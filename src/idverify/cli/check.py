@@ -65,16 +65,51 @@ def _decision_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.argument("reference", type=_FILE)
 @_decision_options
 @click.option(
-    "--challenge", type=_FILE, metavar="FILE", help="The challenge that the video answers (see idverify challenge)."
+    "--challenge",
+    type=_FILE,
+    metavar="FILE",
+    help="The challenge that VIDEO answers (see idverify challenge); the secret is read from IDVERIFY_CHALLENGE_KEY.",
 )
+@click.option(
+    "--nonces",
+    type=_FILE,
+    metavar="FILE",
+    help="Database of used challenges, made where absent. Without it a challenge can be answered twice.",
+)
+@click.option("--mirrored", is_flag=True, help="The app that recorded VIDEO mirrors it; for --challenge.")
 @click.pass_context
-def check_command(ctx: click.Context, /, video: Path, reference: Path, challenge: Path | None, **options: Any) -> None:
+def check_command(
+    ctx: click.Context,
+    /,
+    video: Path,
+    reference: Path,
+    challenge: Path | None,
+    nonces: Path | None,
+    mirrored: bool,
+    **options: Any,
+) -> None:
     """Verify that the live person in VIDEO is the person in the photo REFERENCE.
 
     Exit codes: 0 accept, 1 reject, 3 inconclusive, 2 wrong usage, 4 media, model or policy error.
     """
-    extra: dict[str, Any] = {} if challenge is None else {"challenge": challenge}
-    _run(ctx, options, (video, reference), lambda verifier, **k: verifier.check(video, reference, **extra, **k))
+    if challenge is None and (nonces is not None or mirrored):
+        raise click.UsageError("--nonces and --mirrored are about a challenge: give one with --challenge")
+    _run(
+        ctx,
+        options,
+        (video, reference),
+        lambda verifier, **k: verifier.check(video, reference, **_asked(challenge, nonces, mirrored), **k),
+    )
+
+
+def _asked(challenge: Path | None, nonces: Path | None, mirrored: bool) -> dict[str, Any]:
+    """What the verifier is told of the challenge."""
+    if challenge is None:
+        return {}
+    from idverify.challenge import SqliteNonceStore
+
+    store = None if nonces is None else SqliteNonceStore(nonces)
+    return {"challenge": challenge, "nonce_store": store, "mirrored": mirrored}
 
 
 @click.command("liveness")
