@@ -155,17 +155,17 @@ def series_of_clips(folder: Path) -> list[AnswerSeries]:
     if folder not in _clips:
         from idverify.acquisition import acquire
         from idverify.challenge.from_track import series_from_track
-        from idverify.detection import BlazeFace
-        from idverify.landmarks import FaceMesh
+        from idverify.detection import YuNet
+        from idverify.landmarks import EyeModel, FaceMesh
         from idverify.media import open_recording
         from idverify.runtime import Session
         from idverify.tracking import Tracker
 
-        detector, mesh = BlazeFace(Session("blazeface_short"), input_side_px=128), FaceMesh(Session("face_mesh"))
+        detector, mesh, eyes = YuNet(Session("yunet")), FaceMesh(Session("face_mesh")), EyeModel(Session("iris"))
         _clips[folder] = []
         for path in sorted(folder.iterdir()):
             with open_recording(path) as recording:
-                capture = acquire(recording, Tracker(detector, mesh), factories={})
+                capture = acquire(recording, Tracker(detector, mesh, eyes), factories={})
             if capture.tracks:
                 track = max(capture.tracks.values(), key=len)
                 _clips[folder].append(series_from_track(track, picture_width_px=capture.size_wh[0]))
