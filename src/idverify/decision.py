@@ -234,19 +234,20 @@ def _judge_liveness(
         lacking.append(Reason.LIVENESS_UNCERTAIN)
         return
     mechanisms = {e.name: e for e in liveness.mechanisms}
-    against += [e.reason or Reason.PRESENTATION_ATTACK for e in mechanisms.values() if _proves_attack(e)]
+    against += [e.reason or Reason.PRESENTATION_ATTACK for e in liveness.mechanisms if _proves_attack(e)]
     for name in policy.required_mechanisms:
         evidence = mechanisms.get(name)
         if evidence is None or evidence.status is not Status.ASSESSED:
             lacking.append((evidence and evidence.reason) or Reason.LIVENESS_UNCERTAIN)
     if against:
         return
-    if liveness.llr < policy.reject_liveness_llr:
-        against.append(_strongest_objection(liveness.mechanisms))
-    elif liveness.llr < policy.accept_liveness_llr:
-        lacking.append(Reason.LIVENESS_UNCERTAIN)
-    else:
+    # Asked in this order, NaN is neither evidence for nor against.
+    if liveness.llr >= policy.accept_liveness_llr:
         support.append(Reason.LIVE)
+    elif liveness.llr < policy.reject_liveness_llr:
+        against.append(_strongest_objection(liveness.mechanisms))
+    else:
+        lacking.append(Reason.LIVENESS_UNCERTAIN)
 
 
 def _proves_attack(evidence: PADEvidence) -> bool:
@@ -255,7 +256,7 @@ def _proves_attack(evidence: PADEvidence) -> bool:
 
 def _strongest_objection(mechanisms: tuple[PADEvidence, ...]) -> Reason:
     llrs = [(e.bona_fide_llr, e.reason) for e in mechanisms if e.bona_fide_llr is not None]
-    reason = min(llrs, key=lambda pair: pair[0])[1]
+    reason = min(llrs, key=lambda pair: pair[0], default=(0.0, None))[1]
     return reason or Reason.PRESENTATION_ATTACK
 
 

@@ -1,8 +1,8 @@
 """Policies are data: TOML files in ``models/policies`` or the caller's own.
 
-A policy names the target false match rate, the liveness mechanisms that must have been assessed, the thresholds on the fused
-liveness LLR, the prior, and the limits on the recording. An empty policy is invalid, and one without liveness must say
-``unsafe`` in its name.
+A policy names the target false match rate, the liveness mechanisms that must have been assessed, the thresholds on the
+fused liveness LLR, the prior, and the limits on the recording. An empty policy is invalid, and one without liveness
+must say ``unsafe`` in its name.
 
 Public items: :class:`DecisionPolicy`, :func:`load_policy`, :func:`policy_names`.
 """
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from idverify.errors import PolicyError
+from idverify.errors import ParameterError, PolicyError
 from idverify.fusion import Prior
 from idverify.media import MediaLimits
 from idverify.models import data_dir
@@ -77,7 +77,12 @@ class DecisionPolicy:
             raise PolicyError(
                 f"policy {self.name!r} requires no liveness mechanism; only a policy with 'unsafe' in its name may"
             )
-        if self.accept_liveness_llr < self.reject_liveness_llr:
+        if self.unsafe and self.required_mechanisms:
+            raise PolicyError(
+                f"policy {self.name!r} requires liveness mechanisms, but one with 'unsafe' in its name never asks them"
+            )
+        # Asked this way, NaN is refused.
+        if not self.accept_liveness_llr >= self.reject_liveness_llr:
             raise PolicyError("accept_liveness_llr must not be below reject_liveness_llr")
 
     @property
@@ -117,12 +122,32 @@ def load_policy(source: DecisionPolicy | str | Path) -> DecisionPolicy:
     return _from_table(table, hashlib.sha256(raw).hexdigest(), str(source))
 
 
+# What TOML must give for each entry: a text for a list or a number would only be noticed in the middle of a check.
+_TYPES: dict[type | tuple[type, ...], tuple[str, ...]] = {
+    str: ("name", "title"),
+    bool: ("require_challenge",),
+    list: ("required_mechanisms",),
+    (int, float): (
+        "target_fmr",
+        "accept_liveness_llr",
+        "reject_liveness_llr",
+        "min_duration_s",
+        "min_compared_frames",
+        "min_frame_rate_hz",
+    ),
+}
+
+
 def _from_table(table: dict[str, Any], sha256: str, source: str) -> DecisionPolicy:
     try:
         values = dict(table)
+        for kind, names in _TYPES.items():
+            for name in names:
+                if not isinstance(values[name], kind):
+                    raise TypeError(f"{name} = {values[name]!r}")
         values["prior"] = Prior(**values["prior"])
         values["limits"] = MediaLimits(**values.get("limits", {}))
         values["required_mechanisms"] = tuple(values["required_mechanisms"])
         return DecisionPolicy(**values, sha256=sha256)
-    except (KeyError, TypeError) as error:
-        raise PolicyError(f"policy {source!r} is incomplete or has an entry that is not known: {error}") from None
+    except (KeyError, TypeError, ParameterError) as error:
+        raise PolicyError(f"policy {source!r} has an entry that is missing, not known or wrong: {error}") from None
