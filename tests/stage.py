@@ -181,11 +181,14 @@ class Play:
 
 
 def _boxes(image_rgb: NDArray[np.uint8]) -> dict[str, tuple[float, float, float, float]]:
+    red = np.ascontiguousarray(image_rgb[..., 0])
+    present = np.bincount(red[::4, ::4].ravel(), minlength=256)
     boxes = {}
     for person, level in LEVELS.items():
-        rows, columns = np.nonzero(image_rgb[..., 0] == level)
-        if rows.size > 16:
-            boxes[person] = (columns.min(), rows.min(), columns.max() + 1.0, rows.max() + 1.0)
+        if present[level] > 4:
+            mask = red == level
+            rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+            boxes[person] = (float(columns[0]), float(rows[0]), columns[-1] + 1.0, rows[-1] + 1.0)
     return boxes
 
 
