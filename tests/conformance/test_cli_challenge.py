@@ -1,4 +1,4 @@
-"""``idverify check --challenge`` as a black box: refused before the video is opened, judged after, never waved through."""
+"""``idverify check --challenge`` as a black box: refused before the video is opened, judged after it was seen."""
 
 from __future__ import annotations
 
