@@ -2,9 +2,9 @@
 
     python benchmarks/accuracy/video_match.py SHARED_DATA templates.npz [--json FILE]
 
-`templates.npz` is made by ``lfw.py templates``. Mated: the television clips against the photos of the same person. Non-mated: every
-other pair, and as a second figure 2,000 random pairs (seed 0). The clips show few people, so the interval by trial says too much:
-read it with the number of clips beside it.
+`templates.npz` is made by ``lfw.py templates``. Mated: the television clips against the photos of the same person. Non-mated:
+every other pair, and as a second figure 2,000 random pairs (seed 0). The clips show few people, so the interval by
+trial says too much: read it with the number of clips beside it.
 """
 
 from __future__ import annotations
@@ -12,22 +12,15 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from lfw import CARD, TARGETS, fused, rate
 
 from idverify.calibration import load_card
 from idverify.features import sface_centre
-from idverify.media import open_recording
 from idverify.models import data_dir, spec
 from idverify.reasons import NotAssessed
 from idverify.verifier import Verifier
-
-
-def probe(verifier: Verifier, clip: Path) -> Any:
-    with open_recording(clip, limits=verifier.policy.limits) as recording:
-        return verifier.watch_subject(recording)
 
 
 def main() -> None:
@@ -43,7 +36,7 @@ def main() -> None:
     card = load_card(data_dir() / "calibration" / CARD)
     names, rows, continuity = [], [], {}
     for clip in sorted((args.data / "videos" / "bona_fide").iterdir()):
-        subject = probe(verifier, clip)
+        subject = verifier.look(clip).subject
         if isinstance(subject, NotAssessed):
             print(f"{clip.name}: {subject.reason.value}")
             continue

@@ -27,7 +27,7 @@ def _start(code: str) -> None:
         ("import idverify", "import idverify"),
         ("idverify --help", "from idverify.cli import main; main(['--help'])"),
         ("import idverify.verifier", "import idverify.verifier"),
-        ("verifier with models loaded", "from idverify.verifier import Verifier; v = Verifier(); v._faces, v._card"),
+        ("verifier with models loaded", "from idverify.verifier import Verifier; Verifier().load()"),
     ],
 )
 def test_cold_start(benchmark: BenchmarkFixture, what: str, code: str) -> None:

@@ -66,6 +66,10 @@ class EnrolledFace:
     face: FaceObservation = field(repr=False)
 
 
+# The one face of a photo, or why there is none.
+Enrolment = Assessed[EnrolledFace] | NotAssessed
+
+
 def face_quality(
     images_rgb: Sequence[NDArray[np.uint8]],
     local_points_px: NDArray[np.float32],
@@ -105,7 +109,7 @@ def _surround_luma(image_rgb: NDArray[np.uint8]) -> float:
     return float(np.median(ring))
 
 
-def enrol(photo_rgb: NDArray[np.uint8], models: FaceModels) -> Assessed[EnrolledFace] | NotAssessed:
+def enrol(photo_rgb: NDArray[np.uint8], models: FaceModels) -> Enrolment:
     """Enrol the one face of a photo.
 
     Parameters
@@ -131,9 +135,7 @@ def enrol(photo_rgb: NDArray[np.uint8], models: FaceModels) -> Assessed[Enrolled
     return _enrolled(photo_rgb, face, len(faces), models)
 
 
-def _enrolled(
-    photo_rgb: NDArray[np.uint8], face: FaceObservation, n_faces: int, models: FaceModels
-) -> Assessed[EnrolledFace] | NotAssessed:
+def _enrolled(photo_rgb: NDArray[np.uint8], face: FaceObservation, n_faces: int, models: FaceModels) -> Enrolment:
     size = (photo_rgb.shape[1], photo_rgb.shape[0])
     components = face_quality([photo_rgb], face.points_px[None], [face], size)
     values = {name: float(v[0]) for name, v in components.items()}

@@ -210,12 +210,19 @@ def spec(name: str) -> ModelSpec:
     raise ParameterError(f"no model named {name!r}; the manifest has {', '.join(row.name for row in manifest())}")
 
 
-def _path(row: ModelSpec) -> Path:
-    return (data_dir() if row.bundled else models_dir()) / row.file
+def _path(row: ModelSpec, folder: Path | None = None) -> Path:
+    return (data_dir() if row.bundled else folder or models_dir()) / row.file
 
 
-def locate(model: str | ModelSpec) -> Path:
+def locate(model: str | ModelSpec, folder: Path | None = None) -> Path:
     """Return the path of a model's file.
+
+    Parameters
+    ----------
+    model
+        A name, or a row of the manifest.
+    folder
+        Where files that do not travel with the package lie; by default :func:`models_dir`.
 
     Raises
     ------
@@ -223,19 +230,21 @@ def locate(model: str | ModelSpec) -> Path:
         The file is not on this machine.
     """
     row = spec(model) if isinstance(model, str) else model
-    path = _path(row)
+    path = _path(row, folder)
     if not path.is_file():
         raise ModelMissingError(f"the model {row.name} is not at {path}: {_REPAIR}")
     return path
 
 
-def load_bytes(model: str | ModelSpec) -> bytes:
+def load_bytes(model: str | ModelSpec, folder: Path | None = None) -> bytes:
     """Read a model's file and check it against the manifest.
 
     Parameters
     ----------
     model
         A name, or a row of the manifest.
+    folder
+        See :func:`locate`.
 
     Returns
     -------
@@ -250,7 +259,7 @@ def load_bytes(model: str | ModelSpec) -> bytes:
         Its SHA-256 is not the manifest's.
     """
     row = spec(model) if isinstance(model, str) else model
-    path = locate(row)
+    path = locate(row, folder)
     data = path.read_bytes()
     found = hashlib.sha256(data).hexdigest()
     if found != row.sha256:

@@ -12,6 +12,7 @@ Public items: :class:`Session`.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,8 @@ class Session:
         Name of a row of the manifest, or the row.
     threads
         Threads that share one run; by default the cores of this process, at most four.
+    folder
+        Where the file lies; by default :func:`idverify.models.models_dir`.
 
     Attributes
     ----------
@@ -60,7 +63,7 @@ class Session:
 
     __slots__ = ("_run", "spec")
 
-    def __init__(self, model: str | ModelSpec, *, threads: int | None = None) -> None:
+    def __init__(self, model: str | ModelSpec, *, threads: int | None = None, folder: Path | None = None) -> None:
         import onnxruntime as ort
         from onnxruntime.capi import onnxruntime_pybind11_state as state
 
@@ -73,7 +76,7 @@ class Session:
         # Threads that spin while they wait would take the cores from the decoder.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            session = ort.InferenceSession(load_bytes(self.spec), options, providers=["CPUExecutionProvider"])
+            session = ort.InferenceSession(load_bytes(self.spec, folder), options, providers=["CPUExecutionProvider"])
         except (state.Fail, state.InvalidGraph, state.InvalidProtobuf, state.NotImplemented) as error:
             raise ModelError(f"ONNX Runtime {ort.__version__} cannot read the model {self.spec.name}") from error
         input_name, outputs = session.get_inputs()[0].name, list(self.spec.outputs)

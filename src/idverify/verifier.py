@@ -1,6 +1,6 @@
 """The door: a selfie video and a reference photo in, one :class:`~idverify.decision.Decision` out.
 
-The steps, numbered as in the code::
+The steps, numbered as in the code; (0) and (2) to (5) are those of one :mod:`~idverify.look` at the recording::
 
     (0) Admit the challenge, if there is one; open the recording; establish its time base.
     (1) Enrol the reference: exactly one usable face.
@@ -13,117 +13,56 @@ The steps, numbered as in the code::
     (8) Calibrate; refuse a card that names another model.
     (9) Decide under the policy. Anything required and not assessed is inconclusive.
 
-Public items: :class:`Verifier`, :class:`Inspection`.
+Public items: :class:`Verifier`, :class:`~idverify.inspection.Inspection`, :data:`Media`, :data:`Enrolment`.
 """
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from idverify._version import __version__
-from idverify.acquisition import Capture, acquire
-from idverify.calibration import CalibrationCard, load_card
+from idverify.assembly import assemble
+from idverify.calibration import CalibrationCard
+from idverify.chain import Chain
 from idverify.challenge import Challenge, ChallengeResult, NonceStore
 from idverify.challenge.attempt import NOTHING_MORE, Attempt, Needs
 from idverify.comparison import similarity
-from idverify.decision import (
-    Decision,
-    Exhibit,
-    Findings,
-    FrameCounts,
-    LivenessEvidence,
-    MatchEvidence,
-    ModelStamp,
-    Outcome,
-    PolicyStamp,
-    ReferenceEvidence,
-    Task,
-    decide,
-)
-from idverify.detection import YuNet
-from idverify.enrolment import SEARCH_SIDES_PX, EnrolledFace, FaceModels, enrol
+from idverify.decision import Decision, Findings, LivenessEvidence, MatchEvidence, ModelStamp, Task
+from idverify.enrolment import EnrolledFace, Enrolment, FaceModels, enrol
 from idverify.errors import UnsupportedMediaError
-from idverify.features import DlibExtractor, FusedExtractor, SFaceExtractor, Template, sface_centre
+from idverify.features import Template
 from idverify.fusion import confidence, fuse_liveness
-from idverify.landmarks import EyeModel, FaceMesh
-from idverify.media import Recording, load_photo, open_recording
-from idverify.models import data_dir
-from idverify.pad.evidence import PADEvidence
-from idverify.pad.panel import PADInputs, Panel
+from idverify.inspection import Inspection, inspect_look
+from idverify.look import Look, Stopwatch, look_at
+from idverify.media import load_photo
 from idverify.policy import DecisionPolicy, load_policy
 from idverify.reasons import Assessed, NotAssessed, Reason
-from idverify.runtime import Session
-from idverify.subject import Subject, choose_subject
-from idverify.tracking import FaceTrack, Tracker
 
-__all__ = ["Inspection", "Media", "Verifier"]
+__all__ = ["Enrolment", "Inspection", "Media", "Verifier"]
 
 Media = str | Path | bytes | BinaryIO
+Photo = Media | NDArray[np.uint8]
 Progress = Callable[[float], None]
-
-# Faces shown in a report at most.
-MAX_EXHIBITS = 8
-# Below this the subject is absent for too much of the recording to speak for it.
-MIN_COVERAGE = 0.5
-# Bits per pixel and frame under which H.264 leaves nothing of the skin but blocks; the worst bona fide clip at hand has 0.013.
-MIN_BITS_PER_PIXEL = 0.004
-COMPARISON_MODELS = ("sface", "dlib_resnet")
-PIPELINE_MODELS = ("yunet", "face_mesh", "iris", *COMPARISON_MODELS)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inspection:
-    """What is in a recording, without a verdict."""
-
-    recording: Mapping[str, object]
-    tracks: tuple[FaceTrack, ...]
-    subject_id: int | None
-    quality: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = field(repr=False)
-    signals: tuple[PADEvidence, ...] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Seen:
-    """A recording after one pass: facts, signals and the subject."""
-
-    capture: Capture
-    subject: Subject | NotAssessed
-    obstacles: tuple[Reason, ...]
-    warnings: tuple[str, ...]
-    panel: Panel
-    facts: Mapping[str, object]
-
-
-class _Stopwatch:
-    def __init__(self) -> None:
-        self.ms: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, step: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.ms[step] = self.ms.get(step, 0.0) + (time.perf_counter() - start) * 1e3
 
 
 class Verifier:
     """Checks selfie videos against reference photos.
 
     Build one and keep it: models load once, at the first use. It holds no state of a check, so threads may share it.
+    To judge one recording against many references, :meth:`look` once, :meth:`enrol` each, and :meth:`judge`.
 
     Parameters
     ----------
     policy
         A name (``ial2``, ``strict``, ...), a TOML file, or a policy.
+    card
+        What similarities mean: a calibration card, or the file of one as ``idverify calibrate`` writes it. The default
+        is the card that the package ships.
     models_dir
         Where the model files are; the default is the user's data directory or ``IDVERIFY_MODELS``.
 
@@ -134,18 +73,21 @@ class Verifier:
     """
 
     def __init__(
-        self, *, policy: DecisionPolicy | str | Path = "ial2", models_dir: str | Path | None = None
+        self,
+        *,
+        policy: DecisionPolicy | str | Path = "ial2",
+        card: CalibrationCard | str | Path | None = None,
+        models_dir: str | Path | None = None,
     ) -> None:
         self.policy = load_policy(policy)
-        self._models_dir = Path(models_dir) if models_dir is not None else None
-        self._lock = threading.Lock()
+        self._chain = Chain(card=card, models_dir=models_dir)
 
     # -- the doors -------------------------------------------------------------------------------
 
     def check(
         self,
         video: Media,
-        reference: Media | NDArray[np.uint8],
+        reference: Photo,
         *,
         challenge: Challenge | str | Path | None = None,
         challenge_key: bytes | str | None = None,
@@ -185,32 +127,16 @@ class Verifier:
         ChallengeError
             The challenge cannot be read, or there is no secret to verify it with.
         """
-        watch = _Stopwatch()
         attempt = None if challenge is None else Attempt.at(challenge, key=challenge_key, mirrored=mirrored)
-        self._load(watch)
+        watch = self._start()
         clock_s = time.time() if now_s is None else now_s
         refusal = attempt.refusal(now_s=clock_s, nonce_store=nonce_store) if attempt else None  # (0)
         if refusal is not None:
             refused = Findings(task=Task.CHECK, match=None, liveness=None, obstacles=(), challenge=refusal)
-            return self._decision(refused, None, None, watch, exhibits)
-        with watch("reference"):
-            enrolled = enrol(load_photo(reference, limits=self.policy.limits), self.face_models)  # (1)
-        seen = self._watch_recording(  # (0) (2) (3) (4)
-            video, watch, progress, attempt.needs if attempt else NOTHING_MORE
-        )
-        face = enrolled.value if isinstance(enrolled, Assessed) else None
-        liveness = self._liveness(seen, face, watch)  # (5)
-        template = _bound_template(seen.subject)  # (7)
-        match = self._match(template, face, watch)  # (6) (8)
-        obstacles = [enrolled.reason] if isinstance(enrolled, NotAssessed) else []
-        findings = Findings(
-            task=Task.CHECK,
-            match=match,
-            liveness=liveness,
-            obstacles=(*obstacles, *seen.obstacles),
-            challenge=_answer(attempt, seen) if attempt else None,  # (5)
-        )
-        return self._decision(findings, seen, enrolled, watch, exhibits)  # (9)
+            return assemble(refused, self.policy, models=self.models, timing_ms=watch.ms)
+        enrolled = self._enrol(reference, watch)  # (1)
+        look = self._look(video, watch, progress, needs=attempt.needs if attempt else NOTHING_MORE)  # (0) (2) .. (5)
+        return self._judge(Task.CHECK, look, enrolled, watch, exhibits, attempt)  # (5) .. (9)
 
     def assess_liveness(self, video: Media, *, progress: Progress | None = None, exhibits: bool = False) -> Decision:
         """Decide whether a live person is in front of the camera; nobody is compared.
@@ -219,20 +145,11 @@ class Verifier:
         ------
         MediaError, ModelError, CalibrationError
         """
-        watch = _Stopwatch()
-        self._load(watch)
-        seen = self._watch_recording(video, watch, progress)
-        liveness = self._liveness(seen, None, watch)
-        findings = Findings(task=Task.LIVENESS, match=None, liveness=liveness, obstacles=seen.obstacles)
-        return self._decision(findings, seen, None, watch, exhibits)
+        watch = self._start()
+        return self._judge(Task.LIVENESS, self._look(video, watch, progress), None, watch, exhibits)
 
     def compare(
-        self,
-        probe: Media | NDArray[np.uint8],
-        reference: Media | NDArray[np.uint8],
-        *,
-        progress: Progress | None = None,
-        exhibits: bool = False,
+        self, probe: Photo, reference: Photo, *, progress: Progress | None = None, exhibits: bool = False
     ) -> Decision:
         """Decide whether two media show the same person; liveness is not checked.
 
@@ -247,25 +164,18 @@ class Verifier:
         ------
         MediaError, ModelError, CalibrationError
         """
-        watch = _Stopwatch()
-        self._load(watch)
-        with watch("reference"):
-            enrolled = enrol(load_photo(reference, limits=self.policy.limits), self.face_models)
-        face = enrolled.value if isinstance(enrolled, Assessed) else None
-        obstacles = [enrolled.reason] if isinstance(enrolled, NotAssessed) else []
-        photo = None if isinstance(probe, np.ndarray) else self._try_photo(probe)
-        if isinstance(probe, np.ndarray) or photo is not None:
-            shown = enrol(photo if photo is not None else load_photo(probe), self.face_models)
-            template = shown.value.template if isinstance(shown, Assessed) else None
-            obstacles += [_PROBE_WORDS.get(shown.reason, shown.reason)] if isinstance(shown, NotAssessed) else []
-            seen = None
-        else:
-            seen = self._watch_recording(probe, watch, progress)
-            template = _bound_template(seen.subject)
-            obstacles += seen.obstacles
-        match = self._match(template, face, watch)
-        findings = Findings(task=Task.MATCH, match=match, liveness=None, obstacles=tuple(obstacles))
-        return self._decision(findings, seen, enrolled, watch, exhibits)
+        watch = self._start()
+        enrolled = self._enrol(reference, watch)
+        shown: Look | Enrolment
+        try:
+            shown = enrol(load_photo(probe, limits=self.policy.limits), self.face_models)
+        except UnsupportedMediaError:
+            if isinstance(probe, np.ndarray):
+                raise
+            if hasattr(probe, "seek"):
+                probe.seek(0)
+            shown = self._look(probe, watch, progress, liveness=False)
+        return self._judge(Task.MATCH, shown, enrolled, watch, exhibits)
 
     def inspect(self, video: Media, *, progress: Progress | None = None) -> Inspection:
         """Show tracks, quality and signals of a recording, without a verdict.
@@ -274,214 +184,156 @@ class Verifier:
         ------
         MediaError, ModelError
         """
-        watch = _Stopwatch()
-        self._load(watch)
-        seen = self._watch_recording(video, watch, progress, Needs(eyes=True))
-        subject = seen.subject if isinstance(seen.subject, Subject) else None
-        liveness = self._liveness(seen, None, watch)
-        return Inspection(
-            recording=seen.facts,
-            tracks=tuple(seen.capture.tracks.values()),
-            subject_id=subject.track.track_id if subject else None,
-            quality=_quality_over_time(seen.capture, subject) if subject else {},
-            signals=(*(liveness.mechanisms if liveness else ()), *seen.panel.injection_signals()),
-        )
+        return inspect_look(self._look(video, self._start(), progress, needs=Needs(eyes=True)))
 
-    def watch_subject(self, recording: Recording) -> Subject | NotAssessed:
-        """The subject of an open recording, for those who measure templates rather than decide."""
-        tracker = Tracker(self.face_models.detectors[0], self.face_models.mesh)
-        return choose_subject(acquire(recording, tracker, factories={}), self.face_models)
+    # -- one at a time ---------------------------------------------------------------------------
+
+    def look(self, video: Media, *, progress: Progress | None = None) -> Look:
+        """Watch a recording once, to judge it against any number of references.
+
+        Raises
+        ------
+        MediaError, ModelError, CalibrationError
+        """
+        return self._look(video, self._start(), progress)
+
+    def enrol(self, photo: Photo) -> Enrolment:
+        """Find the one face of a photo.
+
+        Raises
+        ------
+        MediaError, ModelError, CalibrationError
+        """
+        return self._enrol(photo, self._start())
+
+    def judge(self, probe: Look | Enrolment, reference: Enrolment | None, *, exhibits: bool = False) -> Decision:
+        """Decide about what was looked at before: as :meth:`check`, without a reference as :meth:`assess_liveness`.
+
+        A probe that is a photo is compared only, as in :meth:`compare`.
+
+        Raises
+        ------
+        UnsupportedMediaError
+            A photo without a reference: there is nothing to assess.
+        """
+        if not isinstance(probe, Look):
+            if reference is None:
+                raise UnsupportedMediaError("liveness needs a video, this is a photo")
+            return self._judge(Task.MATCH, probe, reference, self._start(), exhibits)
+        task = Task.LIVENESS if reference is None else Task.CHECK
+        return self._judge(task, probe, reference, Stopwatch(probe.timing_ms), exhibits)
 
     # -- models ----------------------------------------------------------------------------------
 
-    def _load(self, watch: _Stopwatch) -> None:
-        """Load everything before any evidence is looked at; a missing or altered file stops here."""
-        with watch("models"), self._lock:
-            _ = self.face_models, self._card
+    def load(self) -> None:
+        """Load models and card now instead of at the first use.
 
-    @cached_property
-    def _sessions(self) -> dict[str, Session]:
-        # The small models run on small pictures, where a second thread costs more than it saves.
-        threads = dict.fromkeys(COMPARISON_MODELS)
-        return {name: Session(name, threads=threads.get(name, 1)) for name in PIPELINE_MODELS}
-
-    @cached_property
-    def face_models(self) -> FaceModels:
-        """Detectors, landmarks and extractors, loaded at the first use."""
-        sessions = self._sessions
-        return FaceModels(
-            detectors=tuple(YuNet(sessions["yunet"], input_side_px=side) for side in SEARCH_SIDES_PX),
-            mesh=FaceMesh(sessions["face_mesh"]),
-            eyes=EyeModel(sessions["iris"]),
-            extractor=FusedExtractor(
-                SFaceExtractor(sessions["sface"], self._centre[0]), DlibExtractor(sessions["dlib_resnet"])
-            ),
-        )
-
-    @cached_property
-    def _centre(self) -> tuple[NDArray[np.float64], str]:
-        return sface_centre(self._sessions["sface"].spec.sha256)
-
-    @cached_property
-    def _card(self) -> CalibrationCard:
-        card = load_card(data_dir() / "calibration" / "comparison.toml")
-        used = {name: self._sessions[name].spec.sha256 for name in COMPARISON_MODELS}
-        card.require_models({**used, "sface_centre": self._centre[1]})  # (8)
-        card.threshold(self.policy.target_fmr)
-        return card
+        Raises
+        ------
+        ModelError
+        CalibrationError
+            The card is of other models, or has no threshold for the policy's target.
+        """
+        self._chain.load()
+        self.card.threshold(self.policy.target_fmr)  # (8)
 
     @property
-    def _stamps(self) -> tuple[ModelStamp, ...]:
-        specs = [session.spec for session in self._sessions.values()]
-        return tuple(
-            ModelStamp(name=s.name, version=s.version, sha256=s.sha256, licence=s.licence) for s in specs
-        )
+    def face_models(self) -> FaceModels:
+        """Detectors, landmarks and extractors."""
+        return self._chain.face_models
+
+    @property
+    def card(self) -> CalibrationCard:
+        """The calibration card in use."""
+        return self._chain.card
+
+    @property
+    def models(self) -> tuple[ModelStamp, ...]:
+        """Name, version, hash and licence of every model in use."""
+        return self._chain.stamps
 
     # -- the steps -------------------------------------------------------------------------------
 
-    def _watch_recording(
-        self, video: Media, watch: _Stopwatch, progress: Progress | None, needs: Needs = NOTHING_MORE
-    ) -> _Seen:
-        panel = Panel()
-        with watch("recording"), open_recording(video, limits=self.policy.limits) as recording:  # (0)
-            eyes = self.face_models.eyes if needs.eyes else None
-            tracker = Tracker(self.face_models.detectors[0], self.face_models.mesh, eyes)
-            capture = acquire(  # (2)
-                recording,
-                tracker,
-                factories={**panel.factories, **needs.factories},
-                frame_observers=panel.frame_observers,
-                progress=progress,
-            )
-            facts = _facts(recording, capture)
-            panel.note_recording(recording)
-            obstacles, warnings = self._recording_problems(recording, capture)
-        with watch("subject"):
-            subject = choose_subject(capture, self.face_models)  # (3) (4)
-        return _Seen(
-            capture=capture,
-            subject=subject,
-            obstacles=(*obstacles, *self._subject_problems(subject)),
-            warnings=warnings,
-            panel=panel,
-            facts=facts,
+    def _start(self) -> Stopwatch:
+        """Load everything before any evidence is looked at; a missing or altered file stops here."""
+        watch = Stopwatch()
+        with watch("models"):
+            self.load()
+        return watch
+
+    def _enrol(self, photo: Photo, watch: Stopwatch) -> Enrolment:
+        with watch("reference"):
+            return enrol(load_photo(photo, limits=self.policy.limits), self.face_models)
+
+    def _look(
+        self,
+        video: Media,
+        watch: Stopwatch,
+        progress: Progress | None,
+        *,
+        needs: Needs = NOTHING_MORE,
+        liveness: bool = True,
+    ) -> Look:
+        look = look_at(video, self.face_models, self.policy, needs=needs, liveness=liveness, progress=progress)
+        watch.ms |= look.timing_ms
+        return look
+
+    def _judge(
+        self,
+        task: Task,
+        probe: Look | Enrolment,
+        reference: Enrolment | None,
+        watch: Stopwatch,
+        exhibits: bool,
+        attempt: Attempt | None = None,
+    ) -> Decision:
+        look = probe if isinstance(probe, Look) else None
+        face = reference.value if isinstance(reference, Assessed) else None
+        template, hindrances = _bound_template(probe) if isinstance(probe, Look) else _template_of_photo(probe)  # (7)
+        findings = Findings(
+            task=task,
+            match=self._match(template, face, watch),  # (6) (8)
+            liveness=self._liveness(look, face, watch) if look and task is not Task.MATCH else None,  # (5)
+            obstacles=(*([reference.reason] if isinstance(reference, NotAssessed) else []), *hindrances),
+            challenge=_answer(attempt, look) if attempt and look else None,  # (5)
+        )
+        return assemble(  # (9)
+            findings,
+            self.policy,
+            look=look,
+            enrolled=reference,
+            models=self.models,
+            timing_ms=watch.ms,
+            exhibits=exhibits,
         )
 
-    def _recording_problems(self, recording: Recording, capture: Capture) -> tuple[list[Reason], tuple[str, ...]]:
-        """What is wrong with the recording as a whole."""
-        found = []
-        if recording.time_problems.backwards:
-            found.append(Reason.TIME_BASE_INVALID)
-        if capture.decoded_span_s < self.policy.min_duration_s:
-            found.append(Reason.RECORDING_INCOMPLETE if recording.truncated else Reason.VIDEO_TOO_SHORT)
-        elif capture.n_decoded / capture.decoded_span_s < self.policy.min_frame_rate_hz:
-            found.append(Reason.LOW_FRAME_RATE)
-        pixels = capture.size_wh[0] * capture.size_wh[1] * capture.n_decoded
-        if recording.bit_rate_bps and recording.bit_rate_bps * capture.decoded_span_s / pixels < MIN_BITS_PER_PIXEL:
-            found.append(Reason.HEAVILY_COMPRESSED)
-        return found, tuple(recording.notes)
-
-    def _subject_problems(self, subject: Subject | NotAssessed) -> list[Reason]:
-        if isinstance(subject, NotAssessed):
-            return [subject.reason]
-        found = [problem.reason for problem in subject.problems]
-        if subject.coverage < MIN_COVERAGE:
-            found.append(Reason.NO_FACE)
-        if len(subject.compared) < self.policy.min_compared_frames:
-            found.append(Reason.VIDEO_TOO_SHORT)
-        return found
-
-    def _liveness(self, seen: _Seen, reference: EnrolledFace | None, watch: _Stopwatch) -> LivenessEvidence | None:
-        if isinstance(seen.subject, NotAssessed):
-            return None
-        subject = seen.subject
+    def _liveness(self, look: Look, reference: EnrolledFace | None, watch: Stopwatch) -> LivenessEvidence | None:
         with watch("liveness"):
-            evidence = seen.panel.assess(
-                PADInputs(
-                    track=subject.track,
-                    observers=seen.capture.observers[subject.track.track_id],
-                    reference_rgb=reference.image_rgb if reference else None,
-                    reference_points_px=reference.face.points_px if reference else None,
-                )
-            )
+            evidence = look.mechanisms
+            if reference is not None:
+                evidence = look.mechanisms_against(reference.image_rgb, reference.face.points_px)
+        if evidence is None:
+            return None
         llr = fuse_liveness(evidence)
         probability = None if llr is None else confidence(match_llr=None, liveness_llr=llr, prior=self.policy.prior)
         return LivenessEvidence(llr=llr, probability=probability, mechanisms=evidence)
 
-    def _match(
-        self, probe: Template | None, reference: EnrolledFace | None, watch: _Stopwatch
-    ) -> MatchEvidence | None:
+    def _match(self, probe: Template | None, reference: EnrolledFace | None, watch: Stopwatch) -> MatchEvidence | None:
         if probe is None or reference is None:
             return None
         with watch("comparison"):
             score = similarity(probe, reference.template)
-        threshold = self._card.threshold(self.policy.target_fmr)
-        llr = float(self._card.llr_at(score))
+        threshold = self.card.threshold(self.policy.target_fmr)
+        llr = float(self.card.llr_at(score))
         return MatchEvidence(
             similarity=score,
             llr=llr,
             probability=confidence(match_llr=llr, liveness_llr=None, prior=self.policy.prior),
-            fmr_at_score=float(self._card.fmr_at(score)),
+            fmr_at_score=float(self.card.fmr_at(score)),
             threshold=threshold,
             target_fmr=self.policy.target_fmr,
             matched=score >= threshold,
         )
-
-    def _decision(
-        self,
-        findings: Findings,
-        seen: _Seen | None,
-        enrolled: Assessed[EnrolledFace] | NotAssessed | None,
-        watch: _Stopwatch,
-        exhibits: bool,
-    ) -> Decision:
-        outcome, reasons = decide(findings, self.policy)
-        subject = seen.subject if seen and isinstance(seen.subject, Subject) else None
-        face = enrolled.value if isinstance(enrolled, Assessed) else None
-        return Decision(
-            task=findings.task,
-            outcome=outcome,
-            confidence=self._confidence(findings),
-            reasons=reasons,
-            challenge=findings.challenge,
-            warnings=(*(seen.warnings if seen else ()), *self._policy_warnings(outcome)),
-            match=findings.match,
-            liveness=findings.liveness,
-            quality=subject.quality if subject else {},
-            injection_signals=seen.panel.injection_signals() if seen else (),
-            frames=_counts(seen, subject),
-            bystanders=subject.bystanders if subject else 0,
-            reference=ReferenceEvidence(faces=face.n_faces, quality=face.quality) if face else None,
-            policy=PolicyStamp(name=self.policy.name, sha256=self.policy.sha256),
-            models=self._stamps,
-            timing_ms=watch.ms,
-            idverify_version=__version__,
-            exhibits=_exhibits(subject, face) if exhibits else (),
-        )
-
-    def _policy_warnings(self, outcome: Outcome) -> tuple[str, ...]:
-        if not self.policy.unsafe:
-            return ()
-        return (f"policy {self.policy.name}: liveness did not decide; this {outcome.value} says nothing about attacks",)
-
-    def _confidence(self, findings: Findings) -> float | None:
-        """None as soon as a half that was asked for is missing."""
-        needs_match = findings.task is not Task.LIVENESS
-        needs_liveness = findings.task is not Task.MATCH and not self.policy.unsafe
-        match = findings.match.llr if findings.match else None
-        live = findings.liveness.llr if findings.liveness and needs_liveness else None
-        if (needs_match and match is None) or (needs_liveness and live is None):
-            return None
-        return confidence(match_llr=match, liveness_llr=live, prior=self.policy.prior)
-
-    def _try_photo(self, media: Media) -> NDArray[np.uint8] | None:
-        """The photo, or None when the media is something else (a recording, it is to be hoped)."""
-        try:
-            return load_photo(media, limits=self.policy.limits)
-        except UnsupportedMediaError:
-            if hasattr(media, "seek"):
-                media.seek(0)
-            return None
 
 
 # A face that cannot be used is said of the reference in enrolment; of the probe it has these names.
@@ -491,74 +343,27 @@ _PROBE_WORDS = {
 }
 
 
-def _answer(attempt: Attempt, seen: _Seen) -> ChallengeResult:
+def _answer(attempt: Attempt, look: Look) -> ChallengeResult:
     """The subject's answer: the same track that liveness and comparison judge."""
-    if isinstance(seen.subject, NotAssessed):
-        return attempt.unseen(seen.subject.reason)
-    track = seen.subject.track
-    observers = seen.capture.observers[track.track_id]
-    return attempt.judge(track, observers, picture_width_px=seen.capture.size_wh[0])
+    if isinstance(look.subject, NotAssessed):
+        return attempt.unseen(look.subject.reason)
+    track = look.subject.track
+    observers = look.capture.observers[track.track_id]
+    return attempt.judge(track, observers, picture_width_px=look.capture.size_wh[0])
 
 
-def _bound_template(subject: Subject | NotAssessed) -> Template | None:
-    """(7) The probe, if every compared face lies in the track that liveness judges."""
+def _template_of_photo(probe: Enrolment) -> tuple[Template | None, tuple[Reason, ...]]:
+    if isinstance(probe, NotAssessed):
+        return None, (_PROBE_WORDS.get(probe.reason, probe.reason),)
+    return probe.value.template, ()
+
+
+def _bound_template(look: Look) -> tuple[Template | None, tuple[Reason, ...]]:
+    """(7) The probe, if every compared face lies in the track that liveness judges; and what hinders it."""
+    subject = look.subject
     if isinstance(subject, NotAssessed):
-        return None
+        return None, look.obstacles
     used = [c.face.frame_index for c in subject.compared]
     if not np.isin(used, subject.track.frame_indices).all():
         raise AssertionError("a compared face lies outside the subject's track")
-    return subject.template
-
-
-def _facts(recording: Recording, capture: Capture) -> dict[str, object]:
-    return {
-        "container": recording.container,
-        "codec": recording.codec,
-        "size_wh": capture.size_wh,
-        "rotation_deg": recording.rotation_deg,
-        "duration_s": capture.decoded_span_s,
-        "nominal_rate_hz": recording.nominal_rate_hz,
-        "bit_rate_bps": recording.bit_rate_bps,
-        "n_decoded": capture.n_decoded,
-        "n_analysed": capture.n_analysed,
-        "cuts_s": capture.cuts_s,
-        "metadata": dict(recording.metadata),
-        "notes": tuple(recording.notes),
-    }
-
-
-def _counts(seen: _Seen | None, subject: Subject | None) -> FrameCounts:
-    if seen is None:
-        return FrameCounts(decoded=0, analysed=0, compared=0, times_s=())
-    times = tuple(c.face.time_s for c in subject.compared) if subject else ()
-    return FrameCounts(
-        decoded=seen.capture.n_decoded, analysed=seen.capture.n_analysed, compared=len(times), times_s=times
-    )
-
-
-def _exhibits(subject: Subject | None, reference: EnrolledFace | None) -> tuple[Exhibit, ...]:
-    shown = []
-    if reference is not None:
-        shown.append(
-            Exhibit(
-                title="reference",
-                image_rgb=reference.image_rgb,
-                points_px=reference.face.points_px[:, :2].astype(np.float32),
-            )
-        )
-    for c in subject.compared[:MAX_EXHIBITS] if subject else ():
-        title = f"{c.face.time_s:.2f} s"
-        shown.append(Exhibit(title=title, image_rgb=c.image_rgb, points_px=c.points_px[:, :2].astype(np.float32)))
-    return tuple(shown)
-
-
-def _quality_over_time(
-    capture: Capture, subject: Subject
-) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    from idverify.enrolment import face_quality
-
-    faces = capture.candidates[subject.track.track_id]
-    times = np.array([c.face.time_s for c in faces])
-    points = np.stack([c.points_px for c in faces])
-    values = face_quality([c.image_rgb for c in faces], points, [c.face for c in faces], capture.size_wh)
-    return {name: (times, v) for name, v in values.items()}
+    return subject.template, look.obstacles

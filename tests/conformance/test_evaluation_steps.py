@@ -1,4 +1,4 @@
-"""The evaluation's step-by-step verifier decides exactly as the verifier itself."""
+"""Looking once and judging many times decides exactly as the verifier's doors do."""
 
 from __future__ import annotations
 
@@ -7,26 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from idverify.errors import CalibrationError, ModelError
+from idverify.errors import UnsupportedMediaError
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 CLIP = DATA / "videos" / "bona_fide" / "tv_tony_blair.avi"
 PHOTOS = [DATA / "lfw" / "Tony_Blair" / "Tony_Blair_0001.jpg", DATA / "lfw" / "Al_Pacino" / "Al_Pacino_0001.jpg"]
 
 
-@pytest.fixture(scope="module")
-def verifiers():
+@pytest.fixture(scope="module", autouse=True)
+def media():
     if not all(p.is_file() for p in (CLIP, *PHOTOS)):
         pytest.skip(f"needs the clips and photos of {DATA}")
-    from idverify.evaluation.verifier_steps import StepwiseVerifier
-    from idverify.verifier import Verifier
-
-    stepwise = StepwiseVerifier()
-    try:
-        assert stepwise.model_hashes
-    except (ModelError, CalibrationError) as error:
-        pytest.skip(f"needs models and calibration: {error}")
-    return Verifier(), stepwise
 
 
 def same(one, other) -> bool:
@@ -35,15 +26,18 @@ def same(one, other) -> bool:
     return all(repr(getattr(one, name)) == repr(getattr(other, name)) for name in names)
 
 
-def test_one_look_decides_as_many_checks(verifiers):
-    verifier, stepwise = verifiers
-    seen = stepwise.look(CLIP)
+def test_one_look_decides_as_many_checks(verifier):
+    look = verifier.look(CLIP)
     for photo in PHOTOS:
-        assert same(stepwise.judge(seen, stepwise.enrol(photo)), verifier.check(CLIP, photo))
-    assert same(stepwise.judge(seen, None), verifier.assess_liveness(CLIP))
+        assert same(verifier.judge(look, verifier.enrol(photo)), verifier.check(CLIP, photo))
+    assert same(verifier.judge(look, None), verifier.assess_liveness(CLIP))
 
 
-def test_a_photo_is_compared(verifiers):
-    verifier, stepwise = verifiers
-    decision = stepwise.judge(stepwise.look(PHOTOS[0]), stepwise.enrol(PHOTOS[1]))
+def test_a_photo_is_compared(verifier):
+    decision = verifier.judge(verifier.enrol(PHOTOS[0]), verifier.enrol(PHOTOS[1]))
     assert same(decision, verifier.compare(PHOTOS[0], PHOTOS[1]))
+
+
+def test_a_photo_alone_is_nothing_to_judge(verifier):
+    with pytest.raises(UnsupportedMediaError, match="needs a video"):
+        verifier.judge(verifier.enrol(PHOTOS[0]), None)

@@ -17,10 +17,17 @@ __all__ = ["evaluate_command"]
 @click.argument("trials", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the run.")
 @click.option("--policy", default="ial2", show_default=True, metavar="NAME|FILE", help="Policy to judge by.")
+@click.option(
+    "--card",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Calibration card of your own, as idverify calibrate writes it.",
+)
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; by default one a core.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was cut short.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar.")
-def evaluate_command(trials: Path, out: Path, policy: str, workers: int | None, resume: bool, quiet: bool) -> None:
+def evaluate_command(
+    trials: Path, out: Path, policy: str, card: Path | None, workers: int | None, resume: bool, quiet: bool
+) -> None:
     """Judge every trial of the CSV file TRIALS and report error rates.
 
     The folder receives scores.csv first, then report.json, report.md and report.html. A run that was killed goes on
@@ -48,6 +55,7 @@ def evaluate_command(trials: Path, out: Path, policy: str, workers: int | None, 
             trials,
             out,
             policy=policy,
+            card=card,
             workers=workers,
             resume=resume,
             progress=lambda done, total: bar.update(task, completed=done, total=total),

@@ -36,6 +36,7 @@ def evaluate(
     out: str | Path,
     *,
     policy: str = "ial2",
+    card: Path | None = None,
     workers: int | None = None,
     resume: bool = False,
     progress: Progress | None = None,
@@ -51,6 +52,8 @@ def evaluate(
         Folder of the run; made where it is not there.
     policy
         Name or file of the policy to judge by.
+    card
+        File of the calibration card to judge by; by default the one that the package ships.
     workers
         Processes; by default the cores of this process.
     resume
@@ -58,7 +61,7 @@ def evaluate(
     progress
         Called after each trial with the finished and all trials.
     hire
-        Makes the analyst of each worker; by default the verifier under `policy`.
+        Makes the analyst of each worker; by default the verifier under `policy` and `card`.
 
     Returns
     -------
@@ -78,7 +81,7 @@ def evaluate(
     if journal_path.exists() and not resume:
         raise ParameterError(f"{out} holds a run already; go on with --resume, or use another folder")
     out.mkdir(parents=True, exist_ok=True)
-    hire = hire or _verifiers(policy)
+    hire = hire or _verifiers(policy, card)
     stamp = dict(hire().stamp)
     with Journal(journal_path, {"trials_sha256": _fingerprint(trials), **stamp}) as journal:
         _judge(journal, trials, trials_path.parent, hire, workers or _cores(), progress)
@@ -87,11 +90,11 @@ def evaluate(
     return write_report(out)
 
 
-def _verifiers(policy: str) -> Callable[[], Analyst]:
+def _verifiers(policy: str, card: Path | None) -> Callable[[], Analyst]:
     # Here, so that reports and made-up analysts load no models.
     from idverify.evaluation.verifier_analyst import VerifierAnalyst
 
-    return partial(VerifierAnalyst, policy)
+    return partial(VerifierAnalyst, policy, card)
 
 
 def _judge(

@@ -13,10 +13,12 @@ from typing import Any
 
 from idverify._version import __version__
 from idverify.calibration import CalibrationCard
-from idverify.enrolment import EnrolledFace
+from idverify.enrolment import Enrolment
+from idverify.errors import UnsupportedMediaError
 from idverify.evaluation.analyst import Judge
-from idverify.evaluation.verifier_steps import StepwiseVerifier
-from idverify.reasons import Assessed, NotAssessed
+from idverify.look import Look
+from idverify.reasons import Assessed
+from idverify.verifier import Verifier
 
 __all__ = ["VerifierAnalyst"]
 
@@ -25,16 +27,25 @@ CACHE_BYTES = 256 * 2**20
 
 
 class VerifierAnalyst:
-    """The :class:`~idverify.verifier.Verifier` as an analyst."""
+    """The :class:`~idverify.verifier.Verifier` as an analyst.
 
-    def __init__(self, policy: str = "ial2") -> None:
-        self._verifier = StepwiseVerifier(policy=policy)
-        self._references: OrderedDict[Path, Assessed[EnrolledFace] | NotAssessed] = OrderedDict()
+    Parameters
+    ----------
+    policy
+        Name or file of the policy.
+    card
+        File of a calibration card; None is the one that the package ships.
+    """
+
+    def __init__(self, policy: str = "ial2", card: Path | None = None) -> None:
+        self._verifier = Verifier(policy=policy, card=card)
+        self._references: OrderedDict[Path, Enrolment] = OrderedDict()
         self._bytes = 0
 
     @property
     def stamp(self) -> Mapping[str, Any]:
         """Version, policy with thresholds, hashes of the models and of the calibration."""
+        self._verifier.load()
         policy = self._verifier.policy
         return {
             "idverify_version": __version__,
@@ -45,16 +56,20 @@ class VerifierAnalyst:
                 "accept_liveness_llr": policy.accept_liveness_llr,
                 "reject_liveness_llr": policy.reject_liveness_llr,
             },
-            "models": dict(self._verifier.model_hashes),
-            "comparison": _card_stamp(self._verifier.comparison_card),
+            "models": {stamp.name: stamp.sha256 for stamp in self._verifier.models},
+            "comparison": _card_stamp(self._verifier.card),
         }
 
     def look(self, video: Path) -> Judge:
         """Analyse a video once; a photo is compared only."""
-        seen = self._verifier.look(video)
-        return lambda reference: self._verifier.judge(seen, self._enrol(reference) if reference else None)
+        probe: Look | Enrolment
+        try:
+            probe = self._verifier.enrol(video)
+        except UnsupportedMediaError:
+            probe = self._verifier.look(video)
+        return lambda reference: self._verifier.judge(probe, self._enrol(reference) if reference else None)
 
-    def _enrol(self, reference: Path) -> Assessed[EnrolledFace] | NotAssessed:
+    def _enrol(self, reference: Path) -> Enrolment:
         if reference in self._references:
             self._references.move_to_end(reference)
             return self._references[reference]
@@ -71,5 +86,5 @@ def _card_stamp(card: CalibrationCard) -> dict[str, Any]:
     return {"models": dict(card.models), "card_sha256": hashlib.sha256(repr(maps).encode()).hexdigest()}
 
 
-def _size(enrolled: Assessed[EnrolledFace] | NotAssessed) -> int:
+def _size(enrolled: Enrolment) -> int:
     return enrolled.value.image_rgb.nbytes if isinstance(enrolled, Assessed) else 0

@@ -2,7 +2,7 @@
 
 A mechanism joins by one row in :meth:`Panel.assess`; the observer it needs is one entry in :attr:`Panel.factories`.
 
-Public items: :class:`PADInputs`, :class:`Panel`.
+Public items: :class:`PADInputs`, :class:`Panel`, :func:`assess_reference`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from idverify.pad.reference_reuse import ReferenceReuse
 from idverify.pad.screen_rhythm import ScreenRhythm
 from idverify.tracking import FaceTrack
 
-__all__ = ["PADInputs", "Panel"]
+__all__ = ["PADInputs", "Panel", "assess_reference"]
 
 T = TypeVar("T")
 
@@ -83,26 +83,28 @@ class Panel:
             context_motion.assess(motion),
             pulse.assess(*_observer(inputs, "pulse", SkinColour).signals()),
             screen_rhythm.assess(*_observer(inputs, "screen_rhythm", ScreenRhythm).signals()),
-            self._reference_reuse(inputs),
+            assess_reference(inputs),
         )
-
-    def _reference_reuse(self, inputs: PADInputs) -> PADEvidence:
-        if inputs.reference_rgb is None or inputs.reference_points_px is None:
-            return PADEvidence(
-                name=reference_reuse.NAME,
-                status=Status.NOT_APPLICABLE,
-                unit=reference_reuse.UNIT,
-                detail="there is no reference photo",
-            )
-        luma = np.asarray(cv2.cvtColor(inputs.reference_rgb, cv2.COLOR_RGB2GRAY), np.uint8)
-        reference = reference_reuse.face_crop(luma, inputs.reference_points_px)
-        return reference_reuse.assess(_observer(inputs, "reference_reuse", ReferenceReuse).crops(), reference)
 
     def injection_signals(self) -> tuple[PADEvidence, ...]:
         """Signals of a recording that was altered, made or fed in; of the whole recording, not of the subject."""
         if self._facts is None:
             raise RuntimeError("injection signals are complete only after the recording was read")
         return injection.assess(self._fingerprints, self._facts)
+
+
+def assess_reference(inputs: PADInputs) -> PADEvidence:
+    """Ask the one mechanism that depends on the reference: does the video show the photo itself?"""
+    if inputs.reference_rgb is None or inputs.reference_points_px is None:
+        return PADEvidence(
+            name=reference_reuse.NAME,
+            status=Status.NOT_APPLICABLE,
+            unit=reference_reuse.UNIT,
+            detail="there is no reference photo",
+        )
+    luma = np.asarray(cv2.cvtColor(inputs.reference_rgb, cv2.COLOR_RGB2GRAY), np.uint8)
+    reference = reference_reuse.face_crop(luma, inputs.reference_points_px)
+    return reference_reuse.assess(_observer(inputs, "reference_reuse", ReferenceReuse).crops(), reference)
 
 
 def _observer(inputs: PADInputs, name: str, kind: type[T]) -> T:

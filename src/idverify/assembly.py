@@ -1,0 +1,128 @@
+"""Findings in, :class:`~idverify.decision.Decision` out: the rule is applied, and the whole evidence goes along.
+
+Public items: :func:`assemble`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from idverify._version import __version__
+from idverify.decision import (
+    Decision,
+    Exhibit,
+    Findings,
+    FrameCounts,
+    ModelStamp,
+    Outcome,
+    PolicyStamp,
+    ReferenceEvidence,
+    Task,
+    decide,
+)
+from idverify.enrolment import EnrolledFace, Enrolment
+from idverify.fusion import confidence
+from idverify.look import Look
+from idverify.policy import DecisionPolicy
+from idverify.reasons import Assessed
+from idverify.subject import Subject
+
+__all__ = ["assemble"]
+
+# Faces shown in a report at most.
+MAX_EXHIBITS = 8
+
+
+def assemble(
+    findings: Findings,
+    policy: DecisionPolicy,
+    *,
+    models: tuple[ModelStamp, ...],
+    timing_ms: Mapping[str, float],
+    look: Look | None = None,
+    enrolled: Enrolment | None = None,
+    exhibits: bool = False,
+) -> Decision:
+    """Decide under a policy and lay out what the decision rests on.
+
+    Parameters
+    ----------
+    findings
+        What the rule looks at.
+    policy
+    models
+        Those in use.
+    timing_ms
+        Milliseconds by step.
+    look, enrolled
+        The recording and the reference behind the findings, where there were any.
+    exhibits
+        Keep the compared faces, for a report.
+    """
+    outcome, reasons = decide(findings, policy)
+    subject = look.subject if look and isinstance(look.subject, Subject) else None
+    face = enrolled.value if isinstance(enrolled, Assessed) else None
+    return Decision(
+        task=findings.task,
+        outcome=outcome,
+        confidence=_confidence(findings, policy),
+        reasons=reasons,
+        challenge=findings.challenge,
+        warnings=(*(look.warnings if look else ()), *_policy_warnings(policy, outcome)),
+        match=findings.match,
+        liveness=findings.liveness,
+        quality=subject.quality if subject else {},
+        injection_signals=look.injection_signals if look else (),
+        frames=_counts(look, subject),
+        bystanders=subject.bystanders if subject else 0,
+        reference=ReferenceEvidence(faces=face.n_faces, quality=face.quality) if face else None,
+        policy=PolicyStamp(name=policy.name, sha256=policy.sha256),
+        models=models,
+        timing_ms=timing_ms,
+        idverify_version=__version__,
+        exhibits=_exhibits(subject, face) if exhibits else (),
+    )
+
+
+def _policy_warnings(policy: DecisionPolicy, outcome: Outcome) -> tuple[str, ...]:
+    if not policy.unsafe:
+        return ()
+    return (f"policy {policy.name}: liveness did not decide; this {outcome.value} says nothing about attacks",)
+
+
+def _confidence(findings: Findings, policy: DecisionPolicy) -> float | None:
+    """None as soon as a half that was asked for is missing."""
+    needs_match = findings.task is not Task.LIVENESS
+    needs_liveness = findings.task is not Task.MATCH and not policy.unsafe
+    match = findings.match.llr if findings.match else None
+    live = findings.liveness.llr if findings.liveness and needs_liveness else None
+    if (needs_match and match is None) or (needs_liveness and live is None):
+        return None
+    return confidence(match_llr=match, liveness_llr=live, prior=policy.prior)
+
+
+def _counts(look: Look | None, subject: Subject | None) -> FrameCounts:
+    if look is None:
+        return FrameCounts(decoded=0, analysed=0, compared=0, times_s=())
+    times = tuple(c.face.time_s for c in subject.compared) if subject else ()
+    return FrameCounts(
+        decoded=look.capture.n_decoded, analysed=look.capture.n_analysed, compared=len(times), times_s=times
+    )
+
+
+def _exhibits(subject: Subject | None, reference: EnrolledFace | None) -> tuple[Exhibit, ...]:
+    shown = []
+    if reference is not None:
+        shown.append(
+            Exhibit(
+                title="reference",
+                image_rgb=reference.image_rgb,
+                points_px=reference.face.points_px[:, :2].astype(np.float32),
+            )
+        )
+    for c in subject.compared[:MAX_EXHIBITS] if subject else ():
+        title = f"{c.face.time_s:.2f} s"
+        shown.append(Exhibit(title=title, image_rgb=c.image_rgb, points_px=c.points_px[:, :2].astype(np.float32)))
+    return tuple(shown)

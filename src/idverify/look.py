@@ -1,0 +1,211 @@
+"""One pass over a recording: facts, the subject, and what liveness mechanisms say without a reference.
+
+Goal: a recording is looked at once, however many references it then meets. Steps (0) and (2) to (5) of a verification,
+as :mod:`idverify.verifier` numbers them.
+
+Public items: :class:`Look`, :func:`look_at`, :class:`Stopwatch`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idverify.acquisition import Capture, acquire
+from idverify.challenge.attempt import NOTHING_MORE, Needs
+from idverify.enrolment import FaceModels
+from idverify.media import Recording, open_recording
+from idverify.pad.evidence import PADEvidence
+from idverify.pad.panel import PADInputs, Panel, assess_reference
+from idverify.policy import DecisionPolicy
+from idverify.reasons import NotAssessed, Reason
+from idverify.subject import Subject, choose_subject
+from idverify.tracking import Tracker
+
+__all__ = ["Look", "Stopwatch", "look_at"]
+
+# Below this the subject is absent for too much of the recording to speak for it.
+MIN_COVERAGE = 0.5
+# Bits per pixel and frame under which H.264 leaves nothing of the skin but blocks; bona fide clips at hand have at
+# least 0.013.
+MIN_BITS_PER_PIXEL = 0.004
+
+
+class Stopwatch:
+    """Milliseconds by step; goes on from what was measured before."""
+
+    def __init__(self, before: Mapping[str, float] | None = None) -> None:
+        self.ms: dict[str, float] = dict(before or {})
+
+    @contextmanager
+    def __call__(self, step: str) -> Iterator[None]:
+        """Add the time of a block to a step."""
+        start = time.perf_counter()
+        yield
+        self.ms[step] = self.ms.get(step, 0.0) + (time.perf_counter() - start) * 1e3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """A recording after one pass.
+
+    Parameters
+    ----------
+    capture
+        Tracks, candidate faces and signals.
+    subject
+        Whose verification it is, or why nobody's.
+    obstacles
+        What keeps the recording from being judged, most useful advice first.
+    warnings
+        Oddities of the recording, as sentences.
+    facts
+        What the container says and what was decoded.
+    mechanisms
+        What every liveness mechanism says without a reference; None where there is no subject or liveness was not asked
+        for.
+    injection_signals
+        Signs that the file was altered, made or fed in.
+    timing_ms
+        Milliseconds by step.
+    """
+
+    capture: Capture = field(repr=False)
+    subject: Subject | NotAssessed
+    obstacles: tuple[Reason, ...]
+    warnings: tuple[str, ...]
+    facts: Mapping[str, object]
+    mechanisms: tuple[PADEvidence, ...] | None = field(repr=False)
+    injection_signals: tuple[PADEvidence, ...] = field(repr=False)
+    timing_ms: Mapping[str, float] = field(repr=False)
+
+    def mechanisms_against(
+        self, reference_rgb: NDArray[np.uint8], reference_points_px: NDArray[np.float32]
+    ) -> tuple[PADEvidence, ...] | None:
+        """The mechanisms, with the one that looks for the reference photo in the video asked again."""
+        if self.mechanisms is None or isinstance(self.subject, NotAssessed):
+            return None
+        found = assess_reference(_inputs(self.capture, self.subject, reference_rgb, reference_points_px))
+        return tuple(found if evidence.name == found.name else evidence for evidence in self.mechanisms)
+
+
+def look_at(
+    video: str | Path | bytes | BinaryIO,
+    models: FaceModels,
+    policy: DecisionPolicy,
+    *,
+    needs: Needs = NOTHING_MORE,
+    liveness: bool = True,
+    progress: Callable[[float], None] | None = None,
+) -> Look:
+    """Watch a recording.
+
+    Parameters
+    ----------
+    video
+        Path, bytes or binary file.
+    models
+    policy
+        For its limits, and what it takes to judge a recording.
+    needs
+        What else is collected, for a challenge or an inspection.
+    liveness
+        Whether the mechanisms are asked.
+    progress
+        Called with the share done, 0..1.
+
+    Raises
+    ------
+    MediaError
+    """
+    watch, panel = Stopwatch(), Panel()
+    tracker = Tracker(models.detectors[0], models.mesh, models.eyes if needs.eyes else None)
+    factories = {**(panel.factories if liveness else {}), **needs.factories}
+    with watch("recording"), open_recording(video, limits=policy.limits) as recording:  # (0)
+        capture = acquire(  # (2)
+            recording, tracker, factories=factories, frame_observers=panel.frame_observers, progress=progress
+        )
+        facts = _facts(recording, capture)
+        panel.note_recording(recording)
+        hindrances, warnings = _recording_problems(recording, capture, policy), tuple(recording.notes)
+    with watch("subject"):
+        subject = choose_subject(capture, models)  # (3) (4)
+    with watch("liveness"):
+        mechanisms = None
+        if liveness and isinstance(subject, Subject):
+            mechanisms = panel.assess(_inputs(capture, subject))  # (5)
+        injection_signals = panel.injection_signals()
+    return Look(
+        capture=capture,
+        subject=subject,
+        obstacles=(*hindrances, *_subject_problems(subject, policy)),
+        warnings=warnings,
+        facts=facts,
+        mechanisms=mechanisms,
+        injection_signals=injection_signals,
+        timing_ms=watch.ms,
+    )
+
+
+def _inputs(
+    capture: Capture,
+    subject: Subject,
+    reference_rgb: NDArray[np.uint8] | None = None,
+    reference_points_px: NDArray[np.float32] | None = None,
+) -> PADInputs:
+    return PADInputs(
+        track=subject.track,
+        observers=capture.observers[subject.track.track_id],
+        reference_rgb=reference_rgb,
+        reference_points_px=reference_points_px,
+    )
+
+
+def _recording_problems(recording: Recording, capture: Capture, policy: DecisionPolicy) -> list[Reason]:
+    """What is wrong with the recording as a whole."""
+    found = []
+    if recording.time_problems.backwards:
+        found.append(Reason.TIME_BASE_INVALID)
+    if capture.decoded_span_s < policy.min_duration_s:
+        found.append(Reason.RECORDING_INCOMPLETE if recording.truncated else Reason.VIDEO_TOO_SHORT)
+    elif capture.n_decoded / capture.decoded_span_s < policy.min_frame_rate_hz:
+        found.append(Reason.LOW_FRAME_RATE)
+    pixels = capture.size_wh[0] * capture.size_wh[1] * capture.n_decoded
+    if recording.bit_rate_bps and recording.bit_rate_bps * capture.decoded_span_s / pixels < MIN_BITS_PER_PIXEL:
+        found.append(Reason.HEAVILY_COMPRESSED)
+    return found
+
+
+def _subject_problems(subject: Subject | NotAssessed, policy: DecisionPolicy) -> list[Reason]:
+    if isinstance(subject, NotAssessed):
+        return [subject.reason]
+    found = [problem.reason for problem in subject.problems]
+    if subject.coverage < MIN_COVERAGE:
+        found.append(Reason.NO_FACE)
+    if len(subject.compared) < policy.min_compared_frames:
+        found.append(Reason.VIDEO_TOO_SHORT)
+    return found
+
+
+def _facts(recording: Recording, capture: Capture) -> dict[str, object]:
+    return {
+        "container": recording.container,
+        "codec": recording.codec,
+        "size_wh": capture.size_wh,
+        "rotation_deg": recording.rotation_deg,
+        "duration_s": capture.decoded_span_s,
+        "nominal_rate_hz": recording.nominal_rate_hz,
+        "bit_rate_bps": recording.bit_rate_bps,
+        "n_decoded": capture.n_decoded,
+        "n_analysed": capture.n_analysed,
+        "cuts_s": capture.cuts_s,
+        "metadata": dict(recording.metadata),
+        "notes": tuple(recording.notes),
+    }
