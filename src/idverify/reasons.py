@@ -200,6 +200,12 @@ class Reason(str, Enum):
         "Please send the recording again: the file seems to be cut off.",
     )
 
+    RECORDING_CUT = (
+        "recording_cut",
+        "The recording jumps from one scene to another.",
+        "Please record again in one take, without pausing or cutting.",
+    )
+
     # -- the challenge ---------------------------------------------------------------------------
     CHALLENGE_FOLLOWED = ("challenge_followed", "The challenge was answered.", None)
     CHALLENGE_NOT_FOLLOWED = (

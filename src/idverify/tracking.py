@@ -7,6 +7,7 @@ roll > 0 tilts to the person's own left shoulder.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -104,9 +105,9 @@ MAX_MISSES = 3
 MAX_TRACKS = 3
 # A box of the same face one step later still overlaps this much.
 SAME_FACE_OVERLAP = 0.3
-# Mean absolute change of a luma thumbnail, in levels, that only a cut to another scene makes within one step. Shaking
-# a camera hard stays below 30; measured by benchmarks/accuracy/cuts.py.
-CUT_LEVELS = 40.0
+# A cut changes a luma thumbnail by more than this many levels on average, and by this many times the largest of the last few
+# changes: a moving camera changes picture after picture.
+CUT_LEVELS, CUT_TIMES_BEFORE, CHANGES_KEPT = 15.0, 2.5, 4
 _THUMBNAIL_WH = (32, 18)
 
 
@@ -174,6 +175,7 @@ class Tracker:
         self._next_id = 0
         self._next_detection_s = -np.inf
         self._thumbnail: NDArray[np.float32] | None = None
+        self._changes: deque[float] = deque(maxlen=CHANGES_KEPT)
         self.cuts_s: list[float] = []
         self.faces_seen: list[int] = []
 
@@ -247,7 +249,12 @@ class Tracker:
         # Nearest pixels: an average over each cell costs as much as fitting the landmarks does.
         now = cv2.resize(luma, _THUMBNAIL_WH, interpolation=cv2.INTER_NEAREST).astype(np.float32)
         before, self._thumbnail = self._thumbnail, now
-        return before is not None and float(np.abs(now - before).mean()) > CUT_LEVELS
+        if before is None:
+            return False
+        change = float(np.abs(now - before).mean())
+        usual = max(self._changes, default=change)
+        self._changes.append(change)
+        return change > CUT_LEVELS and change > CUT_TIMES_BEFORE * usual
 
 
 def as_track(track_id: int, seen: Sequence[FaceObservation]) -> FaceTrack:

@@ -43,8 +43,9 @@ _VIRTUAL_CAMERAS = (
     "deepfacelive", "faceswap", "swapface", "avatarify", "unity", "bandicam", "screen recorder", "screenrecord",
     "evcapture", "录屏", "virtual camera", "simulated",
 )  # fmt: skip
-# Jumps of this many luma levels, root mean square, that are also this many times the usual change, are cuts.
-_CUT_LEVELS, _CUT_TIMES_USUAL = 14.0, 6.0
+# Jumps of this many luma levels, root mean square, that are also this many times the largest change nearby, are cuts: in
+# the bona fide clips no change of this size is more than 1.5 times its neighbours, in the award show two are more than 2.3.
+_CUT_LEVELS, _CUT_TIMES_NEIGHBOURS, _CUT_NEIGHBOURS_S = 14.0, 2.0, 0.25
 # Below this median absolute second difference in time, in luma levels of a strip mean, nothing of a sensor is
 # left.
 _NO_NOISE_LEVELS = 0.02
@@ -153,10 +154,11 @@ def _freeze(times: F64, distance: NDArray[np.float32], change: F64) -> PADEviden
 
 
 def _cuts(times: F64, change: F64) -> PADEvidence:
-    usual = max(float(np.median(change)), 0.5)
-    # A flash or a damaged picture jumps there and back; a cut stays, so its neighbours are quiet on both sides.
-    jump = (change > _CUT_LEVELS) & (change > _CUT_TIMES_USUAL * usual)
-    jump[1:] &= change[1:] > 2 * change[:-1]
+    # A cut is one jump: what moves fast, a camera or a head, changes the neighbouring pictures as well.
+    at = times[1:]
+    near = (np.abs(at[:, None] - at[None, :]) <= _CUT_NEIGHBOURS_S) & ~np.eye(len(at), dtype=bool)
+    neighbours = np.where(near, change[None, :], 0.0).max(axis=1)
+    jump = (change > _CUT_LEVELS) & (change > _CUT_TIMES_NEIGHBOURS * neighbours)
     found = times[1:][jump]
     when = ", ".join(f"{t:.2f} s" for t in found[:5])
     llr = load_scale("cuts")(float(len(found)))
@@ -166,6 +168,7 @@ def _cuts(times: F64, change: F64) -> PADEvidence:
         float(len(found)),
         llr,
         f"{len(found)} jumps to another picture" + (f": {when}" if when else ""),
+        reason=Reason.RECORDING_CUT if len(found) else None,
         times_s=times[1:],
         values=change,
     )
