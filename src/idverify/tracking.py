@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -54,7 +54,7 @@ class FaceObservation:
     frame_index: int
     time_s: float
     bbox_xyxy_px: F64
-    points_px: NDArray[np.float32]
+    points_px: NDArray[np.float32] = field(repr=False)
     yaw_pitch_roll_deg: F64
     eye_opening: F64
     mouth_opening: float

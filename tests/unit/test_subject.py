@@ -166,4 +166,5 @@ def test_a_subject_shows_no_features_and_no_pixels():
     shown = repr(choose(lambda t: {"ann": MIDDLE}))
     assert "vectors" not in shown
     assert "image_rgb" not in shown
+    assert "points_px" not in shown
     assert "Template(n_faces=" in shown
