@@ -1,4 +1,7 @@
-"""The three questions as plain functions, for callers who ask once. Build a :class:`~idverify.verifier.Verifier` to ask often."""
+"""The three questions as plain functions, for callers who ask once.
+
+Build a :class:`~idverify.verifier.Verifier` to ask often, or to use a calibration card of your own.
+"""
 
 from __future__ import annotations
 

@@ -31,8 +31,8 @@ class FakeVerifier:
     answer: Callable[[], Any] = builders.decision
     calls: list[dict[str, Any]]
 
-    def __init__(self, policy: object = "ial2", models_dir: object = None) -> None:
-        type(self).calls = [{"policy": policy}]
+    def __init__(self, policy: object = "ial2", card: object = None, models_dir: object = None) -> None:
+        type(self).calls = [{"policy": policy, "card": card}]
 
     def _decide(self, *paths: Path, progress: Callable[[float], None], **more: Any) -> Any:
         progress(0.5)
@@ -169,9 +169,10 @@ def test_a_number_that_is_not_one_is_never_passed_on_as_accepted(verifier: Any, 
 
 def test_options_reach_the_verifier(verifier: Any, tmp_path: Path) -> None:
     report = tmp_path / "page.html"
-    main(["check", "a.mp4", "b.jpg", "--policy", "strict", "--challenge", "c.json", "--report", str(report)])
+    options = ["--policy", "strict", "--card", "own.toml", "--challenge", "c.json", "--report", str(report)]
+    main(["check", "a.mp4", "b.jpg", *options])
     assert verifier.calls == [
-        {"policy": "strict"},
+        {"policy": "strict", "card": Path("own.toml")},
         {
             "paths": (Path("a.mp4"), Path("b.jpg")),
             "exhibits": True,

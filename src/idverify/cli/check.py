@@ -34,6 +34,7 @@ class _Options:
     as_json: bool
     report: Path | None
     quiet: bool
+    card: Path | None = None
 
 
 def _decision_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -60,10 +61,19 @@ def _decision_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+_card_option = click.option(
+    "--card",
+    type=_FILE,
+    metavar="FILE",
+    help="Calibration card of your own, as idverify calibrate writes it.",
+)
+
+
 @click.command("check")
 @click.argument("video", type=_FILE)
 @click.argument("reference", type=_FILE)
 @_decision_options
+@_card_option
 @click.option(
     "--challenge",
     type=_FILE,
@@ -128,6 +138,7 @@ def liveness_command(ctx: click.Context, /, video: Path, **options: Any) -> None
 @click.argument("probe", type=_FILE, metavar="VIDEO|PHOTO")
 @click.argument("reference", type=_FILE)
 @_decision_options
+@_card_option
 @click.pass_context
 def match_command(ctx: click.Context, /, probe: Path, reference: Path, **options: Any) -> None:
     """Compare the person in VIDEO or PHOTO with the photo REFERENCE; NO liveness is checked.
@@ -153,7 +164,7 @@ def _run(
     from idverify.cli import render
     from idverify.verifier import Verifier
 
-    verifier = Verifier(policy=options.policy)
+    verifier = Verifier(policy=options.policy, card=options.card)
     with render.progress(shown=not options.quiet) as advance:
         decision = decide(verifier, progress=advance, exhibits=options.report is not None)
     _show(decision, options)
