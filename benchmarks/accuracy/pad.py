@@ -1,0 +1,168 @@
+"""Liveness of the whole system: a row per clip and mechanism, then error rates per species.
+
+    python benchmarks/accuracy/pad.py run --data ../shared/data --out DIR [--minutes 20] [--again]
+    python benchmarks/accuracy/pad.py peer --data ../shared/data --out DIR        # MiniFASNet; needs PyTorch
+    python benchmarks/accuracy/pad.py report --out DIR [--policy ial2] [--update docs/liveness.md]
+
+``run`` judges the real clips, then simulated attacks and degraded bona fide clips (pad_clips.py), and appends to
+``DIR/rows.csv`` what every mechanism says; it can be stopped and goes on where it was. ``--again`` judges all clips anew, with the
+takes that are there: after a mechanism was changed or added. ``report`` decides anew from the rows, so that any policy can be
+asked; it prints how many outcomes differ from those of the run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+from pad_clips import SOURCE_PHOTOS, Item, items
+from pad_report import full_report
+from pad_rows import FAILURE, Row, append, read_rows, row_of, trials_of
+
+from idverify.errors import IdverifyError
+from idverify.policy import load_policy
+from idverify.reasons import Assessed
+from idverify.verifier import Verifier
+
+MARKS = ("<!-- figures: benchmarks/accuracy/pad.py report -->", "<!-- end of figures -->")
+PEER_FRAMES = 8
+
+
+def photos_of(data: Path) -> list[Path]:
+    """Photos of people of the test half of LFW (the other half trains), spread over the alphabet."""
+    digest = lambda name: int(hashlib.sha256(f"fit or test: {name}".encode()).hexdigest(), 16)  # noqa: E731
+    folders = [p for p in sorted((data / "lfw").iterdir()) if p.is_dir() and digest(p.name) % 2]
+    return [min(p.glob("*.jpg")) for p in folders[:: len(folders) // SOURCE_PHOTOS][:SOURCE_PHOTOS]]
+
+
+# -- run -------------------------------------------------------------------------------------------
+
+
+def judge(verifier: Verifier, item: Item) -> Iterator[Row]:
+    """Rows of one clip."""
+    try:
+        if item.make and not item.path.exists():
+            item.path.parent.mkdir(parents=True, exist_ok=True)
+            item.make()
+        look = verifier.look(item.path)
+        decision = verifier.judge(look, None)
+    except IdverifyError as error:
+        detail = f"{type(error).__name__}: {error}"
+        yield Row(**asdict(item.clip), kind="decision", mechanism="fused", status=FAILURE, outcome=FAILURE, detail=detail)
+        return
+    yield from (row_of(item.clip, "mechanism", evidence) for evidence in look.mechanisms or ())
+    yield from (row_of(item.clip, "injection", evidence) for evidence in look.injection_signals)
+    if item.photo is not None and look.mechanisms is not None:
+        enrolled = verifier.enrol(item.photo)
+        if isinstance(enrolled, Assessed):
+            alone = {evidence.name: evidence for evidence in look.mechanisms}
+            asked = look.mechanisms_against(enrolled.value.image_rgb, enrolled.value.face.points_px) or ()
+            yield from (row_of(item.clip, "source_photo", e) for e in asked if e is not alone[e.name])
+    yield Row(
+        **asdict(item.clip),
+        kind="decision",
+        mechanism="fused",
+        status="assessed" if decision.liveness else "not_assessed",
+        bona_fide_llr=decision.liveness.llr if decision.liveness else None,
+        reason=" ".join(reason.value for reason in decision.reasons),
+        obstacles=" ".join(reason.value for reason in look.obstacles),
+        outcome=decision.outcome.value,
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    cv2.setNumThreads(1)
+    args.out.mkdir(parents=True, exist_ok=True)
+    rows = args.out / "rows.csv"
+    if args.again:
+        rows.unlink(missing_ok=True)
+    done = {trial.clip.clip for trial in trials_of(read_rows(rows))}
+    verifier, end = Verifier(policy=args.policy), time.monotonic() + 60 * args.minutes
+    for item in items(args.data, args.out, photos_of(args.data)):
+        if item.clip.clip in done or (args.again and not item.path.exists()):
+            continue
+        if time.monotonic() > end:
+            print("time is up; run again to go on")
+            return
+        start = time.monotonic()
+        found = list(judge(verifier, item))
+        append(rows, found)
+        print(f"{time.monotonic() - start:5.1f} s  {item.clip.clip:40s} {found[-1].outcome:13s} {found[-1].reason or found[-1].detail}", flush=True)
+
+
+# -- peer ------------------------------------------------------------------------------------------
+
+
+def peer(args: argparse.Namespace) -> None:
+    """Mean bona fide probability of both MiniFASNet nets over a few frames of each clip."""
+    root = Path(__file__).resolve().parents[2]
+    sys.path.insert(0, str(root / "models" / "training" / "recapture"))
+    from minifasnet import MiniFASNet
+    from recapture import reduced
+
+    import numpy as np
+    from idverify.media import open_recording
+    from idverify.simulation.faces import default_locate
+
+    cv2.setNumThreads(1)
+    nets, locate, file = MiniFASNet(args.data / "peers" / "minifasnet"), default_locate(), args.out / "peer.csv"
+    done = {row.clip for row in read_rows(file)}
+    for item in items(args.data, args.out, photos_of(args.data)):
+        if item.clip.clip in done or not item.path.exists():
+            continue
+        pictures = []
+        with open_recording(item.path) as recording:
+            wanted = np.linspace(0.05, 0.95, PEER_FRAMES) * min(recording.duration_s or 5.0, 5.0)
+            for frame in recording:
+                if len(pictures) < PEER_FRAMES and frame.time_s >= wanted[len(pictures)]:
+                    image = frame.image_rgb()
+                    mesh = locate(image)
+                    box = None if mesh is None else np.concatenate([mesh[:, :2].min(axis=0), mesh[:, :2].max(axis=0)])
+                    pictures.append(None if box is None else reduced(image, box))
+        found = [picture for picture in pictures if picture is not None]
+        native = float(np.mean(nets(found))) if found else None
+        append(file, [Row(**asdict(item.clip), kind="peer", mechanism="minifasnet", native=native)])
+
+
+# -- report ----------------------------------------------------------------------------------------
+
+
+def report(args: argparse.Namespace) -> None:
+    trials = trials_of(read_rows(args.out / "rows.csv") + read_rows(args.out / "peer.csv"))
+    text = full_report(trials, load_policy(args.policy))
+    print(text)
+    if args.update:
+        page = args.update.read_text(encoding="utf-8")
+        before, _, rest = page.partition(MARKS[0])
+        after = rest.partition(MARKS[1])[2]
+        args.update.write_text(f"{before}{MARKS[0]}\n\n{text}\n{MARKS[1]}{after}", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    for name, action in (("run", run), ("peer", peer), ("report", report)):
+        command = commands.add_parser(name)
+        command.set_defaults(action=action)
+        command.add_argument("--out", type=Path, required=True)
+        if name != "report":
+            command.add_argument("--data", type=Path, required=True)
+        if name != "peer":
+            command.add_argument("--policy", default="ial2")
+        if name == "run":
+            command.add_argument("--minutes", type=float, default=60.0)
+            command.add_argument("--again", action="store_true")
+        if name == "report":
+            command.add_argument("--update", type=Path, help="a page whose figures are replaced")
+    args = parser.parse_args()
+    args.action(args)
+
+
+if __name__ == "__main__":
+    main()
