@@ -34,6 +34,8 @@ SAME_PERSON = 0.65
 MIN_OBSERVATIONS = 4
 # Faces whose eyes are looked at closely; with people blinking for a tenth of the time, four see open eyes.
 EYE_LOOKS = 4
+# A face that moves by its own height in a second is blurred by any phone's exposure in a room (1/30 s is 3 % of a face).
+FAST_FACES_PER_S = 1.0
 # Another face may share or take this part of the subject's frames without being meant.
 RIVAL_SHARE = 0.15
 
@@ -125,6 +127,13 @@ def _heights(track: FaceTrack) -> F64:
     return track.bboxes_xyxy_px[:, 3] - track.bboxes_xyxy_px[:, 1]
 
 
+def _speed(track: FaceTrack) -> float:
+    """Median speed of the face in the picture, in face heights per second."""
+    centres = track.bboxes_xyxy_px.reshape(-1, 2, 2).mean(axis=1)
+    path = np.linalg.norm(np.diff(centres, axis=0), axis=1)
+    return float(np.median(path / np.maximum(np.diff(track.times_s), 1e-3)) / np.median(_heights(track)))
+
+
 def _best_faces(
     capture: Capture, track: FaceTrack, extractor: FusedExtractor, wanted: int
 ) -> _Chosen | NotAssessed:
@@ -140,6 +149,8 @@ def _best_faces(
     if not usable.any():
         reasons = [failed[0] for failed in failures]
         commonest = max(dict.fromkeys(reasons), key=reasons.count)
+        if commonest is Reason.BLURRY and _speed(track) > FAST_FACES_PER_S:
+            commonest = Reason.TOO_MUCH_MOVEMENT
         return NotAssessed(reason=commonest, detail=f"none of {len(faces)} faces was good enough to compare")
     weights = quality.unified_score(values)
     kept = _spread(np.flatnonzero(usable), weights, wanted)
