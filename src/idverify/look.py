@@ -32,7 +32,7 @@ from idverify.tracking import Tracker
 __all__ = ["Look", "Stopwatch", "look_at"]
 
 # Below this the subject is absent for too much of the recording to speak for it.
-MIN_COVERAGE = 0.5
+MIN_COVERAGE = 0.75
 # Bits per pixel and frame under which H.264 leaves nothing of the skin but blocks; bona fide clips at hand have at
 # least 0.013.
 MIN_BITS_PER_PIXEL = 0.004
@@ -85,6 +85,11 @@ class Look:
     mechanisms: tuple[PADEvidence, ...] | None = field(repr=False)
     injection_signals: tuple[PADEvidence, ...] = field(repr=False)
     timing_ms: Mapping[str, float] = field(repr=False)
+
+    @property
+    def tampering(self) -> tuple[Reason, ...]:
+        """What proves that the file was altered."""
+        return tuple(e.reason for e in self.injection_signals if e.decisive and e.reason)
 
     def mechanisms_against(
         self, reference_rgb: NDArray[np.uint8], reference_points_px: NDArray[np.float32]
@@ -145,7 +150,7 @@ def look_at(
     return Look(
         capture=capture,
         subject=subject,
-        obstacles=(*hindrances, *_subject_problems(subject, policy)),
+        obstacles=(*hindrances, *_subject_problems(subject, policy), *_cuts(injection_signals)),
         warnings=warnings,
         facts=facts,
         mechanisms=mechanisms,
@@ -192,6 +197,11 @@ def _subject_problems(subject: Subject | NotAssessed, policy: DecisionPolicy) ->
     if len(subject.compared) < policy.min_compared_frames:
         found.append(Reason.VIDEO_TOO_SHORT)
     return found
+
+
+def _cuts(injection_signals: tuple[PADEvidence, ...]) -> list[Reason]:
+    """A recording of several takes does not show that one person was there throughout."""
+    return [e.reason for e in injection_signals if e.reason is Reason.RECORDING_CUT]
 
 
 def _facts(recording: Recording, capture: Capture) -> dict[str, object]:

@@ -296,6 +296,7 @@ class Verifier:
             liveness=self._liveness(look, face, watch) if look and task is not Task.MATCH else None,  # (5)
             obstacles=(*([reference.reason] if isinstance(reference, NotAssessed) else []), *hindrances),
             challenge=_answer(attempt, look) if attempt and look else None,  # (5)
+            warranted=look.tampering if look and task is not Task.MATCH else (),
         )
         return assemble(  # (9)
             findings,
