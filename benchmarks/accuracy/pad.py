@@ -5,9 +5,9 @@
     python benchmarks/accuracy/pad.py report --out DIR [--policy ial2] [--update docs/liveness.md]
 
 ``run`` judges the real clips, then simulated attacks and degraded bona fide clips (pad_clips.py), and appends to
-``DIR/rows.csv`` what every mechanism says; it can be stopped and goes on where it was. ``--again`` judges all clips anew, with the
-takes that are there: after a mechanism was changed or added. ``report`` decides anew from the rows, so that any policy can be
-asked; it prints how many outcomes differ from those of the run.
+``DIR/rows.csv`` what every mechanism says; it can be stopped and goes on where it was. ``--again`` judges all clips
+anew, with the takes that are there: after a mechanism was changed or added. ``report`` decides anew from the rows, so
+that any policy can be asked; it prints how many outcomes differ from those of the run.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import cv2
+import numpy as np
 from pad_clips import SOURCE_PHOTOS, Item, items
 from pad_report import full_report
 from pad_rows import FAILURE, Row, append, read_rows, row_of, trials_of
@@ -53,8 +54,8 @@ def judge(verifier: Verifier, item: Item) -> Iterator[Row]:
         look = verifier.look(item.path)
         decision = verifier.judge(look, None)
     except IdverifyError as error:
-        detail = f"{type(error).__name__}: {error}"
-        yield Row(**asdict(item.clip), kind="decision", mechanism="fused", status=FAILURE, outcome=FAILURE, detail=detail)
+        end = {"status": FAILURE, "outcome": FAILURE, "detail": f"{type(error).__name__}: {error}"}
+        yield Row(**asdict(item.clip), kind="decision", mechanism="fused", **end)
         return
     yield from (row_of(item.clip, "mechanism", evidence) for evidence in look.mechanisms or ())
     yield from (row_of(item.clip, "injection", evidence) for evidence in look.injection_signals)
@@ -93,7 +94,9 @@ def run(args: argparse.Namespace) -> None:
         start = time.monotonic()
         found = list(judge(verifier, item))
         append(rows, found)
-        print(f"{time.monotonic() - start:5.1f} s  {item.clip.clip:40s} {found[-1].outcome:13s} {found[-1].reason or found[-1].detail}", flush=True)
+        took, end_row = time.monotonic() - start, found[-1]
+        why = end_row.reason or end_row.detail
+        print(f"{took:5.1f} s  {item.clip.clip:40s} {end_row.outcome:13s} {why}", flush=True)
 
 
 # -- peer ------------------------------------------------------------------------------------------
@@ -106,7 +109,6 @@ def peer(args: argparse.Namespace) -> None:
     from minifasnet import MiniFASNet
     from recapture import reduced
 
-    import numpy as np
     from idverify.media import open_recording
     from idverify.simulation.faces import default_locate
 

@@ -1,7 +1,7 @@
 """The clips of the liveness benchmark: what is shown, in the order in which it is judged.
 
-Real clips come first, then round after round one source through all species, so that a run that is stopped early has seen every
-species. Simulated takes are written once and kept.
+Real clips come first, then round after round one source through all species, so that a run that is stopped early has
+seen every species. Simulated takes are written once and kept.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from idverify.simulation import DEGRADATIONS, SPECIES, simulate
 
 __all__ = ["Item", "halves", "items"]
 
-# Clips that attacks are made from, one at least of each kind of camera; the photos are of people of the test half of LFW.
+# Clips that attacks are made from, one at least of each kind of camera.
 SOURCE_CLIPS = ("lp_s20", "talk_katie_hill", "lp_d12", "webcam_man_expressions", "talk_vrt_1", "lp_d13")
+# Photos that attacks are made from.
 SOURCE_PHOTOS = 2
 # The simulated camera: small, to spare time.
 SIZE_WH, DURATION_S = (480, 854), 5.0
@@ -92,17 +93,23 @@ def _real(line: dict[str, str], source: str, half: str) -> Clip:
 
 def _takes(source: str, half: str, *, is_photo: bool) -> Iterator[tuple[Clip, dict[str, object]]]:
     """Every species and degradation that this source can be made into."""
+
+    def named(species: str, presentation: str, material: str) -> Clip:
+        return Clip(
+            clip=f"{species}-{source}",
+            presentation=presentation,
+            material=material,
+            species=species,
+            source=source,
+            half=half,
+        )
+
     for name, species in SPECIES.items():
         if species.channel != "bona_fide" and not (is_photo and species.needs_clip):
-            clip = Clip(
-                clip=f"{name}-{source}", presentation="attack", material="simulated", species=name, source=source, half=half
-            )
-            yield clip, {"species": name, "needs_other": species.needs_other}
+            yield named(name, "attack", "simulated"), {"species": name, "needs_other": species.needs_other}
     for name in () if is_photo else DEGRADATIONS:
-        clip = Clip(
-            clip=f"{name}-{source}", presentation="bona_fide", material="degraded", species=name, source=source, half=half
-        )
-        yield clip, {"species": "bona_fide", "degrade": (name,), "needs_other": False}
+        options = {"species": "bona_fide", "degrade": (name,), "needs_other": False}
+        yield named(name, "bona_fide", "degraded"), options
 
 
 def _item(clip: Clip, options: dict[str, object], source: Path, other: Path, out: Path, photo: Path | None) -> Item:

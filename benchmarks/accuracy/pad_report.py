@@ -1,29 +1,26 @@
-"""From trials to the tables of the liveness benchmark: pure functions, Markdown out.
+"""The tables of the liveness benchmark: trials and a policy in, Markdown out.
 
-A trial is decided anew by :func:`idverify.decision.decide`, so one set of rows serves any policy, and a cue is left out by fusing
-without it. *Non-response* is the outcome inconclusive. APCER and BPCER are of the responses (ISO/IEC 30107-3:2023); since abstaining
-makes them larger, the share of all presentations that was accepted stands beside them.
+APCER and BPCER are of the responses, non-response rates stand beside them (ISO/IEC 30107-3:2023): a system that
+abstains does not lower its error rates by it. Zero errors of n print as the bound 3/n.
 
-The score of a trial is its fused LLR; minus infinity where an attack is proven, none (NaN) where the recording cannot be judged.
+Public items: :func:`full_report` and the tables it consists of.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from pad_rows import Trial
+from pad_verdicts import accepted_of_responses, auc, decided, outcomes_by_species, score, share
 
-from idverify.decision import Findings, LivenessEvidence, Outcome, Task, decide
-from idverify.fusion import fuse_liveness
+from idverify.decision import Outcome
 from idverify.metrics import BPCER_TARGETS, Proportion, apcer, bpcer, threshold_at_apcer, worst
-from idverify.pad.evidence import PADEvidence
 from idverify.policy import DecisionPolicy
 from idverify.reasons import Reason
 
-__all__ = ["auc", "decided", "full_report", "score", "species_rates"]
+__all__ = ["full_report", "operating_points", "peers_table"]
 
 # Any of these says rightly what is wrong with a degraded clip.
 RIGHT_CODES = {
@@ -38,73 +35,6 @@ RIGHT_CODES = {
 }
 # The authors' own class border of MiniFASNet.
 PEER_ACCEPTS_FROM = 0.5
-
-Verdict = tuple[Outcome, tuple[Reason, ...]]
-
-
-# -- one trial -------------------------------------------------------------------------------------
-
-
-def decided(trial: Trial, policy: DecisionPolicy, *, without: str | None = None, source_photo: bool = False) -> Verdict:
-    """Outcome and reasons under a policy, if wanted as if one cue had said nothing, or with the source photo as reference."""
-    mechanisms = trial.mechanisms
-    if source_photo and trial.source_photo is not None:
-        asked = trial.source_photo
-        mechanisms = tuple(asked if e.name == asked.name else e for e in mechanisms)
-    liveness = None
-    if mechanisms:
-        llr = fuse_liveness([e for e in mechanisms if e.name != without])
-        silenced = tuple(_silenced(e) if e.name == without else e for e in mechanisms)
-        liveness = LivenessEvidence(llr=llr, probability=None, mechanisms=silenced)
-    proven = tuple(e.reason or Reason.TAMPERED_RECORDING for e in trial.injection if e.decisive and e.name != without)
-    findings = Findings(
-        task=Task.LIVENESS, match=None, liveness=liveness, obstacles=trial.obstacles, warranted=proven
-    )
-    return decide(findings, policy)
-
-
-def _silenced(evidence: PADEvidence) -> PADEvidence:
-    """It was asked, as the policy may require, but speaks neither for nor against."""
-    return evidence if evidence.bona_fide_llr is None else replace(evidence, bona_fide_llr=0.0, decisive=False)
-
-
-def score(trial: Trial, policy: DecisionPolicy) -> float:
-    """Grows with the evidence of a bona fide presentation; NaN is a non-response."""
-    evidence = (*trial.mechanisms, *trial.injection)
-    if any(e.decisive and e.bona_fide_llr is not None and e.bona_fide_llr < 0 for e in evidence):
-        return -np.inf
-    outcome, reasons = decided(trial, policy)
-    llr = fuse_liveness(trial.mechanisms)
-    unjudged = outcome is Outcome.INCONCLUSIVE and set(reasons) != {Reason.LIVENESS_UNCERTAIN}
-    return float("nan") if llr is None or unjudged else llr
-
-
-# -- rates -----------------------------------------------------------------------------------------
-
-
-def species_rates(trials: Sequence[Trial], verdict: Callable[[Trial], Verdict]) -> dict[str, Counter[Outcome]]:
-    """Outcomes by species, in order of appearance."""
-    counts: dict[str, Counter[Outcome]] = {}
-    for trial in trials:
-        counts.setdefault(trial.clip.species, Counter())[verdict(trial)[0]] += 1
-    return counts
-
-
-def accepted_of_responses(count: Counter[Outcome]) -> Proportion:
-    return Proportion(errors=count[Outcome.ACCEPT], trials=count[Outcome.ACCEPT] + count[Outcome.REJECT])
-
-
-def share(count: Counter[Outcome], outcome: Outcome) -> Proportion:
-    return Proportion(errors=count[outcome], trials=count.total())
-
-
-def auc(bona_fide: Iterable[float], attack: Iterable[float]) -> float | None:
-    """Chance that a bona fide score lies above an attack's, ties half; None without both."""
-    b, a = np.asarray(list(bona_fide), float)[:, None], np.asarray(list(attack), float)[None]
-    return float(((b > a) + 0.5 * (b == a)).mean()) if b.size and a.size else None
-
-
-# -- tables ----------------------------------------------------------------------------------------
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -121,8 +51,8 @@ def interval(rate: Proportion) -> str:
 
 
 def attacks_table(trials: Sequence[Trial], policy: DecisionPolicy) -> str:
-    counts = species_rates(trials, lambda t: decided(t, policy))
-    with_photo = species_rates(
+    counts = outcomes_by_species(trials, lambda t: decided(t, policy))
+    with_photo = outcomes_by_species(
         [t for t in trials if t.source_photo is not None], lambda t: decided(t, policy, source_photo=True)
     )
     rows = []
@@ -138,7 +68,7 @@ def attacks_table(trials: Sequence[Trial], policy: DecisionPolicy) -> str:
                 f"{photo[Outcome.ACCEPT]} of {photo.total()}" if photo else "",
             )
         )
-    head = ("species", "n", "accepted", "rejected", "inconclusive", "APCER", "APNRR", "accepted, source photo is reference")
+    head = ("species", "n", "accepted", "rejected", "inconclusive", "APCER", "APNRR", "accepted with source photo")
     measured = {name: rate for name, count in counts.items() if (rate := accepted_of_responses(count)).trials}
     headline = "\nNo species had a response.\n"
     if measured:
@@ -177,7 +107,8 @@ def degraded_table(trials: Sequence[Trial], policy: DecisionPolicy) -> str:
         count = Counter(outcome for outcome, _ in verdicts)
         right = sum(o is Outcome.INCONCLUSIVE and bool(RIGHT_CODES.get(name, set()) & set(r)) for o, r in verdicts)
         seen = Counter(r.value for o, reasons in verdicts if o is not Outcome.ACCEPT for r in reasons)
-        rows.append((name, count.total(), *(count[o] for o in Outcome), right, ", ".join(f"{k} {n}" for k, n in seen.items())))
+        found = ", ".join(f"{code} {n}" for code, n in seen.items())
+        rows.append((name, count.total(), *(count[o] for o in Outcome), right, found))
         right_of_all[0] += right
         right_of_all[1] += count.total() - count[Outcome.ACCEPT]
     head = ("degradation", "n", "accepted", "rejected", "inconclusive", "with the right code", "codes")
@@ -198,34 +129,21 @@ def operating_points(bona_fide: Sequence[Trial], attacks: Sequence[Trial], polic
         threshold = threshold_at_apcer(scores["dev"][1], species["dev"], target)
         observed = apcer(scores["eval"][1], species["eval"], threshold)
         name, rate = worst(observed)
-        overall = Proportion(errors=sum(p.errors for p in observed.values()), trials=sum(p.trials for p in observed.values()))
-        rows.append(
-            (
-                f"{100 * target:g} %",
-                f"{threshold:.2f}",
-                interval(bpcer(scores["eval"][0], threshold)),
-                f"{name}: {interval(rate)}",
-                interval(overall),
-            )
-        )
+        bona_fide_errors = interval(bpcer(scores["eval"][0], threshold))
+        rows.append((f"{100 * target:g} %", f"{threshold:.2f}", bona_fide_errors, f"{name}: {interval(rate)}"))
     sizes = ", ".join(f"{half}: {len(b)} bona fide and {len(a)} attacks" for half, (b, a) in parts.items())
-    head = ("APCER asked of every species on dev", "threshold (LLR)", "BPCER on eval", "worst APCER on eval", "all attacks on eval")
+    head = ("APCER asked of every species on dev", "threshold (LLR)", "BPCER on eval", "worst APCER on eval")
     return f"{sizes}.\n\n" + table(head, rows)
 
 
-def mechanisms_table(bona_fide: Sequence[Trial], groups: dict[str, Sequence[Trial]]) -> str:
+def mechanisms_table(bona_fide: Sequence[Trial], groups: Mapping[str, Sequence[Trial]]) -> str:
     """How well each LLR alone tells bona fide clips from attacks, and how often it abstains."""
-    values = lambda trials, name: [  # noqa: E731
-        e.bona_fide_llr for t in trials for e in (*t.mechanisms, *t.injection) if e.name == name and e.bona_fide_llr is not None
-    ]
-    everything = [*bona_fide, *(t for g in groups.values() for t in g)]
-    names = dict.fromkeys(e.name for t in everything for e in (*t.mechanisms, *t.injection))
     rows = []
-    for name in names:
-        own = values(bona_fide, name)
+    for name in _names([*bona_fide, *(t for group in groups.values() for t in group)]):
+        own = _llrs(bona_fide, name)
         cells: list[object] = [name, f"{len(own)} of {len(bona_fide)}"]
         for group in groups.values():
-            theirs = values(group, name)
+            theirs = _llrs(group, name)
             area = auc(own, theirs)
             cells += [f"{len(theirs)} of {len(group)}", "" if area is None else f"{area:.2f}"]
         rows.append(cells)
@@ -233,24 +151,32 @@ def mechanisms_table(bona_fide: Sequence[Trial], groups: dict[str, Sequence[Tria
     return table(head, rows)
 
 
+def _names(trials: Iterable[Trial]) -> dict[str, None]:
+    """Mechanisms and signals, in order of appearance."""
+    return dict.fromkeys(e.name for t in trials for e in (*t.mechanisms, *t.injection))
+
+
+def _llrs(trials: Iterable[Trial], name: str) -> list[float]:
+    evidence = (e for t in trials for e in (*t.mechanisms, *t.injection) if e.name == name)
+    return [e.bona_fide_llr for e in evidence if e.bona_fide_llr is not None]
+
+
 def leaving_out_table(bona_fide: Sequence[Trial], attacks: Sequence[Trial], policy: DecisionPolicy) -> str:
     """What the decisions would be if one cue had said nothing; cues whose silence changes nothing are named below."""
-    names = dict.fromkeys(e.name for t in (*bona_fide, *attacks) for e in (*t.mechanisms, *t.injection))
-    counts = {
-        name: tuple(Counter(decided(t, policy, without=name)[0] for t in group) for group in (bona_fide, attacks))
-        for name in (None, *names)
-    }
-    rows = [(name or "(nothing)", *_four(both)) for name, both in counts.items() if name is None or both != counts[None]]
-    idle = [name for name, both in counts.items() if name is not None and both == counts[None]]
+
+    def counts(name: str | None) -> tuple[int, ...]:
+        both = (Counter(decided(t, policy, without=name)[0] for t in group) for group in (bona_fide, attacks))
+        return tuple(count[outcome] for count in both for outcome in (Outcome.ACCEPT, Outcome.REJECT))
+
+    whole = counts(None)
+    each = {name: counts(name) for name in _names([*bona_fide, *attacks])}
+    idle = [name for name, numbers in each.items() if numbers == whole]
+    rows = [("(nothing)", *whole), *((name, *numbers) for name, numbers in each.items() if numbers != whole)]
     head = ("left out", "bona fide accepted", "bona fide rejected", "attacks accepted", "attacks rejected")
     return table(head, rows) + (f"\nNo outcome count changes without: {', '.join(idle)}.\n" if idle else "")
 
 
-def _four(both: tuple[Counter[Outcome], ...]) -> tuple[int, ...]:
-    return tuple(count[outcome] for count in both for outcome in (Outcome.ACCEPT, Outcome.REJECT))
-
-
-def peers_table(groups: dict[str, Sequence[Trial]], policy: DecisionPolicy, peer: str) -> str:
+def peers_table(groups: Mapping[str, Sequence[Trial]], policy: DecisionPolicy, peer: str) -> str:
     """Accepted by this system and by a peer, on the same clips; the peer has two outcomes only."""
     rows = []
     for name, trials in groups.items():
@@ -264,8 +190,8 @@ def peers_table(groups: dict[str, Sequence[Trial]], policy: DecisionPolicy, peer
 
 def full_report(trials: Sequence[Trial], policy: DecisionPolicy) -> str:
     """All tables, for one policy."""
-    of = {name: [t for t in trials if t.clip.material == name] for name in ("bona_fide", "captured", "simulated", "degraded", "apart")}
-    # The species bona_fide with nothing done to it is not an attack; the one photo is what reference reuse is for.
+    materials = ("bona_fide", "captured", "simulated", "degraded", "apart")
+    of = {name: [t for t in trials if t.clip.material == name] for name in materials}
     attacks = [*of["captured"], *of["simulated"]]
     differ = sum(bool(t.outcome) and not t.failure and decided(t, policy)[0].value != t.outcome for t in trials)
     failed = [t.clip.clip for t in trials if t.failure]
@@ -285,7 +211,8 @@ def full_report(trials: Sequence[Trial], policy: DecisionPolicy) -> str:
         "### Each cue left out\n\n" + leaving_out_table(of["bona_fide"], attacks, policy),
     ]
     for peer in dict.fromkeys(name for t in trials for name in t.peers):
-        species = {f"simulated {n}": [t for t in of["simulated"] if t.clip.species == n] for n in dict.fromkeys(t.clip.species for t in of["simulated"])}
-        groups = {"bona fide": of["bona_fide"], "degraded bona fide": of["degraded"], "captured attacks": of["captured"], **species}
+        groups = {"bona fide": of["bona_fide"], "degraded": of["degraded"], "captured attacks": of["captured"]}
+        for t in of["simulated"]:
+            groups.setdefault(f"simulated {t.clip.species}", []).append(t)
         parts.append(f"### Beside {peer} alone, on the same clips\n\n" + peers_table(groups, policy, peer))
     return "\n".join(parts)

@@ -1,8 +1,9 @@
-"""The rows of the liveness benchmark: one per clip and mechanism, failures included, and the trials read back from them.
+"""The rows of the liveness benchmark, one per clip and mechanism, failures included; and trials read back from them.
 
-A row names its clip and either a mechanism (``kind`` is ``mechanism``), a signal of the file (``injection``), what the mechanism that
-needs a reference says when that is the very photo the attack was made from (``source_photo``), a peer's score (``peer``), or how the
-clip ended (``decision``: `bona_fide_llr` is the fused one, `reason` and `obstacles` hold codes separated by blanks).
+A row names its clip and either a mechanism (``kind`` is ``mechanism``), a signal of the file (``injection``), what the
+mechanism that needs a reference says when that is the very photo the attack was made from (``source_photo``), a peer's
+score (``peer``), or how the clip ended (``decision``: `bona_fide_llr` is the fused one, `reason` and `obstacles` hold
+codes separated by blanks).
 """
 
 from __future__ import annotations

@@ -1,0 +1,86 @@
+"""Trials of the liveness benchmark, decided anew: outcomes, scores and rates.
+
+A trial is decided by :func:`idverify.decision.decide`, so one set of rows serves any policy, and a cue is left out by
+fusing without it. *Non-response* is the outcome inconclusive. The score of a trial is its fused LLR; minus infinity
+where an attack is proven, none (NaN) where the recording cannot be judged.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from pad_rows import Trial
+
+from idverify.decision import Findings, LivenessEvidence, Outcome, Task, decide
+from idverify.fusion import fuse_liveness
+from idverify.metrics import Proportion
+from idverify.pad.evidence import PADEvidence
+from idverify.policy import DecisionPolicy
+from idverify.reasons import Reason
+
+__all__ = ["Verdict", "accepted_of_responses", "auc", "decided", "outcomes_by_species", "score", "share"]
+
+Verdict = tuple[Outcome, tuple[Reason, ...]]
+
+
+# -- one trial -------------------------------------------------------------------------------------
+
+
+def decided(trial: Trial, policy: DecisionPolicy, *, without: str | None = None, source_photo: bool = False) -> Verdict:
+    """Outcome and reasons; if wanted, as if one cue had said nothing, or with the source photo as reference."""
+    mechanisms = trial.mechanisms
+    if source_photo and trial.source_photo is not None:
+        asked = trial.source_photo
+        mechanisms = tuple(asked if e.name == asked.name else e for e in mechanisms)
+    liveness = None
+    if mechanisms:
+        llr = fuse_liveness([e for e in mechanisms if e.name != without])
+        silenced = tuple(_silenced(e) if e.name == without else e for e in mechanisms)
+        liveness = LivenessEvidence(llr=llr, probability=None, mechanisms=silenced)
+    proven = tuple(e.reason for e in trial.injection if e.decisive and e.reason and e.name != without)
+    findings = Findings(task=Task.LIVENESS, match=None, liveness=liveness, obstacles=trial.obstacles, warranted=proven)
+    return decide(findings, policy)
+
+
+def _silenced(evidence: PADEvidence) -> PADEvidence:
+    """It was asked, as the policy may require, but speaks neither for nor against."""
+    return evidence if evidence.bona_fide_llr is None else replace(evidence, bona_fide_llr=0.0, decisive=False)
+
+
+def score(trial: Trial, policy: DecisionPolicy) -> float:
+    """Grows with the evidence of a bona fide presentation; NaN is a non-response."""
+    evidence = (*trial.mechanisms, *trial.injection)
+    if any(e.decisive and e.bona_fide_llr is not None and e.bona_fide_llr < 0 for e in evidence):
+        return -np.inf
+    outcome, reasons = decided(trial, policy)
+    llr = fuse_liveness(trial.mechanisms)
+    unjudged = outcome is Outcome.INCONCLUSIVE and set(reasons) != {Reason.LIVENESS_UNCERTAIN}
+    return float("nan") if llr is None or unjudged else llr
+
+
+# -- rates -----------------------------------------------------------------------------------------
+
+
+def outcomes_by_species(trials: Sequence[Trial], verdict: Callable[[Trial], Verdict]) -> dict[str, Counter[Outcome]]:
+    """Outcomes by species, in order of appearance."""
+    counts: dict[str, Counter[Outcome]] = {}
+    for trial in trials:
+        counts.setdefault(trial.clip.species, Counter())[verdict(trial)[0]] += 1
+    return counts
+
+
+def accepted_of_responses(count: Counter[Outcome]) -> Proportion:
+    return Proportion(errors=count[Outcome.ACCEPT], trials=count[Outcome.ACCEPT] + count[Outcome.REJECT])
+
+
+def share(count: Counter[Outcome], outcome: Outcome) -> Proportion:
+    return Proportion(errors=count[outcome], trials=count.total())
+
+
+def auc(bona_fide: Iterable[float], attack: Iterable[float]) -> float | None:
+    """Chance that a bona fide score lies above an attack's, ties half; None without both."""
+    b, a = np.asarray(list(bona_fide), float)[:, None], np.asarray(list(attack), float)[None]
+    return float(((b > a) + 0.5 * (b == a)).mean()) if b.size and a.size else None
