@@ -1,0 +1,313 @@
+"""The recapture network against the two MiniFASNet nets, each with its own crops, on the same frames.
+
+    python benchmarks/accuracy/recapture.py score --data ../shared/data --set DIR --out scores.csv    # minutes
+    python benchmarks/accuracy/recapture.py report scores.csv --set DIR
+
+``--set`` is the folder of models/training/recapture: its ``net_K.pt`` are the networks trained without fold K. Every
+clip is judged by the network that had seen no clip, crop or picture of its source; attacks simulated from it likewise;
+LFW photos are of people of the test half, whom the network trained on everything has not seen either. ``score`` writes a row per clip or take, failures
+included; ``report`` prints the tables: clips and simulated species from ``scores.csv``, captured crops from the
+``scores_K.csv`` of the training.
+
+MiniFASNet: mean of both nets over the frames, bona fide from 0.5 up; ours: pooled logit, attack above 0. Crops of
+captured faces are tight: the wide view is missing. Needs PyTorch for MiniFASNet and the networks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import csv
+import io
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from idverify.pad.recapture import frame_logits, pooled
+from idverify.simulation import render
+from idverify.simulation.faces import default_locate
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "models" / "training" / "recapture"))
+
+import data as training  # noqa: E402
+from minifasnet import MiniFASNet  # noqa: E402
+from net import RecaptureNet  # noqa: E402
+from train import load, logits  # noqa: E402
+
+COLUMNS = ("name", "presentation", "species", "source", "fold", "frames", "face_px", "recapture", "minifasnet")
+# Between these lines of a model card stand the figures.
+FIGURES = ("<!-- figures: begin -->", "<!-- figures: end -->")
+LFW_FOLD = "all"
+FRAMES = 12
+
+
+class FoldNets:
+    """The networks by fold, each with the ``run`` of a session."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._nets = folder, {}
+
+    def __getitem__(self, fold):
+        if fold not in self._nets:
+            import torch
+
+            net = RecaptureNet().eval()
+            net.load_state_dict(torch.load(self._folder / f"net_{fold}.pt", weights_only=True))
+            self._nets[fold] = net
+        return _Runner(self._nets[fold])
+
+
+class _Runner:
+    def __init__(self, net) -> None:
+        self._net = net
+
+    def run(self, side_by_side):
+        views = np.stack(np.split(side_by_side, 2, axis=2), axis=1)
+        return (logits(self._net, views, np.arange(len(views))),)
+
+
+def reduced(image, box):
+    """MiniFASNet's picture and box; very large pictures smaller, since its crops have 80 pixels."""
+    scale = min(1.0, 300 / max(box[2] - box[0], box[3] - box[1]))
+    low, high = np.array(box[:2]) * scale, np.array(box[2:]) * scale
+    low = np.maximum(low - [0, training.FOREHEAD * (high - low)[1]], 0)
+    image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
+    return image, np.concatenate([low, high])
+
+
+# -- scores ----------------------------------------------------------------------------------------
+
+
+class Scorer:
+    def __init__(self, args) -> None:
+        self.nets, self.peer = FoldNets(args.set), MiniFASNet(args.data / "peers" / "minifasnet")
+        self.locate = default_locate()
+
+    def pictures(self, path, presentation, species, frames=1, wide=True):
+        """Frames spread over a clip, or one photo; of a tight crop only the tight view counts."""
+        views, sizes, pictures = [], [], []
+        for image, mesh in training.pictures(path, frames):
+            box = np.concatenate([mesh[:, :2].min(axis=0), mesh[:, :2].max(axis=0)])
+            views.append(training.views(image, mesh))
+            sizes.append((box[2:] - box[:2]).min())
+            pictures.append(reduced(image, box))
+        return self._row(path.stem, presentation, species, training.source_of(path), views, sizes, pictures, wide)
+
+    def take(self, species, path, origin, seed):
+        views, sizes, pictures = [], [], []
+        timing = (
+            {"duration_s": 1.2}
+            if species == "mask_eyeholes"
+            else {"duration_s": 4.0, "rate_hz": 1.5, "size_wh": (480, 854)}
+        )
+        for at, shot in enumerate(render(species, origin, seed=seed, locate=self.locate, **timing).shots):
+            if species == "mask_eyeholes" and at % 4 != 3:
+                continue
+            image = training_jpeg(shot.image_rgb)
+            mesh = self.locate(image)
+            if mesh is not None:
+                box = np.concatenate([mesh[:, :2].min(axis=0), mesh[:, :2].max(axis=0)])
+                views.append(training.views(image, mesh))
+                sizes.append((box[2:] - box[:2]).min())
+                pictures.append(reduced(image, box))
+        return self._row(f"{path.stem}_{seed}", "attack", species, training.source_of(path), views, sizes, pictures)
+
+    def _row(self, name, presentation, species, source, views, sizes, pictures, wide=True):
+        if not len(views):
+            return [name, presentation, species, source, "", 0, "", "", ""]
+        fold = training.fold_of(source) if source != "lfw" else LFW_FOLD
+        per_view = frame_logits(np.asarray(views), self.nets[fold])
+        native = pooled(per_view.sum(axis=1) if wide else per_view[:, 0])
+        peer = float(np.mean(self.peer(pictures)))
+        return [
+            name,
+            presentation,
+            species,
+            source,
+            fold,
+            len(views),
+            f"{np.median(sizes):.0f}",
+            f"{native:.4f}",
+            f"{peer:.4f}",
+        ]
+
+
+def training_jpeg(image):
+    """A camera compresses; the simulator's pictures here come before its encoder."""
+    return cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 88])[1], cv2.IMREAD_COLOR)
+
+
+def score(args) -> None:
+    cv2.setNumThreads(1)
+    training._set_data(str(args.data))
+    scorer, videos = Scorer(args), args.data / "videos"
+    clips = sorted((videos / "bona_fide").iterdir())
+    people = [p for p in sorted((args.data / "lfw").iterdir()) if p.is_dir() and not training.is_fit(p.name)]
+    photos = [sorted(p.glob("*.jpg"))[0] for p in people]
+    with args.out.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+
+        def note(row):
+            writer.writerow(row)
+            file.flush()
+
+        for path in clips:
+            note(scorer.pictures(path, "bona_fide", "clip", FRAMES))
+        for path in sorted((videos / "attack").iterdir()):
+            note(scorer.pictures(path, "attack", "captured_replay", FRAMES))
+        for path in photos[: args.photos]:
+            note(scorer.pictures(path, "bona_fide", "photo"))
+        for name, step in (("gc535", 8), ("krz", 2), ("man", 2)):
+            for presentation in ("bona_fide", "attack"):
+                for path in sorted((args.data / "crops" / name / presentation).iterdir())[::step]:
+                    note(scorer.pictures(path, presentation, "crop", wide=False))
+        for k, path in enumerate(clips):
+            still = next(iter(training.pictures(path, 3)), (None,))[0]
+            if still is not None:
+                for j in range(args.per_clip):
+                    note(
+                        scorer.take(
+                            training.SPECIES[(k + 3 * j) % len(training.SPECIES)], path, still, 5000 + 10 * k + j
+                        )
+                    )
+            note(scorer.take("mask_eyeholes", path, path, 6000 + k))
+        for k, path in enumerate(photos[args.photos : args.photos + args.takes]):
+            note(scorer.take(training.SPECIES[k % len(training.SPECIES)], path, path, 7000 + k))
+
+
+# -- report ----------------------------------------------------------------------------------------
+
+
+def auc(attack, bona_fide):
+    """Chance that an attack's value lies above a bona fide one's."""
+    a, b = np.asarray(attack)[:, None], np.asarray(bona_fide)[None]
+    return float(((a > b) + 0.5 * (a == b)).mean())
+
+
+def bpcer_at(attack, bona_fide, apcer):
+    """BPCER at the threshold that lets at most this share of the attacks through; values grow with attack."""
+    threshold = np.quantile(attack, apcer, method="lower")
+    return float((np.asarray(bona_fide) >= threshold).mean())
+
+
+def rates(values, limit):
+    values = np.asarray(values)
+    return f"{(values < limit).sum():3d} of {len(values):3d}"
+
+
+def table(title, groups, bona_fide):
+    """Per species: attacks accepted, AUC, and BPCER at APCER 5 %, ours before MiniFASNet's."""
+    print(f"\n{title}\n{'':22s}{'accepted':>12s}{'peer':>12s}{'AUC':>8s}{'peer':>8s}{'BPCER@5%':>10s}{'peer':>8s}")
+    for name, rows in sorted(groups.items()):
+        ours, peer = np.array(rows).T
+        areas = [auc(v, b) for v, b in zip((ours, peer), bona_fide.T, strict=True)]
+        errors = [100 * bpcer_at(v, b, 0.05) for v, b in zip((ours, peer), bona_fide.T, strict=True)]
+        print(
+            f"{name:22s}{rates(ours, 0):>12s}{rates(peer, -0.5):>12s}"
+            f"{areas[0]:8.3f}{areas[1]:8.3f}{errors[0]:9.1f}%{errors[1]:7.1f}%"
+        )
+
+
+def pair(row):
+    """Ours and MiniFASNet's value, both growing with attack."""
+    return float(row["recapture"]), -float(row["minifasnet"])
+
+
+def rejected(name, values):
+    ours, peer = (values >= (0, -0.5)).sum(axis=0)
+    print(f"{name} rejected: ours {ours} of {len(values)}, MiniFASNet {peer} of {len(values)}")
+
+
+def report(args) -> None:
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text):
+        print_report(args)
+    print(text.getvalue())
+    if args.into is not None:
+        card = args.into.read_text(encoding="utf-8")
+        head, _, rest = card.partition(FIGURES[0])
+        tail = rest.partition(FIGURES[1])[2]
+        args.into.write_text(f"{head}{FIGURES[0]}\n```\n{text.getvalue()}```\n{FIGURES[1]}{tail}", encoding="utf-8")
+
+
+def print_report(args) -> None:
+    with args.scores.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    failed = [row["name"] for row in rows if row["recapture"] == ""]
+    rows = [row for row in rows if row["recapture"] != ""]
+    print(f"{len(rows)} rows, {len(failed)} without a face: {failed}")
+    for row in sorted(rows, key=lambda row: float(row["recapture"])):
+        if row["species"] in ("clip", "captured_replay"):
+            about = f"{row['name']:28s}{row['presentation']:10s} face {row['face_px']:>4s} px"
+            print(f"{about}  ours {float(row['recapture']):+6.2f}  MiniFASNet {row['minifasnet']}")
+    bona_fide, photos = (np.array([pair(r) for r in rows if r["species"] == kind]) for kind in ("clip", "photo"))
+    rejected("bona fide clips", bona_fide)
+    rejected("photos of unseen people", photos)
+    for what, of_lfw, against in (
+        ("from clips, their source left out", False, bona_fide),
+        ("from photos of unseen people", True, photos),
+    ):
+        groups: dict[str, list] = {}
+        for row in rows:
+            attack = row["presentation"] == "attack" and row["species"] != "crop"
+            if attack and (row["source"] == "lfw") == of_lfw:
+                groups.setdefault(row["species"], []).append(pair(row))
+        table(what, groups, against)
+    for source in sorted({row["source"] for row in rows if row["species"] == "crop"}):
+        own = [row for row in rows if row["species"] == "crop" and row["source"] == source]
+        bona_fide, attack = (
+            np.array([pair(r) for r in own if r["presentation"] == kind]) for kind in ("bona_fide", "attack")
+        )
+        rejected(f"{source}, bona fide crops", bona_fide)
+        table(f"captured crops of {source}, left out", {"captured crops": attack}, bona_fide)
+    if args.set is not None:
+        crops_report(args.set)
+
+
+def crops_report(folder: Path) -> None:
+    """Single pictures of the training set, each judged by the network without its fold."""
+    _, rows = load(folder)
+    native = {}
+    for fold in range(len(training.FOLDS)):
+        if not (folder / f"scores_{fold}.csv").is_file():
+            continue
+        with (folder / f"scores_{fold}.csv").open(encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                at = int(row["item"])
+                native[at] = -float(row["tight"]) - (float(row["wide"]) if rows[at]["wide"] else 0.0)
+    print(f"\nsingle pictures, source left out: BPCER in % at an APCER of 10, 5 and 1 %\n{'':30s}{'n':>6s}{'AUC':>8s}")
+    for source in sorted({row["source"] for row in rows}):
+        own = [(at, row) for at, row in enumerate(rows) if row["source"] == source and at in native]
+        bona_fide = [native[at] for at, row in own if row["label"] == 1]
+        for species in sorted({row["species"] for _, row in own if row["label"] == 0}):
+            attack = [native[at] for at, row in own if row["species"] == species and row["label"] == 0]
+            ranks = "".join(f"{100 * bpcer_at(attack, bona_fide, level):9.1f}" for level in (0.1, 0.05, 0.01))
+            print(f"{source:12s}{species:18s}{len(attack):6d}{auc(attack, bona_fide):8.3f}{ranks}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    one = commands.add_parser("score")
+    one.add_argument("--data", type=Path, required=True)
+    one.add_argument("--set", type=Path, required=True)
+    one.add_argument("--out", type=Path, required=True)
+    one.add_argument("--per-clip", type=int, default=1, help="simulated takes per clip, beside the mask")
+    one.add_argument("--photos", type=int, default=160, help="photos of unseen people")
+    one.add_argument("--takes", type=int, default=48, help="further photos that are simulated, one species each")
+    one.set_defaults(run=score)
+    two = commands.add_parser("report")
+    two.add_argument("scores", type=Path)
+    two.add_argument("--set", type=Path)
+    two.add_argument("--into", type=Path, help="a model card, whose figures are replaced")
+    two.set_defaults(run=report)
+    args = parser.parse_args()
+    args.run(args)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""Train the recapture network on the pictures of data.py.
+
+    python models/training/recapture/train.py --set DIR [--leave-out FOLD] [--steps N] [--threads 1]
+
+Writes ``DIR/net_all.pt``, or ``DIR/net_K.pt`` without fold K and ``DIR/scores_K.csv`` with the logits of that fold's items. A batch holds
+bona fide pictures with their own attack twins through the same camera, and attacks without a twin, every source at its share.
+Needs PyTorch; about two minutes of one core for 320 steps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from net import RecaptureNet
+
+BATCH_TWINS, BATCH_SINGLES = 20, 24
+PEAK_RATE, DECAY, SMOOTHING = 4e-3, 2e-2, 0.03
+# The first part of the steps sees pictures of half the area: coarse clues first, and twice as fast.
+SMALL_SHARE, SMALL_PX = 0.5, 64
+# Weights: each view by itself beside their sum; the teacher.
+VIEW_LOSS, TEACHER_LOSS = 0.4, 0.3
+# A warp of the clue "animated" may be too small to be seen in one picture.
+ANIMATED_WEIGHT = 0.5
+# Shares of the sources among twins and among single attacks (captured, simulated scenes); the rest goes evenly to the others.
+TWIN_SHARES = {"lfw": 0.40, "gc535": 0.18, "krz": 0.07, "man": 0.06, "les": 0.05}
+SINGLE_SHARES = {"gc535": 0.30, "krz": 0.10, "man": 0.10, "les": 0.06, "lfw": 0.24}
+
+
+def load(folder):
+    with (folder / "rows.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        for key, kind in (("label", int), ("fold", int), ("wide", int), ("teacher", float)):
+            row[key] = kind(row[key])
+    return np.load(folder / "crops.npy", mmap_mode="r"), rows
+
+
+def chances(sources, shares):
+    """Chance of each unit, so that each source gets its share."""
+    names, counts = np.unique(sources, return_counts=True)
+    given = np.array([shares.get(name, np.nan) for name in names])
+    open_, rest = np.isnan(given), max(1 - np.nansum(given), 0.0)
+    given[open_] = rest / max(open_.sum(), 1)
+    each = dict(zip(names, given / counts, strict=True))
+    chance = np.array([each[s] for s in sources])
+    return chance / chance.sum()
+
+
+def units(rows, leave_out):
+    """Indices of twins [shape=(n, 2)] and of single attacks, with their sources."""
+    pairs, singles = {}, []
+    for at, row in enumerate(rows):
+        if row["fold"] == leave_out:
+            continue
+        if row["twin"]:
+            pairs.setdefault((row["source"], row["twin"]), []).append(at)
+        else:
+            singles.append(at)
+    twins = np.array(list(pairs.values()))
+    return twins, np.array(singles)
+
+
+def augment(views, rng):
+    """Mirror, zoom, shift and tint [shape=(2, 96, 96, 3)]."""
+    views = views[:, :, ::-1] if rng.random() < 0.5 else views
+    if rng.random() < 0.8:
+        side = int(rng.integers(82, 97))
+        x, y = rng.integers(0, 97 - side, 2)
+        views = np.stack([cv2.resize(v[y : y + side, x : x + side], (96, 96), interpolation=cv2.INTER_LINEAR) for v in views])
+    if rng.random() < 0.5:
+        views = np.clip(views * rng.uniform(0.88, 1.12, 3).astype(np.float32), 0, 255)
+    if rng.random() < 0.05:
+        views = np.repeat(views.mean(axis=-1, keepdims=True), 3, axis=-1)
+    return views.astype(np.uint8)
+
+
+def shrunk(x):
+    """The views of a batch at the smaller size [shape=(n, 2, 64, 64, 3)]."""
+    small = F.interpolate(x.flatten(0, 1).permute(0, 3, 1, 2).float(), size=(SMALL_PX,) * 2, mode="area")
+    return small.permute(0, 2, 3, 1).unflatten(0, (-1, 2))
+
+
+def batches(crops, rows, leave_out, steps, seed):
+    rng = np.random.default_rng(seed)
+    twins, singles = units(rows, leave_out)
+    source = np.array([row["source"] for row in rows])
+    twin_chance, single_chance = chances(source[twins[:, 0]], TWIN_SHARES), chances(source[singles], SINGLE_SHARES)
+    label, wide, teacher = (np.array([row[k] for row in rows], np.float32) for k in ("label", "wide", "teacher"))
+    weight = np.where([row["species"] == "clue_animated" for row in rows], ANIMATED_WEIGHT, 1.0).astype(np.float32)
+    for _ in range(steps):
+        at = np.concatenate([twins[rng.choice(len(twins), BATCH_TWINS, p=twin_chance)].ravel(), rng.choice(singles, BATCH_SINGLES, p=single_chance)])
+        x = torch.from_numpy(np.stack([augment(np.asarray(crops[i]), rng) for i in at]))
+        # Both classes weigh the same.
+        balance = np.where(label[at] == 1, 0.5 / max((label[at] == 1).mean(), 1e-6), 0.5 / (label[at] == 0).mean()).astype(np.float32)
+        yield x, *(torch.from_numpy(v[at].astype(np.float32)) for v in (label, wide, teacher)), torch.from_numpy(balance * weight[at])
+
+
+def loss_of(out, label, wide, teacher, weight):
+    tight, broad = out[:, 0], out[:, 1]
+    target = label * (1 - 2 * SMOOTHING) + SMOOTHING
+    both = tight[:, 0] + wide * broad[:, 0]
+    loss = (weight * F.binary_cross_entropy_with_logits(both, target, reduction="none")).mean()
+    loss = loss + VIEW_LOSS * (weight * F.binary_cross_entropy_with_logits(tight[:, 0], target, reduction="none")).mean()
+    loss = loss + VIEW_LOSS * (weight * wide * F.binary_cross_entropy_with_logits(broad[:, 0], target, reduction="none")).mean()
+    # The teacher is listened to where it does not contradict what is known.
+    heard = torch.isfinite(teacher) & ((label == 0) | (teacher > 0.5))
+    soft = torch.nan_to_num(teacher, 0.5).clamp(0.01, 0.99)
+    guess = F.binary_cross_entropy_with_logits(tight[:, 1] + broad[:, 1], soft, reduction="none")
+    return loss + TEACHER_LOSS * (heard * guess).mean()
+
+
+@torch.no_grad()
+def logits(net, crops, indices):
+    net.eval()
+    return np.concatenate([net(torch.from_numpy(np.asarray(crops[indices[k : k + 128]])))[:, :, 0].numpy() for k in range(0, len(indices), 128)])
+
+
+def train(crops, rows, leave_out, steps, seed=0):
+    torch.manual_seed(seed)
+    net = RecaptureNet().to(memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=PEAK_RATE, weight_decay=DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, PEAK_RATE, total_steps=steps, pct_start=0.2)
+    start, running = time.time(), 0.0
+    for step, (x, *targets) in enumerate(batches(crops, rows, leave_out, steps, seed)):
+        net.train()
+        loss = loss_of(net(shrunk(x) if step < SMALL_SHARE * steps else x), *targets)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        running = 0.97 * running + 0.03 * loss.item() if step else loss.item()
+        if step % 50 == 0:
+            print(f"step {step} of {steps}: loss {running:.3f}, {time.time() - start:.0f} s", flush=True)
+    return net
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--set", type=Path, required=True)
+    parser.add_argument("--leave-out", type=int)
+    parser.add_argument("--steps", type=int, default=320)
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.set_flush_denormal(True)
+    cv2.setNumThreads(1)
+    crops, rows = load(args.set)
+    name = "all" if args.leave_out is None else str(args.leave_out)
+    net = train(crops, rows, args.leave_out, args.steps)
+    torch.save(net.state_dict(), args.set / f"net_{name}.pt")
+    if args.leave_out is None:
+        return
+    left = np.array([at for at, row in enumerate(rows) if row["fold"] == args.leave_out])
+    with (args.set / f"scores_{name}.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["item", "tight", "wide"])
+        writer.writerows([i, *np.round(z, 4)] for i, z in zip(left, logits(net, crops, left), strict=True))
+
+
+if __name__ == "__main__":
+    main()
