@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from idverify.pad import reference_reuse
-from idverify.pad._image_card import load_scale
+from idverify.pad._llr import load_scale
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "models" / "training"))
 from fit_pad_image import Models, reshoot, small

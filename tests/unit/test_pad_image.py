@@ -15,7 +15,7 @@ import pytest
 from idverify.errors import CalibrationError
 from idverify.media import TimeProblems, open_recording
 from idverify.pad import Status, injection, reference_reuse, screen_rhythm
-from idverify.pad._image_card import LLRScale, load_scale
+from idverify.pad._llr import LLRScale, load_scale
 from idverify.pad.fingerprints import (
     MAX_FRAMES,
     FrameFingerprints,

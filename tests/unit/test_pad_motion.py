@@ -10,7 +10,7 @@ from motion_scenes import Film, blinking, head, photograph
 
 from idverify.errors import CalibrationError
 from idverify.pad import context_motion, depth, liveliness, stillness
-from idverify.pad._llr import LogisticScale, load_scale
+from idverify.pad._llr import LLRScale, load_scale
 from idverify.pad._registration import N_CELLS
 from idverify.pad.evidence import Status
 from idverify.pad.motion import MotionObserver
@@ -139,6 +139,6 @@ def test_between_keeps_whole_rows():
 
 def test_scale_refuses_bounds_on_one_side():
     with pytest.raises(CalibrationError, match="floor"):
-        LogisticScale(intercept=0, slope=1, offset=1, floor=0.5, ceiling=1, marks={})
+        LLRScale.logistic(intercept=0, slope=1, offset=1, floor=0.5, ceiling=1)
     with pytest.raises(CalibrationError, match="no usable table"):
         load_scale("astrology")

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idverify.media import Recording, TimeProblems
-from idverify.pad._image_card import load_scale
+from idverify.pad._llr import load_scale
 from idverify.pad.evidence import PADEvidence, Status
 from idverify.pad.fingerprints import FrameFingerprints, deepest_repeat, longest_freeze, squared_differences
 from idverify.reasons import NotAssessed, Reason

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from idverify.alignment import CanonicalPoints, similarity_matrices
 from idverify.landmarks import LEFT_EYE, RIGHT_EYE, inter_eye_distance
-from idverify.pad._image_card import load_scale
+from idverify.pad._llr import load_scale
 from idverify.pad.evidence import AnalysedFrame, PADEvidence, Status
 from idverify.reasons import NotAssessed, Reason
 from idverify.tracking import FaceObservation

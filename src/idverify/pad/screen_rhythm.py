@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from idverify.pad._image_card import load_scale
+from idverify.pad._llr import load_scale
 from idverify.pad.evidence import AnalysedFrame, PADEvidence, Status
 from idverify.pad.pulse import line_spectrum
 from idverify.reasons import NotAssessed, Reason
