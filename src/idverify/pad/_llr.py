@@ -1,7 +1,7 @@
 """What a native value is worth: the calibration cards of the liveness mechanisms, native value in, bounded LLR out.
 
-Goal: one kind of map for all mechanisms. A map is monotone and piecewise linear between knots, in the native value or in
-its logarithm, and constant beyond them: nothing claims more than the numbers of attack and bona fide sources support
+Goal: one kind of map for all mechanisms. A map is monotone and piecewise linear between knots, in the native value or
+in its logarithm, and constant beyond them: nothing claims more than the numbers of attack and bona fide sources support
 (no error in n bounds a rate by 3/n). Cards are written by ``models/training/fit_pad_motion.py`` and
 ``fit_pad_image.py``, and described in ``models/cards/pad_calibration.md``. A table gives either the knots (``native``,
 ``llr``) or a logistic map ``llr = intercept + slope * ln(native + offset)`` between ``floor`` and ``ceiling``, which is
