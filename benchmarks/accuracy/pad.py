@@ -29,6 +29,7 @@ from pad_rows import FAILURE, Row, append, read_rows, row_of, trials_of
 from idverify.errors import IdverifyError
 from idverify.policy import load_policy
 from idverify.reasons import Assessed
+from idverify.simulation.source import Source
 from idverify.verifier import Verifier
 
 MARKS = ("<!-- figures: benchmarks/accuracy/pad.py report -->", "<!-- end of figures -->")
@@ -59,8 +60,8 @@ def judge(verifier: Verifier, item: Item) -> Iterator[Row]:
         return
     yield from (row_of(item.clip, "mechanism", evidence) for evidence in look.mechanisms or ())
     yield from (row_of(item.clip, "injection", evidence) for evidence in look.injection_signals)
-    if item.photo is not None and look.mechanisms is not None:
-        enrolled = verifier.enrol(item.photo)
+    if item.one_picture_of is not None and look.mechanisms is not None:
+        enrolled = verifier.enrol(Source(item.one_picture_of).still())
         if isinstance(enrolled, Assessed):
             alone = {evidence.name: evidence for evidence in look.mechanisms}
             asked = look.mechanisms_against(enrolled.value.image_rgb, enrolled.value.face.points_px) or ()

@@ -21,18 +21,20 @@ __all__ = ["Item", "halves", "items"]
 SOURCE_CLIPS = ("lp_s20", "talk_katie_hill", "lp_d12", "webcam_man_expressions", "talk_vrt_1", "lp_d13")
 # Photos that attacks are made from.
 SOURCE_PHOTOS = 2
+# Modules of the simulator whose species show one picture, however it moves.
+ONE_PICTURE_FAMILIES = ("prints", "masks", "stills", "animation")
 # The simulated camera: small, to spare time.
 SIZE_WH, DURATION_S = (480, 854), 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """A clip and how to get its file; `photo` is what it was made from, if that was a photo."""
+    """A clip and how to get its file; `one_picture_of` is the source whose sharpest picture is all that it shows."""
 
     clip: Clip
     path: Path
     make: Callable[[], object] | None = None
-    photo: Path | None = None
+    one_picture_of: Path | None = None
 
 
 def source_of(subject: str) -> str:
@@ -69,7 +71,7 @@ def items(data: Path, out: Path, photos: Sequence[Path]) -> Iterator[Item]:
     for k, (source, path) in enumerate(order):
         other = order[(k + 1) % len(order)][1]
         for clip, options in _takes(source, half[source], is_photo=path in photos):
-            yield _item(clip, options, path, other, out, path if path in photos else None)
+            yield _item(clip, options, path, other, out)
 
 
 def _interleaved(clips: list[tuple[str, Path]], photos: list[tuple[str, Path]]) -> list[tuple[str, Path]]:
@@ -112,7 +114,7 @@ def _takes(source: str, half: str, *, is_photo: bool) -> Iterator[tuple[Clip, di
         yield named(name, "bona_fide", "degraded"), options
 
 
-def _item(clip: Clip, options: dict[str, object], source: Path, other: Path, out: Path, photo: Path | None) -> Item:
+def _item(clip: Clip, options: dict[str, object], source: Path, other: Path, out: Path) -> Item:
     path = out / "takes" / f"{clip.clip}.mp4"
     options = dict(options)
     species, needs_other = str(options.pop("species")), options.pop("needs_other")
@@ -131,4 +133,5 @@ def _item(clip: Clip, options: dict[str, object], source: Path, other: Path, out
         )
         unfinished.rename(path)
 
-    return Item(clip=clip, path=path, make=make, photo=photo)
+    family = SPECIES[species].make.__module__.rpartition(".")[2]
+    return Item(clip=clip, path=path, make=make, one_picture_of=source if family in ONE_PICTURE_FAMILIES else None)
