@@ -1,13 +1,14 @@
 """The recapture network against the two MiniFASNet nets, each with its own crops, on the same frames.
 
-    python benchmarks/accuracy/recapture.py score --data ../shared/data --set DIR --out scores.csv    # minutes
+    python benchmarks/accuracy/recapture.py look --data ../shared/data --out looked.npz    # minutes
+    python benchmarks/accuracy/recapture.py score looked.npz --set DIR --out scores.csv
     python benchmarks/accuracy/recapture.py report scores.csv --set DIR
 
 ``--set`` is the folder of models/training/recapture: its ``net_K.pt`` are the networks trained without fold K. Every
 clip is judged by the network that had seen no clip, crop or picture of its source; attacks simulated from it likewise;
-LFW photos are of people of the test half, whom the network trained on everything has not seen either. ``score`` writes a row per clip or take, failures
-included; ``report`` prints the tables: clips and simulated species from ``scores.csv``, captured crops from the
-``scores_K.csv`` of the training.
+LFW photos are of people of the test half, whom the network trained on everything has not seen either. ``look`` is what
+does not depend on our networks; ``score`` writes a row per clip or take, failures included; ``report`` prints the
+tables: clips and simulated species from ``scores.csv``, captured crops also from the ``scores_K.csv`` of the training.
 
 MiniFASNet: mean of both nets over the frames, bona fide from 0.5 up; ours: pooled logit, attack above 0. Crops of
 captured faces are tight: the wide view is missing. Needs PyTorch for MiniFASNet and the networks.
@@ -24,6 +25,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 
 from idverify.pad.recapture import frame_logits, pooled
 from idverify.simulation import render
@@ -52,8 +54,6 @@ class FoldNets:
 
     def __getitem__(self, fold):
         if fold not in self._nets:
-            import torch
-
             net = RecaptureNet().eval()
             net.load_state_dict(torch.load(self._folder / f"net_{fold}.pt", weights_only=True))
             self._nets[fold] = net
@@ -78,105 +78,102 @@ def reduced(image, box):
     return image, np.concatenate([low, high])
 
 
-# -- scores ----------------------------------------------------------------------------------------
+# -- looking: what does not depend on our network ---------------------------------------------------
 
 
-class Scorer:
-    def __init__(self, args) -> None:
-        self.nets, self.peer = FoldNets(args.set), MiniFASNet(args.data / "peers" / "minifasnet")
-        self.locate = default_locate()
+class Looker:
+    """Views and MiniFASNet's answers of clips, photos and simulated takes."""
+
+    def __init__(self, data: Path) -> None:
+        self.peer, self.locate = MiniFASNet(data / "peers" / "minifasnet"), default_locate()
 
     def pictures(self, path, presentation, species, frames=1, wide=True):
         """Frames spread over a clip, or one photo; of a tight crop only the tight view counts."""
+        found = training.pictures(path, frames)
+        return self._looked(path.stem, presentation, species, training.source_of(path), found, wide)
+
+    def take(self, species, path, origin, seed):
+        """A simulated attack, five or six frames of it."""
+        masked = species == "mask_eyeholes"
+        timing = {"duration_s": 1.0} if masked else {"duration_s": 4.0, "rate_hz": 1.5, "size_wh": (480, 854)}
+        shots = render(species, origin, seed=seed, locate=self.locate, **timing).shots
+        images = (compressed(shot.image_rgb) for at, shot in enumerate(shots) if not masked or at % 5 == 3)
+        found = ((image, mesh) for image in images if (mesh := self.locate(image)) is not None)
+        return self._looked(f"{path.stem}_{seed}", "attack", species, training.source_of(path), found, True)
+
+    def _looked(self, name, presentation, species, source, found, wide):
         views, sizes, pictures = [], [], []
-        for image, mesh in training.pictures(path, frames):
+        for image, mesh in found:
             box = np.concatenate([mesh[:, :2].min(axis=0), mesh[:, :2].max(axis=0)])
             views.append(training.views(image, mesh))
             sizes.append((box[2:] - box[:2]).min())
             pictures.append(reduced(image, box))
-        return self._row(path.stem, presentation, species, training.source_of(path), views, sizes, pictures, wide)
-
-    def take(self, species, path, origin, seed):
-        views, sizes, pictures = [], [], []
-        timing = (
-            {"duration_s": 1.2}
-            if species == "mask_eyeholes"
-            else {"duration_s": 4.0, "rate_hz": 1.5, "size_wh": (480, 854)}
-        )
-        for at, shot in enumerate(render(species, origin, seed=seed, locate=self.locate, **timing).shots):
-            if species == "mask_eyeholes" and at % 4 != 3:
-                continue
-            image = training_jpeg(shot.image_rgb)
-            mesh = self.locate(image)
-            if mesh is not None:
-                box = np.concatenate([mesh[:, :2].min(axis=0), mesh[:, :2].max(axis=0)])
-                views.append(training.views(image, mesh))
-                sizes.append((box[2:] - box[:2]).min())
-                pictures.append(reduced(image, box))
-        return self._row(f"{path.stem}_{seed}", "attack", species, training.source_of(path), views, sizes, pictures)
-
-    def _row(self, name, presentation, species, source, views, sizes, pictures, wide=True):
-        if not len(views):
-            return [name, presentation, species, source, "", 0, "", "", ""]
-        fold = training.fold_of(source) if source != "lfw" else LFW_FOLD
-        per_view = frame_logits(np.asarray(views), self.nets[fold])
-        native = pooled(per_view.sum(axis=1) if wide else per_view[:, 0])
-        peer = float(np.mean(self.peer(pictures)))
-        return [
-            name,
-            presentation,
-            species,
-            source,
-            fold,
-            len(views),
-            f"{np.median(sizes):.0f}",
-            f"{native:.4f}",
-            f"{peer:.4f}",
-        ]
+        answer = float(np.mean(self.peer(pictures))) if pictures else float("nan")
+        size = float(np.median(sizes)) if sizes else float("nan")
+        about = (name, presentation, species, source, int(wide), len(views), size, answer)
+        return about, np.array(views, np.uint8).reshape(-1, 2, 96, 96, 3)
 
 
-def training_jpeg(image):
+def compressed(image):
     """A camera compresses; the simulator's pictures here come before its encoder."""
     return cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 88])[1], cv2.IMREAD_COLOR)
 
 
-def score(args) -> None:
-    cv2.setNumThreads(1)
-    training._set_data(str(args.data))
-    scorer, videos = Scorer(args), args.data / "videos"
+def everything(args):
+    """Each clip, photo, crop and take, looked at."""
+    looker, videos = Looker(args.data), args.data / "videos"
     clips = sorted((videos / "bona_fide").iterdir())
     people = [p for p in sorted((args.data / "lfw").iterdir()) if p.is_dir() and not training.is_fit(p.name)]
     photos = [sorted(p.glob("*.jpg"))[0] for p in people]
-    with args.out.open("w", newline="", encoding="utf-8") as file:
+    for path in clips:
+        yield looker.pictures(path, "bona_fide", "clip", FRAMES)
+    for path in sorted((videos / "attack").iterdir()):
+        yield looker.pictures(path, "attack", "captured_replay", FRAMES)
+    for name, step in (("gc535", 8), ("krz", 2), ("man", 2)):
+        for presentation in ("bona_fide", "attack"):
+            for path in sorted((args.data / "crops" / name / presentation).iterdir())[::step]:
+                yield looker.pictures(path, presentation, "crop", wide=False)
+    for k, path in enumerate(clips):
+        still = next(iter(training.pictures(path, 3)), (None,))[0]
+        for j in range(args.per_clip if still is not None else 0):
+            yield looker.take(training.SPECIES[(k + 3 * j) % len(training.SPECIES)], path, still, 5000 + 10 * k + j)
+        yield looker.take("mask_eyeholes", path, path, 6000 + k)
+    for k, path in enumerate(photos[args.photos : args.photos + args.takes]):
+        yield looker.take(training.SPECIES[k % len(training.SPECIES)], path, path, 7000 + k)
+    for path in photos[: args.photos]:
+        yield looker.pictures(path, "bona_fide", "photo")
+
+
+def look(args) -> None:
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    training._set_data(str(args.data))
+    about, views = [], []
+    for row, seen in everything(args):
+        about.append(row)
+        views.append(seen)
+        print(row, flush=True)
+    np.savez(args.out, about=np.array(about, dtype=object), views=np.concatenate(views))
+
+
+# -- scores ----------------------------------------------------------------------------------------
+
+
+def score(args) -> None:
+    nets, start = FoldNets(args.set), 0
+    with np.load(args.looked, allow_pickle=True) as looked, args.out.open("w", newline="", encoding="utf-8") as file:
+        about, views = looked["about"], looked["views"]
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-
-        def note(row):
-            writer.writerow(row)
-            file.flush()
-
-        for path in clips:
-            note(scorer.pictures(path, "bona_fide", "clip", FRAMES))
-        for path in sorted((videos / "attack").iterdir()):
-            note(scorer.pictures(path, "attack", "captured_replay", FRAMES))
-        for path in photos[: args.photos]:
-            note(scorer.pictures(path, "bona_fide", "photo"))
-        for name, step in (("gc535", 8), ("krz", 2), ("man", 2)):
-            for presentation in ("bona_fide", "attack"):
-                for path in sorted((args.data / "crops" / name / presentation).iterdir())[::step]:
-                    note(scorer.pictures(path, presentation, "crop", wide=False))
-        for k, path in enumerate(clips):
-            still = next(iter(training.pictures(path, 3)), (None,))[0]
-            if still is not None:
-                for j in range(args.per_clip):
-                    note(
-                        scorer.take(
-                            training.SPECIES[(k + 3 * j) % len(training.SPECIES)], path, still, 5000 + 10 * k + j
-                        )
-                    )
-            note(scorer.take("mask_eyeholes", path, path, 6000 + k))
-        for k, path in enumerate(photos[args.photos : args.photos + args.takes]):
-            note(scorer.take(training.SPECIES[k % len(training.SPECIES)], path, path, 7000 + k))
+        for name, presentation, species, source, wide, frames, face_px, answer in about:
+            seen, start = views[start : start + frames], start + frames
+            fold = training.fold_of(source) if source != "lfw" else LFW_FOLD
+            native = ""
+            if frames:
+                per_view = frame_logits(seen, nets[fold])
+                native = f"{pooled(per_view.sum(axis=1) if wide else per_view[:, 0]):.4f}"
+            numbers = [f"{face_px:.0f}", native, f"{answer:.4f}"]
+            writer.writerow([name, presentation, species, source, fold, frames, *numbers])
 
 
 # -- report ----------------------------------------------------------------------------------------
@@ -292,13 +289,17 @@ def crops_report(folder: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
+    zero = commands.add_parser("look")
+    zero.add_argument("--data", type=Path, required=True)
+    zero.add_argument("--out", type=Path, required=True)
+    zero.add_argument("--per-clip", type=int, default=1, help="simulated takes per clip, beside the mask")
+    zero.add_argument("--photos", type=int, default=160, help="photos of unseen people")
+    zero.add_argument("--takes", type=int, default=48, help="further photos that are simulated, one species each")
+    zero.set_defaults(run=look)
     one = commands.add_parser("score")
-    one.add_argument("--data", type=Path, required=True)
+    one.add_argument("looked", type=Path)
     one.add_argument("--set", type=Path, required=True)
     one.add_argument("--out", type=Path, required=True)
-    one.add_argument("--per-clip", type=int, default=1, help="simulated takes per clip, beside the mask")
-    one.add_argument("--photos", type=int, default=160, help="photos of unseen people")
-    one.add_argument("--takes", type=int, default=48, help="further photos that are simulated, one species each")
     one.set_defaults(run=score)
     two = commands.add_parser("report")
     two.add_argument("scores", type=Path)
