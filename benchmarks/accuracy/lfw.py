@@ -217,14 +217,14 @@ def calibration(card: Any, mated: F64, non_mated: F64) -> dict[str, float]:
 
 
 def ten_fold(scores: F64, pairs: Comparisons, seed: int = 0) -> dict[str, Any]:
-    """LFW-style: ten folds of people, 300 mated and 300 non-mated pairs each; threshold from nine, accuracy on one."""
+    """LFW-style, on the test half: ten folds of people, 300 mated and 300 non-mated pairs each; threshold from nine, accuracy on one."""
     rng = np.random.default_rng(seed)
     fold = rng.integers(0, 10, pairs.person.max() + 1)
     a, b = fold[pairs.person[pairs.i]], fold[pairs.person[pairs.j]]
     chosen = []
     for k in range(10):
         for kind in (pairs.mated, pairs.non_mated):
-            pool = np.flatnonzero(kind & (a == k) & (b == k))
+            pool = np.flatnonzero(kind & pairs.test_pair & (a == k) & (b == k))
             chosen.append((k, rng.choice(pool, min(300, len(pool)), replace=False)))
     index = np.concatenate([c for _, c in chosen])
     of_fold = np.concatenate([np.full(len(c), k) for k, c in chosen])
