@@ -29,6 +29,7 @@ import cv2
 import numpy as np
 from lfw import SAME_PERSON, is_test, rate
 from numpy.typing import NDArray
+from peers_table import markdown
 
 from idverify.alignment import DLIB, SFACE, align
 from idverify.enrolment import fit_face, search_faces
@@ -217,6 +218,7 @@ def measure(data: Path, people: int) -> dict[str, Any]:
         compare_row(peer, photos[k], np.array(scores[k]), people_of, of_clips) for k, peer in enumerate(peers)
     ]
     return {
+        "common_fmr": COMMON_FMR,
         "photos": len(who),
         "people": len(set(who)),
         "comparison": comparison,
@@ -260,30 +262,6 @@ def liveness_row(name: str, verdicts: list[dict[str, Any]], outcome: Callable[[d
         found = [outcome(v) for v in verdicts if v["presentation"] == presentation]
         counts[presentation] = {word: found.count(word) for word in ("accept", "reject", "inconclusive")}
     return counts
-
-
-def percent(figure: dict[str, Any]) -> str:
-    if figure["events"] == 0:
-        return f"< {300 / figure['of']:.2g} % (0 of {figure['of']})"
-    return f"{100 * figure['value']:.3g} % ({figure['events']} of {figure['of']})"
-
-
-def markdown(result: dict[str, Any]) -> str:
-    lines = [
-        f"{result['photos']} photos of {result['people']} people; face_recognition: {result['face_recognition']}.",
-        "",
-        f"| peer, threshold | photos FMR | photos FNMR | FNMR at FMR {COMMON_FMR:g} | clips FMR | clips FNMR |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for row in result["comparison"]:
-        figures = (*row["photos"].values(), row["photos_fnmr_at_common_fmr"], *row["clips"].values())
-        lines.append(f"| {row['peer']}, {row['threshold']} | " + " | ".join(percent(f) for f in figures) + " |")
-    lines += ["", "| liveness | bona fide: accept / reject / inconclusive | replays: the same |", "| --- | --- | --- |"]
-    for row in result["liveness"]:
-        cells = [row["note"], ""] if "note" in row else []
-        cells = cells or [" / ".join(map(str, row[p].values())) for p in ("bona_fide", "attack")]
-        lines.append(f"| {row['peer']} | {cells[0]} | {cells[1]} |")
-    return "\n".join(lines)
 
 
 def main() -> None:
