@@ -9,7 +9,7 @@ COMMAND = "python benchmarks/accuracy/peers.py SHARED_DATA --people 150 --json b
 
 def markdown(result: dict[str, Any]) -> str:
     lines = [
-        f"**Peers side by side.** {result['photos']} photos of {result['people']} people (LFW's test half, and those of "
+        f"**Peers side by side.** {result['photos']} photos of {result['people']} people (LFW's test half, those of "
         "the clips), all pairs; each clip against each photo. All peers see the same faces and landmarks; each stands "
         f"at its own documented threshold. face_recognition: {result['face_recognition']}.",
         "",
