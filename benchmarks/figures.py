@@ -44,12 +44,13 @@ def photos(r: dict[str, Any]) -> str:
     c, t = r["calibration"], r["ten_fold_accuracy"]
     return (
         f"**One photo against one photo.** {r['data']}: {r['people']:,} people, {r['photos']:,} photos, "
-        f"{r['failures_to_enrol']} failures to enrol in both halves; {r['mated']:,} mated and {r['non_mated']:,} non-mated "
+        f"{r['failures_to_enrol']} failures to enrol in both halves; {r['mated']:,} mated and {r['non_mated']:,} "
+        "non-mated "
         "comparisons. Thresholds come from the other half of the people. In brackets: counts and 95 % Wilson interval "
         "by comparison.\n\n"
         + table(["target FMR", "FMR", "FNMR", "FNMR, mean over people"], rows)
-        + f"\n\nCllr {c['cllr']:.4f} (best possible {c['min_cllr']:.4f}), ECE {percent(c['ece'])} at the trials' own prior of "
-        f"{percent(c['prior'])}. Ten-fold accuracy on {t['pairs']:,} pairs of test-half people: {percent(t['mean'])} "
+        + f"\n\nCllr {c['cllr']:.4f} (best possible {c['min_cllr']:.4f}), ECE {percent(c['ece'])} at the trials' own "
+        f"prior of {percent(c['prior'])}. Ten-fold accuracy on {t['pairs']:,} pairs of test-half people: {percent(t['mean'])} "
         f"(standard deviation {percent(t['std'])}).\n\n"
         "`python benchmarks/accuracy/lfw.py templates LFW_DIR templates.npz`, then "
         "`python benchmarks/accuracy/lfw.py report templates.npz --json benchmarks/results/lfw.json`"
@@ -70,7 +71,8 @@ def videos(r: dict[str, Any]) -> str:
         f"**Video against photo.** {r['clips']} clips of other sources, pooled probes, against every LFW photo; "
         f"mated are {len(r['mated_by_person'])} television clips. Few people: read the intervals with care.\n\n"
         + table(["target FMR", "FMR", "matches in 2,000 random non-mated pairs", "FNMR"], rows)
-        + "\n\n`python benchmarks/accuracy/video_match.py SHARED_DATA templates.npz --json benchmarks/results/video_match.json`"
+        + "\n\n`python benchmarks/accuracy/video_match.py SHARED_DATA templates.npz "
+        "--json benchmarks/results/video_match.json`"
     )
 
 

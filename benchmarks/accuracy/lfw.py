@@ -4,10 +4,10 @@
     python benchmarks/accuracy/lfw.py fit templates.npz                 # writes models/calibration/*.toml
     python benchmarks/accuracy/lfw.py report templates.npz [--json FILE]
 
-People are split by a hash of their name. Fitting looks at fit-half people only: the mean face, and the card from all mated and
-all non-mated comparisons among them. The report takes the threshold from the card and counts errors on the test half: all mated
-comparisons; non-mated comparisons in which at least one person is of the test half. The subject of a photo is the face nearest to
-its centre; photos without a usable face are failures to enrol and are counted.
+People are split by a hash of their name. Fitting looks at fit-half people only: the mean face, and the card from all
+mated and all non-mated comparisons among them. The report takes the threshold from the card and counts errors on the
+test half: all mated comparisons; non-mated comparisons in which at least one person is of the test half. The subject
+of a photo is the face nearest to its centre; photos without a usable face are failures to enrol and are counted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idverify.calibration import fit_card, load_card, write_card
-from idverify.features import DLIB_WEIGHT, SFACE_WEIGHT, sface_centre, write_centre
+from idverify.features import SFACE_WEIGHT, sface_centre, write_centre
 from idverify.metrics import wilson
 from idverify.models import data_dir, spec
 
@@ -31,7 +31,8 @@ F64 = NDArray[np.float64]
 TARGETS = (1e-3, 1e-4, 1e-5, 1e-6)
 CARD, CENTRE = "comparison.toml", "sface_centre.toml"
 
-# One person under two names, or one photo under two names (both photos looked at); their comparisons are of neither class.
+# One person under two names, or one photo under two names (both photos looked at); their comparisons are of neither
+# class.
 SAME_PERSON = (
     ("Bart_Hendricks", "Ricky_Ray"),
     ("Cristina_Fernandez", "Cristina_Kirchner"),
@@ -64,7 +65,8 @@ def make_templates(lfw: Path, out: Path) -> None:
     cv2.setNumThreads(1)
     faces = Verifier().face_models
     (sface, _), (dlib, _) = faces.extractor.parts
-    assert isinstance(sface, SFaceExtractor) and isinstance(dlib, DlibExtractor)
+    assert isinstance(sface, SFaceExtractor)
+    assert isinstance(dlib, DlibExtractor)
     sface = SFaceExtractor(sface.session, np.zeros(128))
     from idverify.alignment import align
 
@@ -97,7 +99,7 @@ class Comparisons:
 
     def __init__(self, names: NDArray[Any]) -> None:
         people = np.array([n.split("/")[0] for n in names])
-        alias = dict((b, a) for a, b in SAME_PERSON)
+        alias = {b: a for a, b in SAME_PERSON}
         _, self.person = np.unique(people, return_inverse=True)
         _, really = np.unique([alias.get(p, p) for p in people], return_inverse=True)
         self.test = np.array([is_test(p) for p in people])
@@ -217,7 +219,8 @@ def calibration(card: Any, mated: F64, non_mated: F64) -> dict[str, float]:
 
 
 def ten_fold(scores: F64, pairs: Comparisons, seed: int = 0) -> dict[str, Any]:
-    """LFW-style, on the test half: ten folds of people, 300 mated and 300 non-mated pairs each; threshold from nine, accuracy on one."""
+    """LFW-style, on the test half: ten folds of people, 300 mated and 300 non-mated pairs each; threshold from nine,
+    accuracy on one."""
     rng = np.random.default_rng(seed)
     fold = rng.integers(0, 10, pairs.person.max() + 1)
     a, b = fold[pairs.person[pairs.i]], fold[pairs.person[pairs.j]]

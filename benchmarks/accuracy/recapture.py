@@ -1,7 +1,7 @@
 """The recapture network against the two MiniFASNet nets, each with its own crops, on the same frames.
 
-    python benchmarks/accuracy/recapture.py look --data ../shared/data --out looked.npz    # minutes
-    python benchmarks/accuracy/recapture.py score looked.npz --set DIR --out scores.csv
+    python benchmarks/accuracy/recapture.py look PART --data ../shared/data --out PART.npz  # minutes each
+    python benchmarks/accuracy/recapture.py score *.npz --set DIR --out scores.csv
     python benchmarks/accuracy/recapture.py report scores.csv --set DIR
 
 ``--set`` is the folder of models/training/recapture: its ``net_K.pt`` are the networks trained without fold K. Every
@@ -27,6 +27,7 @@ import cv2
 import numpy as np
 import torch
 
+from idverify.media import open_recording
 from idverify.pad.recapture import frame_logits, pooled
 from idverify.simulation import render
 from idverify.simulation.faces import default_locate
@@ -43,7 +44,7 @@ COLUMNS = ("name", "presentation", "species", "source", "fold", "frames", "face_
 # Between these lines of a model card stand the figures.
 FIGURES = ("<!-- figures: begin -->", "<!-- figures: end -->")
 LFW_FOLD = "all"
-FRAMES = 12
+FRAMES = 8
 
 
 class FoldNets:
@@ -87,9 +88,10 @@ class Looker:
     def __init__(self, data: Path) -> None:
         self.peer, self.locate = MiniFASNet(data / "peers" / "minifasnet"), default_locate()
 
-    def pictures(self, path, presentation, species, frames=1, wide=True):
+    def pictures(self, path, presentation, species, wide=True):
         """Frames spread over a clip, or one photo; of a tight crop only the tight view counts."""
-        found = training.pictures(path, frames)
+        photo = path.suffix in (".jpg", ".png")
+        found = training.pictures(path, 1) if photo else spread(path, self.locate)
         return self._looked(path.stem, presentation, species, training.source_of(path), found, wide)
 
     def take(self, species, path, origin, seed):
@@ -119,61 +121,92 @@ def compressed(image):
     return cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 88])[1], cv2.IMREAD_COLOR)
 
 
-def everything(args):
-    """Each clip, photo, crop and take, looked at."""
-    looker, videos = Looker(args.data), args.data / "videos"
-    clips = sorted((videos / "bona_fide").iterdir())
-    people = [p for p in sorted((args.data / "lfw").iterdir()) if p.is_dir() and not training.is_fit(p.name)]
-    photos = [sorted(p.glob("*.jpg"))[0] for p in people]
-    for path in clips:
-        yield looker.pictures(path, "bona_fide", "clip", FRAMES)
-    for path in sorted((videos / "attack").iterdir()):
-        yield looker.pictures(path, "attack", "captured_replay", FRAMES)
-    for name, step in (("gc535", 8), ("krz", 2), ("man", 2)):
+def spread(path, locate):
+    """Frames of a clip at even times, in one pass, with their meshes."""
+    with open_recording(path) as recording:
+        every, due = (recording.duration_s or 6.0) / (FRAMES + 1), 0.0
+        for frame in recording:
+            if frame.time_s >= due and (mesh := locate(image := frame.image_rgb())) is not None:
+                due = frame.time_s + every
+                yield image, mesh
+
+
+def captured(args, looker):
+    """Clips and crops, nothing simulated."""
+    for kind, species in (("attack", "captured_replay"), ("bona_fide", "clip")):
+        for path in sorted((args.data / "videos" / kind).iterdir()):
+            yield looker.pictures(path, kind, species)
+    for name, step in (("gc535", 10), ("krz", 3), ("man", 2)):
         for presentation in ("bona_fide", "attack"):
             for path in sorted((args.data / "crops" / name / presentation).iterdir())[::step]:
                 yield looker.pictures(path, presentation, "crop", wide=False)
-    for k, path in enumerate(clips):
-        still = next(iter(training.pictures(path, 3)), (None,))[0]
-        for j in range(args.per_clip if still is not None else 0):
-            yield looker.take(training.SPECIES[(k + 3 * j) % len(training.SPECIES)], path, still, 5000 + 10 * k + j)
+
+
+def from_clips(args, looker):
+    """One simulated take and one mask of each clip."""
+    for k, path in enumerate(sorted((args.data / "videos" / "bona_fide").iterdir())):
+        still = next(spread(path, looker.locate), (None,))[0]
+        if still is not None:
+            yield looker.take(training.SPECIES[k % len(training.SPECIES)], path, still, 5000 + k)
         yield looker.take("mask_eyeholes", path, path, 6000 + k)
-    for k, path in enumerate(photos[args.photos : args.photos + args.takes]):
-        yield looker.take(training.SPECIES[k % len(training.SPECIES)], path, path, 7000 + k)
+
+
+def from_photos(args, looker):
+    """Photos of people of the test half, and simulated takes of others of them."""
+    people = [p for p in sorted((args.data / "lfw").iterdir()) if p.is_dir() and not training.is_fit(p.name)]
+    photos = [sorted(p.glob("*.jpg"))[0] for p in people]
     for path in photos[: args.photos]:
         yield looker.pictures(path, "bona_fide", "photo")
+    for k, path in enumerate(photos[-args.takes :]):
+        yield looker.take(training.SPECIES[k % len(training.SPECIES)], path, path, 7000 + k)
+
+
+PARTS = {"captured": captured, "from_clips": from_clips, "from_photos": from_photos}
 
 
 def look(args) -> None:
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     training._set_data(str(args.data))
-    about, views = [], []
-    for row, seen in everything(args):
+    about, views, looker = [], [], Looker(args.data)
+    for row, seen in PARTS[args.part](args, looker):
         about.append(row)
         views.append(seen)
         print(row, flush=True)
-    np.savez(args.out, about=np.array(about, dtype=object), views=np.concatenate(views))
+        if len(about) % 10 == 0:
+            save(args.out, about, views)
+    save(args.out, about, views)
+
+
+def save(path, about, views):
+    np.savez(path, about=np.array(about, dtype=object), views=np.concatenate(views))
 
 
 # -- scores ----------------------------------------------------------------------------------------
 
 
 def score(args) -> None:
-    nets, start = FoldNets(args.set), 0
-    with np.load(args.looked, allow_pickle=True) as looked, args.out.open("w", newline="", encoding="utf-8") as file:
-        about, views = looked["about"], looked["views"]
+    nets = FoldNets(args.set)
+    with args.out.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-        for name, presentation, species, source, wide, frames, face_px, answer in about:
-            seen, start = views[start : start + frames], start + frames
-            fold = training.fold_of(source) if source != "lfw" else LFW_FOLD
-            native = ""
-            if frames:
-                per_view = frame_logits(seen, nets[fold])
-                native = f"{pooled(per_view.sum(axis=1) if wide else per_view[:, 0]):.4f}"
-            numbers = [f"{face_px:.0f}", native, f"{answer:.4f}"]
-            writer.writerow([name, presentation, species, source, fold, frames, *numbers])
+        for path in args.looked:
+            with np.load(path, allow_pickle=True) as looked:
+                about, views = looked["about"], looked["views"]
+            ends = np.cumsum([row[5] for row in about])[:-1].astype(int)
+            writer.writerows(scored(row, seen, nets) for row, seen in zip(about, np.split(views, ends), strict=True))
+
+
+def scored(about, views, nets):
+    """A row of the scores; without a face the values stay empty."""
+    name, presentation, species, source, wide, frames, face_px, answer = about
+    fold = training.fold_of(source) if source != "lfw" else LFW_FOLD
+    row = [name, presentation, species, source, fold, frames]
+    if not frames:
+        return [*row, "", "", ""]
+    per_view = frame_logits(views, nets[fold])
+    native = pooled(per_view.sum(axis=1) if wide else per_view[:, 0])
+    return [*row, f"{face_px:.0f}", f"{native:.4f}", f"{answer:.4f}"]
 
 
 # -- report ----------------------------------------------------------------------------------------
@@ -290,14 +323,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
     zero = commands.add_parser("look")
+    zero.add_argument("part", choices=PARTS)
     zero.add_argument("--data", type=Path, required=True)
     zero.add_argument("--out", type=Path, required=True)
-    zero.add_argument("--per-clip", type=int, default=1, help="simulated takes per clip, beside the mask")
     zero.add_argument("--photos", type=int, default=160, help="photos of unseen people")
     zero.add_argument("--takes", type=int, default=48, help="further photos that are simulated, one species each")
     zero.set_defaults(run=look)
     one = commands.add_parser("score")
-    one.add_argument("looked", type=Path)
+    one.add_argument("looked", type=Path, nargs="+")
     one.add_argument("--set", type=Path, required=True)
     one.add_argument("--out", type=Path, required=True)
     one.set_defaults(run=score)

@@ -2,9 +2,9 @@
 
     python benchmarks/accuracy/video_match.py SHARED_DATA templates.npz [--json FILE]
 
-`templates.npz` is made by ``lfw.py templates``. Mated: the television clips against the photos of the same person. Non-mated:
-every other pair, and as a second figure 2,000 random pairs (seed 0). The clips show few people, so the interval by
-trial says too much: read it with the number of clips beside it.
+`templates.npz` is made by ``lfw.py templates``. Mated: the television clips against the photos of the same person.
+Non-mated: every other pair, and as a second figure 2,000 random pairs (seed 0). The clips show few people, so the
+interval by trial says too much: read it with the number of clips beside it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """One pass over a recording: frames in, tracks with their signals and the faces worth comparing out.
 
-Every decoded frame is seen once. About :data:`ANALYSIS_RATE_HZ` of them a second are analysed: faces are followed, the liveness
-observers of each track look, and the best face of each time slot is kept as a small crop. Nothing else is kept, so memory
-does not grow with the recording.
+Every decoded frame is seen once. About :data:`ANALYSIS_RATE_HZ` of them a second are analysed: faces are followed,
+the liveness observers of each track look, and the best face of each time slot is kept as a small crop. Nothing else
+is kept, so memory does not grow with the recording.
 
 Public items: :class:`Candidate`, :class:`Capture`, :func:`acquire`.
 """

@@ -1,12 +1,14 @@
 """Aligned faces: mesh points in, the square picture that an extractor expects out.
 
-Each extractor names its own canonical points; a least-squares similarity (rotation, one scale, shift) takes the face there.
-Matrices for many faces are found in one go.
+Each extractor names its own canonical points; a least-squares similarity (rotation, one scale, shift) takes the face
+there. Matrices for many faces are found in one go.
 
-Sources: Umeyama 1991, doi:10.1109/34.88573 (the closed form in the plane is a complex division); the SFace points are those of
-ArcFace's 112 x 112 crop (Deng et al. 2019, arXiv:1801.07698); the dlib points are its five-point mean face with 25 % padding.
+Sources: Umeyama 1991, doi:10.1109/34.88573 (the closed form in the plane is a complex division); the SFace points are
+those of ArcFace's 112 x 112 crop (Deng et al. 2019, arXiv:1801.07698); the dlib points are its five-point mean face
+with 25 % padding.
 
-Public items: :class:`AlignedFace`, :class:`CanonicalPoints`, :data:`SFACE`, :data:`DLIB`, :func:`similarity_matrices`, :func:`align`.
+Public items: :class:`AlignedFace`, :class:`CanonicalPoints`, :data:`SFACE`, :data:`DLIB`,
+:func:`similarity_matrices`, :func:`align`.
 """
 
 from __future__ import annotations
@@ -57,8 +59,8 @@ SFACE = CanonicalPoints(
     ),
 )
 
-# dlib, image_transforms/interpolation.h, get_face_chip_details: mean of the outer and inner eye corners and the base of the nose, in a
-# unit square that 25 % padding surrounds.
+# dlib, image_transforms/interpolation.h, get_face_chip_details: mean of the outer and inner eye corners and the base
+# of the nose, in a unit square that 25 % padding surrounds.
 _DLIB_UNIT = np.array(
     [
         [0.8595674595992, 0.2134981538014],
@@ -98,7 +100,9 @@ def similarity_matrices(source: F64, target: F64) -> F64:
     return np.stack(rows, axis=-1).reshape(-1, 2, 3)
 
 
-def align(images_rgb: list[NDArray[np.uint8]], points_px: NDArray[np.float32], canonical: CanonicalPoints) -> NDArray[np.uint8]:
+def align(
+    images_rgb: list[NDArray[np.uint8]], points_px: NDArray[np.float32], canonical: CanonicalPoints
+) -> NDArray[np.uint8]:
     """Crops of n faces as an extractor wants them.
 
     Parameters

@@ -1,18 +1,19 @@
 """Faces in one picture: RGB in, :class:`DetectedFace` out.
 
-Two detectors behind one protocol: YuNet (the default: small, dark and turned faces) and BlazeFace (the short range one for
-selfies, the full range one for the room). ``benchmarks/accuracy/detectors.py`` compares them.
+Two detectors behind one protocol: YuNet (the default: small, dark and turned faces) and BlazeFace (the short range
+one for selfies, the full range one for the room). ``benchmarks/accuracy/detectors.py`` compares them.
 
-Sources: Wu et al. 2023, "YuNet: A Tiny Millisecond-level Face Detector", doi:10.1007/s11633-023-1423-y; Bazarevsky et al. 2019,
-"BlazeFace", arXiv:1907.05047.
+Sources: Wu et al. 2023, "YuNet: A Tiny Millisecond-level Face Detector", doi:10.1007/s11633-023-1423-y; Bazarevsky et
+al. 2019, "BlazeFace", arXiv:1907.05047.
 
-Public items: :class:`DetectedFace`, :class:`FaceDetector`, :class:`YuNet`, :class:`BlazeFace`, :func:`suppress_overlaps`.
+Public items: :class:`DetectedFace`, :class:`FaceDetector`, :class:`YuNet`, :class:`BlazeFace`,
+:func:`suppress_overlaps`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import cv2
 import numpy as np
@@ -133,7 +134,7 @@ class BlazeFace:
     """
 
     # Input side -> (cells per side, anchors per cell) of each level, as in the models' graph definitions.
-    GRIDS = {128: ((16, 2), (8, 6)), 192: ((48, 1),)}
+    GRIDS: ClassVar = {128: ((16, 2), (8, 6)), 192: ((48, 1),)}
 
     def __init__(self, session: Session, *, input_side_px: int, min_score: float = 0.5) -> None:
         self._session = session

@@ -1,7 +1,8 @@
-"""The `face_recognition` package (dlib) behind the extractor protocol, for those who have it installed (extra ``dlib``).
+"""The `face_recognition` package (dlib) behind the extractor protocol, for those who have it installed (extra
+``dlib``).
 
-It runs the same network as :class:`~idverify.features.DlibExtractor`, which needs neither dlib nor a compiler and is many times
-faster; this adapter is for comparing the two.
+It runs the same network as :class:`~idverify.features.DlibExtractor`, which needs neither dlib nor a compiler and is
+many times faster; this adapter is for comparing the two.
 
 Public items: :class:`FaceRecognitionExtractor`.
 """

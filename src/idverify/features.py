@@ -1,12 +1,15 @@
 """Aligned faces in, :class:`Template` out.
 
-Two extractors that fail on different faces are fused: SFace (mean of the crop and its mirror image, less the mean over people:
-what all faces share says nothing about who it is) and the dlib ResNet. Each gives unit vectors, so that the scalar product of
-two is a cosine; a template holds both, scaled so that its own scalar product is the weighted mean of the two cosines.
+Two extractors that fail on different faces are fused: SFace (mean of the crop and its mirror image, less the mean
+over people: what all faces share says nothing about who it is) and the dlib ResNet. Each gives unit vectors, so that
+the scalar product of two is a cosine; a template holds both, scaled so that its own scalar product is the weighted
+mean of the two cosines.
 
-Sources: Zhong et al. 2021, "SFace: Sigmoid-Constrained Hypersphere Loss", doi:10.1109/TIP.2020.3048632; D. King, dlib ``dnn_face_recognition_ex``.
+Sources: Zhong et al. 2021, "SFace: Sigmoid-Constrained Hypersphere Loss", doi:10.1109/TIP.2020.3048632; D. King, dlib
+``dnn_face_recognition_ex``.
 
-Public items: :class:`Template`, :class:`Extractor`, :class:`SFaceExtractor`, :class:`DlibExtractor`, :class:`FusedExtractor`, :func:`pool`, :func:`sface_centre`,
+Public items: :class:`Template`, :class:`Extractor`, :class:`SFaceExtractor`, :class:`DlibExtractor`,
+:class:`FusedExtractor`, :func:`pool`, :func:`sface_centre`,
 :func:`write_centre`.
 """
 
@@ -179,9 +182,9 @@ class FusedExtractor:
 def pool(vectors: F64, weights: F64) -> Template:
     """One template from n faces of one person: the weighted mean of their vectors.
 
-    It is not brought back to unit length: so its similarity to a reference is the mean of the faces' own similarities, and what
-    was calibrated on single photos holds for it. (Brought back to unit length, strangers would score higher the more faces are
-    pooled.)
+    It is not brought back to unit length: so its similarity to a reference is the mean of the faces' own
+    similarities, and what was calibrated on single photos holds for it. (Brought back to unit length, strangers would
+    score higher the more faces are pooled.)
 
     Parameters
     ----------

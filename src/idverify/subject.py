@@ -1,8 +1,8 @@
 """Who is being verified: tracks in, one :class:`Subject` out, with the faces to compare.
 
-The subject is the person whose face is largest and stays longest. Tracks of one person (the face left the picture and came
-back) are joined by their templates. A second face close in size at the same time makes it unclear who is meant; another person
-before or after means that the person changed. Bystanders are reported and never compared.
+The subject is the person whose face is largest and stays longest. Tracks of one person (the face left the picture and
+came back) are joined by their templates. A second face close in size at the same time makes it unclear who is meant;
+another person before or after means that the person changed. Bystanders are reported and never compared.
 
 Public items: :class:`Subject`, :func:`choose_subject`.
 """
@@ -27,14 +27,15 @@ F64 = NDArray[np.float64]
 
 # Faces compared at most; more bring less than 1 % of the similarity of the last one.
 MAX_COMPARED = 6
-# Two pooled templates of one recording below this are two people. Between the clips' own parts it was 0.79 at least, between
-# clips and strangers 0.67 at most (benchmarks/accuracy/video_match.py).
+# Two pooled templates of one recording below this are two people. Between the clips' own parts it was 0.79 at least,
+# between clips and strangers 0.67 at most (benchmarks/accuracy/video_match.py).
 SAME_PERSON = 0.65
 # A face counts as present from this many analysed frames on; fewer are false alarms.
 MIN_OBSERVATIONS = 4
 # Faces whose eyes are looked at closely; with people blinking for a tenth of the time, four see open eyes.
 EYE_LOOKS = 4
-# A face that moves by its own height in a second is blurred by any phone's exposure in a room (1/30 s is 3 % of a face).
+# A face that moves by its own height in a second is blurred by any phone's exposure in a room (1/30 s is 3 % of a
+# face).
 FAST_FACES_PER_S = 1.0
 # Another face may share or take this part of the subject's frames without being meant.
 RIVAL_SHARE = 0.15
@@ -211,7 +212,7 @@ def _eye_problems(faces: tuple[Candidate, ...], models: FaceModels) -> list[NotA
     opening = [float(models.eyes.opening(c.image_rgb, c.points_px[None]).max()) for c in looks]
     if max(opening) >= quality.EYES_CLOSED_BELOW:
         return []
-    return [NotAssessed(reason=Reason.EYES_CLOSED, detail=f"both eyes are closed in {len(looks)} of {len(looks)} faces")]
+    return [NotAssessed(reason=Reason.EYES_CLOSED, detail=f"both eyes are closed in all of {len(looks)} faces")]
 
 
 def _change_problems(continuity: float) -> list[NotAssessed]:

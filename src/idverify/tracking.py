@@ -105,8 +105,8 @@ MAX_MISSES = 3
 MAX_TRACKS = 3
 # A box of the same face one step later still overlaps this much.
 SAME_FACE_OVERLAP = 0.3
-# A cut changes a luma thumbnail by more than this many levels on average, and by this many times the largest of the last few
-# changes: a moving camera changes picture after picture.
+# A cut changes a luma thumbnail by more than this many levels on average, and by this many times the largest of the
+# last few changes: a moving camera changes picture after picture.
 CUT_LEVELS, CUT_TIMES_BEFORE, CHANGES_KEPT = 15.0, 2.5, 4
 _THUMBNAIL_WH = (32, 18)
 

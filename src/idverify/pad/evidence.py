@@ -1,8 +1,8 @@
 """What a liveness mechanism says, and what it may look at.
 
 A mechanism is a pure function from collected signals of the subject's track to one :class:`PADEvidence`. Signals
-are collected while the recording streams by, so that memory stays flat: a :class:`TrackObserver` sees each analysed frame
-once and keeps small arrays only.
+are collected while the recording streams by, so that memory stays flat: a :class:`TrackObserver` sees each analysed
+frame once and keeps small arrays only.
 
 Log-likelihood ratios are natural logarithms; ``bona_fide_llr > 0`` speaks for a bona fide presentation.
 

@@ -43,8 +43,9 @@ _VIRTUAL_CAMERAS = (
     "deepfacelive", "faceswap", "swapface", "avatarify", "unity", "bandicam", "screen recorder", "screenrecord",
     "evcapture", "录屏", "virtual camera", "simulated",
 )  # fmt: skip
-# Jumps of this many luma levels, root mean square, that are also this many times the largest change nearby, are cuts: in
-# the bona fide clips no change of this size is more than 1.5 times its neighbours, in the award show two are more than 2.3.
+# Jumps of this many luma levels, root mean square, that are also this many times the largest change nearby, are cuts:
+# in the bona fide clips no change of this size is more than 1.5 times its neighbours, in the award show two are more
+# than 2.3.
 _CUT_LEVELS, _CUT_TIMES_NEIGHBOURS, _CUT_NEIGHBOURS_S = 14.0, 2.0, 0.25
 # Below this median absolute second difference in time, in luma levels of a strip mean, nothing of a sensor is
 # left.
