@@ -50,7 +50,8 @@ def photos(r: dict[str, Any]) -> str:
         "by comparison.\n\n"
         + table(["target FMR", "FMR", "FNMR", "FNMR, mean over people"], rows)
         + f"\n\nCllr {c['cllr']:.4f} (best possible {c['min_cllr']:.4f}), ECE {percent(c['ece'])} at the trials' own "
-        f"prior of {percent(c['prior'])}. Ten-fold accuracy on {t['pairs']:,} pairs of test-half people: {percent(t['mean'])} "
+        f"prior of {percent(c['prior'])}. Ten-fold accuracy on {t['pairs']:,} pairs of test-half people: "
+        f"{percent(t['mean'])} "
         f"(standard deviation {percent(t['std'])}).\n\n"
         "`python benchmarks/accuracy/lfw.py templates LFW_DIR templates.npz`, then "
         "`python benchmarks/accuracy/lfw.py report templates.npz --json benchmarks/results/lfw.json`"
