@@ -1,0 +1,109 @@
+"""A whole check beside decoding alone: ``python benchmarks/speed/whole_check.py`` (needs scikit-image and the models).
+
+Prints, for a 10 s 1080p and a 5 s 720p clip made here: the time PyAV needs only to decode, with its default threading
+and with frame threading; the time of a whole check with models loaded; and their ratio. Then what a fresh process adds
+and its peak memory for 5 s and 30 s of video. Every figure is a median; ratios are of times taken right after one
+another, since the machine's speed changes under them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+from clips import make, write_portrait
+
+from idverify.verifier import Verifier
+
+CLIPS = {"10 s 1080p": ((1080, 1920), 10.0), "5 s 720p": ((720, 1280), 5.0)}
+CHECK_ONCE = """
+import resource, sys
+from idverify.verifier import Verifier
+Verifier().check(sys.argv[1], sys.argv[2])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def seconds_of(run: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def decode(path: Path, thread_type: str | None) -> None:
+    """Every picture decoded, none looked at."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        if thread_type:
+            stream.thread_type = thread_type
+        for _ in container.decode(stream):
+            pass
+
+
+def fresh(*command: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, env=environment, check=False)
+    if done.returncode not in (0, 1, 3):
+        sys.exit(done.stderr)
+    return done.stdout.strip()
+
+
+def speed(clip: Path, photo: Path, rounds: int) -> dict[str, float]:
+    """Medians over interleaved rounds."""
+    verifier = Verifier()
+    verifier.check(clip, photo)
+    rows = []
+    for _ in range(rounds):
+        plain, threaded = (seconds_of(lambda kind=kind: decode(clip, kind)) for kind in (None, "FRAME"))
+        check = seconds_of(lambda: verifier.check(clip, photo))
+        rows.append((plain, threaded, check, check / plain, check / threaded))
+    names = ("decode_default_s", "decode_frame_threads_s", "check_s", "check_over_default", "check_over_frame_threads")
+    return dict(zip(names, map(statistics.median, zip(*rows, strict=True)), strict=True))
+
+
+def cold(clip: Path, photo: Path, rounds: int) -> float:
+    """Seconds that a fresh process adds to a warm check, Python's own start included."""
+    verifier = Verifier()
+    verifier.check(clip, photo)
+    command = ("-m", "idverify.cli", "check", str(clip), str(photo), "--quiet")
+    fresh(*command)
+    added = []
+    for _ in range(rounds):
+        warm = seconds_of(lambda: verifier.check(clip, photo))
+        added.append(seconds_of(lambda: fresh(*command)) - warm)
+    return statistics.median(added)
+
+
+def main() -> None:
+    """Make the clips, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--clips", type=Path, help="keep the clips in this folder")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.clips or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        photo = write_portrait(folder / "reference.png")
+        for name, (size_wh, duration_s) in CLIPS.items():
+            clip = make(folder / f"{name.replace(' ', '_')}.mp4", size_wh, duration_s)
+            print(f"{name}, {clip.stat().st_size * 8 / duration_s / 1e6:.1f} Mbit/s, {os.cpu_count()} cores")
+            for figure, value in speed(clip, photo, options.rounds).items():
+                print(f"  {figure:26} {value:7.3f}", flush=True)
+        short = make(folder / "5_s_720p.mp4", (720, 1280), 5.0)
+        print(f"cold start adds              {cold(short, photo, options.rounds):7.3f} s")
+        for duration_s in (5.0, 30.0):
+            clip = make(folder / f"{duration_s:.0f}_s_720p.mp4", (720, 1280), duration_s)
+            peaks = [float(fresh("-c", CHECK_ONCE, str(clip), str(photo))) for _ in range(min(3, options.rounds))]
+            print(f"peak memory, {duration_s:2.0f} s of 720p     {statistics.median(peaks):7.1f} MB", flush=True)
+
+
+if __name__ == "__main__":
+    main()
