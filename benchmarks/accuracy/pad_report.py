@@ -19,6 +19,7 @@ from idverify.decision import Outcome
 from idverify.metrics import BPCER_TARGETS, Proportion, apcer, bpcer, threshold_at_apcer, worst
 from idverify.policy import DecisionPolicy
 from idverify.reasons import Reason
+from idverify.simulation import SPECIES
 
 __all__ = ["full_report", "operating_points", "peers_table"]
 
@@ -74,7 +75,8 @@ def attacks_table(trials: Sequence[Trial], policy: DecisionPolicy) -> str:
     if measured:
         name, rate = worst(measured)
         headline = f"\nWorst species: **{name}**, APCER {interval(rate)}.\n"
-    return table(head, rows) + headline
+    accepted = Proportion(errors=sum(c[Outcome.ACCEPT] for c in counts.values()), trials=len(trials))
+    return table(head, rows) + (f"{headline}All species together, accepted: {interval(accepted)}.\n" if trials else "")
 
 
 def bona_fide_table(trials: Sequence[Trial], policy: DecisionPolicy) -> str:
@@ -148,7 +150,9 @@ def mechanisms_table(bona_fide: Sequence[Trial], groups: Mapping[str, Sequence[T
             cells += [f"{len(theirs)} of {len(group)}", "" if area is None else f"{area:.2f}"]
         rows.append(cells)
     head = ["mechanism", "judged bona fide"] + [cell for name in groups for cell in (f"judged {name}", f"AUC {name}")]
-    return table(head, rows)
+    return (
+        table(head, rows) + "\n`software` reads the label that every simulated file carries: its AUC means nothing.\n"
+    )
 
 
 def _names(trials: Iterable[Trial]) -> dict[str, None]:
@@ -188,6 +192,14 @@ def peers_table(groups: Mapping[str, Sequence[Trial]], policy: DecisionPolicy, p
     return table(("clips", "n", "accepted", "rejected", f"accepted by {peer}", f"rejected by {peer}"), rows)
 
 
+def _by_channel(trials: Sequence[Trial]) -> dict[str, list[Trial]]:
+    """Shown to a camera, or fed in as a file."""
+    groups: dict[str, list[Trial]] = {"presentation": [], "injection": []}
+    for trial in trials:
+        groups[SPECIES[trial.clip.species].channel].append(trial)
+    return groups
+
+
 def full_report(trials: Sequence[Trial], policy: DecisionPolicy) -> str:
     """All tables, for one policy."""
     materials = ("bona_fide", "captured", "simulated", "degraded", "apart")
@@ -201,7 +213,10 @@ def full_report(trials: Sequence[Trial], policy: DecisionPolicy) -> str:
         f"{': ' + ', '.join(failed) if failed else ''}; {differ} are decided otherwise than in the run.\n",
         "### Bona fide clips\n\n" + bona_fide_table(of["bona_fide"], policy),
         "### Captured attacks\n\n" + attacks_table(of["captured"], policy),
-        "### Simulated attacks\n\n" + attacks_table(of["simulated"], policy),
+        *(
+            f"### Simulated attacks: {channel}\n\n" + attacks_table(own, policy)
+            for channel, own in _by_channel(of["simulated"]).items()
+        ),
         "### Apart: digital manipulation, several people\n\n" + apart_table(of["apart"], policy),
         "### Degraded bona fide clips\n\n" + degraded_table(of["degraded"], policy),
         "### Thresholds from one half of the sources, errors on the other\n\n"

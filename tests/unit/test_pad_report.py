@@ -170,14 +170,18 @@ def test_the_report_names_the_worst_species_and_bounds_what_had_no_errors():
     trials = [
         trial(says(3.0), at=clip("good")),
         trial(says(-3.0), at=clip("refused")),
-        *(attack(f"p{k}", "print", "dev", says(3.0 if k else -3.0)) for k in range(4)),
+        *(attack(f"p{k}", "print_flat", "dev", says(3.0 if k else -3.0)) for k in range(4)),
         *(attack(f"l{k}", "loop", "eval", says(3.0), injection=(loop,)) for k in range(6)),
-        trial(at=clip("broken", "attack", "simulated", "swap"), outcome=FAILURE, failure="ParameterError: no face"),
+        trial(
+            at=clip("broken", "attack", "simulated", "face_swap_crude"),
+            outcome=FAILURE,
+            failure="ParameterError: no face",
+        ),
         trial(says(0.0), at=clip("dim", material="degraded", species="dark"), obstacles=(Reason.TOO_DARK,)),
         trial(says(-3.0), at=clip("soft", material="degraded", species="blur")),
     ]
     text = full_report(trials, POLICY)
-    assert "Worst species: **print**, APCER 75.00 % (3 of 4)" in text
+    assert "Worst species: **print_flat**, APCER 75.00 % (3 of 4)" in text
     assert "| loop | 6 | 0 | 6 | 0 | < 50.00 % (0 of 6)" in text
     assert "BPCER 50.00 % (1 of 2)" in text
     assert "1 could not be read or made: broken" in text
@@ -186,7 +190,10 @@ def test_the_report_names_the_worst_species_and_bounds_what_had_no_errors():
 
 
 def test_a_new_mechanism_appears_by_itself():
-    trials = [trial(says(3.0), says(1.0, "brand_new")), attack("a", "print", "dev", says(3.0), says(-1.0, "brand_new"))]
+    trials = [
+        trial(says(3.0), says(1.0, "brand_new")),
+        attack("a", "print_flat", "dev", says(3.0), says(-1.0, "brand_new")),
+    ]
     assert "| brand_new | 1 of 1 | 0 of 0 |  | 1 of 1 | 1.00 |" in full_report(trials, POLICY)
 
 
