@@ -1,0 +1,226 @@
+"""Recapture: geometry of its views, flat memory, robust pooling, abstention, the card, and the network itself."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from idverify import models
+from idverify.errors import CalibrationError
+from idverify.pad import recapture
+from idverify.pad.evidence import Status
+from idverify.reasons import Reason
+from idverify.runtime import Session
+
+if not any(row.name == "recapture" for row in models.manifest()):
+    pytest.skip("the recapture network is not among the models yet", allow_module_level=True)
+SPEC = models.spec("recapture")
+BOX = np.array([100.0, 80.0, 180.0, 190.0])
+
+
+@dataclass
+class Says:
+    """A session that gives each frame the recapture logit it is told, half of it per view."""
+
+    values: np.ndarray
+    spec: models.ModelSpec = SPEC
+
+    def run(self, views):
+        return (-np.repeat(np.resize(self.values, len(views))[:, None] / 2, 2, axis=1).astype(np.float32),)
+
+
+def textured(n: int = 8, level: float = 120.0, sigma: float = 40.0) -> np.ndarray:
+    noise = np.random.default_rng(5).normal(level, sigma, (n, 2, 96, 96, 3))
+    return np.clip(noise, 0, 255).astype(np.uint8)
+
+
+def judged(values, views=None, face_px=120.0, session=None):
+    views = textured() if views is None else views
+    times = np.arange(len(views)) * 0.4
+    return recapture.assess(times, np.full(len(views), face_px), views, session or Says(np.atleast_1d(values)))
+
+
+# -- views -----------------------------------------------------------------------------------------
+
+
+@given(st.floats(-50, 400), st.floats(-50, 400), st.floats(20, 300), st.floats(20, 300), st.floats(0.3, 4))
+def test_views_are_centred_nested_and_scale_with_the_face(x, y, w, h, scale):
+    box = np.array([x, y, x + w, y + h])
+    tight, wide = recapture.crop_boxes(box)
+    np.testing.assert_allclose((tight[:2] + tight[2:]) / 2, (box[:2] + box[2:]) / 2, atol=1e-6)
+    np.testing.assert_allclose(wide[:2] + wide[2:], tight[:2] + tight[2:], atol=1e-6)
+    assert (wide[:2] < tight[:2]).all()
+    assert (tight[:2] < box[:2]).all()
+    assert np.ptp(wide[2:] - wide[:2]) < 1e-6
+    np.testing.assert_allclose(recapture.crop_boxes(box * scale), recapture.crop_boxes(box) * scale, atol=1e-6)
+
+
+class _Film:
+    """A frame that cuts crops of the size asked for, all of one brightness: the index of the frame."""
+
+    def __init__(self, index):
+        self.index = index
+
+    def crop_rgb(self, box, size_wh):
+        return np.full((size_wh[1], size_wh[0], 3), self.index % 251, np.uint8)
+
+
+@pytest.mark.parametrize("seconds", [1, 4, 30, 300])
+def test_memory_is_flat_and_frames_are_spread(seconds):
+    observer = recapture.Recapture()
+    for index in range(seconds * 15):
+        face = SimpleNamespace(time_s=index / 15, bbox_xyxy_px=BOX)
+        observer.observe(SimpleNamespace(frame=_Film(index)), face)
+    times, sizes, views = observer.signals()
+    assert len(times) == len(sizes) == len(views) <= 16
+    assert len(times) >= min(5 * seconds, 8)
+    assert times[-1] - times[0] >= 0.75 * (seconds - 0.2)
+    gaps = np.diff(times)
+    assert gaps.max() <= 2.05 * gaps.min()
+    assert (sizes == 80).all()
+
+
+def test_nothing_seen_is_not_assessed():
+    evidence = recapture.assess(*recapture.Recapture().signals(), Says(np.zeros(1)))
+    assert evidence.status is Status.NOT_ASSESSED
+    assert evidence.bona_fide_llr is None
+    assert evidence.reason is not None
+
+
+# -- pooling and LLR -------------------------------------------------------------------------------
+
+
+@given(st.lists(st.floats(-20, 20), min_size=8, max_size=16), st.randoms(use_true_random=False))
+def test_a_quarter_of_odd_frames_moves_nothing_beyond_the_others(values, random):
+    values = np.array(values)
+    n_odd = len(values) // 4
+    odd = values.copy()
+    odd[random.sample(range(len(values)), n_odd)] = 1e6
+    assert recapture.pooled(odd) <= values.max() + 1e-9
+    assert recapture.pooled(values[::-1]) == pytest.approx(recapture.pooled(values))
+    assert recapture.pooled(values + 1) == pytest.approx(recapture.pooled(values) + 1)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(-40, 40), st.floats(0, 20))
+def test_more_recapture_never_speaks_more_for_bona_fide(value, more):
+    low, high = judged(value), judged(value + more)
+    assert high.native >= low.native
+    assert high.bona_fide_llr <= low.bona_fide_llr
+    assert high.decisive >= low.decisive
+
+
+def test_proof_is_named_and_bounded():
+    proof, praise = judged(60.0), judged(-60.0)
+    assert proof.decisive
+    assert proof.reason is Reason.PRESENTATION_ATTACK
+    assert -3 < proof.bona_fide_llr < 0 < praise.bona_fide_llr < 3
+    assert not praise.decisive
+    assert praise.reason is None
+
+
+def test_one_glaring_frame_proves_nothing():
+    assert not judged(np.r_[np.full(7, -5.0), 90.0]).decisive
+
+
+def test_card_of_another_network_is_refused():
+    other = replace(SPEC, sha256="0" * 64)
+    with pytest.raises(CalibrationError, match="fitted on the network"):
+        judged(0.0, session=Says(np.zeros(1), other))
+
+
+# -- abstention ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("views", "face_px", "reason"),
+    [
+        (textured(2), 120.0, Reason.VIDEO_TOO_SHORT),
+        (textured(), 30.0, Reason.LOW_RESOLUTION),
+        (textured(level=8.0, sigma=4.0), 120.0, Reason.TOO_DARK),
+        (
+            np.stack([[cv2.GaussianBlur(v, (0, 0), 9) for v in pair] for pair in textured(sigma=90.0)]),
+            120.0,
+            Reason.BLURRY,
+        ),
+    ],
+    ids=["short", "small", "dark", "blurred"],
+)
+def test_what_cannot_be_seen_is_not_judged(views, face_px, reason):
+    evidence = judged(60.0, views, face_px)
+    assert evidence.status is Status.NOT_ASSESSED
+    assert evidence.reason is reason
+    assert not evidence.decisive
+
+
+# -- the network -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def session():
+    return Session("recapture", threads=1)
+
+
+def test_network_is_small_bundled_and_the_manifest_s():
+    assert SPEC.bundled
+    assert len(models.load_bytes(SPEC)) <= 4_000_000
+
+
+def test_each_frame_is_judged_by_itself(session):
+    views = np.random.default_rng(1).integers(0, 256, (7, 2, 96, 96, 3), np.uint8)
+    together = recapture.frame_logits(views, session)
+    alone = np.concatenate([recapture.frame_logits(views[k : k + 1], session) for k in range(7)])
+    assert together.shape == (7, 2)
+    assert np.isfinite(together).all()
+    np.testing.assert_allclose(together, alone, atol=1e-3)
+    np.testing.assert_allclose(recapture.frame_logits(views[::-1], session), together[::-1], atol=1e-3)
+
+
+@pytest.mark.benchmark
+def test_time_of_a_crop(session, benchmark):
+    views = np.zeros((4, 96, 192, 3), np.uint8)
+    benchmark(session.run, views)
+    assert benchmark.stats.stats.min / 8 <= 3e-3
+
+
+def test_inference_stays_in_the_time_allowed(session):
+    views = np.zeros((4, 96, 192, 3), np.uint8)
+    session.run(views)
+    spent = []
+    for _ in range(8):
+        start = time.process_time()
+        session.run(views)
+        spent.append(time.process_time() - start)
+    assert min(spent) / 8 <= 3e-3
+
+
+@pytest.mark.parametrize("species", ["print_cutout", "print_bent", "replay_phone", "replay_tablet_glare"])
+def test_a_picture_of_the_portrait_is_more_suspicious_than_the_portrait(species, portrait, session, verifier):
+    from idverify.simulation import render
+    from idverify.simulation.faces import default_locate
+
+    locate = default_locate()
+    shots = render(species, portrait, seed=3, size_wh=(360, 640), duration_s=3.0, rate_hz=1.0, locate=locate).shots
+    attack = [_logit(shot.image_rgb, locate, session) for shot in shots]
+    assert np.median(attack) > _logit(portrait, locate, session) + 1.0
+
+
+def _logit(image, locate, session):
+    mesh = locate(image)
+    boxes = recapture.crop_boxes(np.concatenate([mesh[:, :2].min(axis=0), mesh[:, :2].max(axis=0)]))
+    views = np.stack([_cut(image, box) for box in boxes])[None]
+    return float(recapture.frame_logits(views, session).sum())
+
+
+def _cut(image, box):
+    margin = 600
+    framed = cv2.copyMakeBorder(image, *[margin] * 4, cv2.BORDER_REPLICATE)
+    left, top, right, bottom = np.rint(box + margin).astype(int)
+    return cv2.resize(framed[top:bottom, left:right], (96, 96), interpolation=cv2.INTER_AREA)
