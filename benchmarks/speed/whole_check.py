@@ -9,7 +9,9 @@ another, since the machine's speed changes under them.
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import platform
 import statistics
 import subprocess
 import sys
@@ -90,7 +92,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--clips", type=Path, help="keep the clips in this folder")
+    parser.add_argument("--json", type=Path, help="write the figures for the README")
     options = parser.parse_args()
+    rows: list[dict[str, str]] = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.clips or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
@@ -98,14 +102,29 @@ def main() -> None:
         for name, (size_wh, duration_s) in CLIPS.items():
             clip = make(folder / f"{name.replace(' ', '_')}.mp4", size_wh, duration_s)
             print(f"{name}, {clip.stat().st_size * 8 / duration_s / 1e6:.1f} Mbit/s, {os.cpu_count()} cores")
-            for figure, value in speed(clip, photo, options.rounds).items():
+            figures = speed(clip, photo, options.rounds)
+            for figure, value in figures.items():
                 print(f"  {figure:26} {value:7.3f}", flush=True)
+            note(rows, f"whole check of {name}, models loaded", f"{figures['check_s']:.2f} s")
+            plain, threaded = figures["check_over_default"], figures["check_over_frame_threads"]
+            note(rows, f"the same over decoding alone, PyAV's default threads ({name})", f"{plain:.2f}")
+            note(rows, f"the same over decoding alone, frame threads ({name})", f"{threaded:.2f}")
         short = make(folder / "5_s_720p.mp4", (720, 1280), 5.0)
-        print(f"cold start adds              {cold(short, photo, options.rounds):7.3f} s")
+        added = cold(short, photo, options.rounds)
+        print(f"cold start adds              {added:7.3f} s")
+        note(rows, "a fresh process adds", f"{added:.2f} s")
         for duration_s in (5.0, 30.0):
             clip = make(folder / f"{duration_s:.0f}_s_720p.mp4", (720, 1280), duration_s)
             peaks = [float(fresh("-c", CHECK_ONCE, str(clip), str(photo))) for _ in range(min(3, options.rounds))]
             print(f"peak memory, {duration_s:2.0f} s of 720p     {statistics.median(peaks):7.1f} MB", flush=True)
+            note(rows, f"peak memory, {duration_s:.0f} s of 720p video", f"{statistics.median(peaks):.0f} MB")
+    if options.json:
+        result = {"machine": f"{os.cpu_count()} cores ({platform.machine()})", "rows": rows}
+        options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+def note(rows: list[dict[str, str]], what: str, value: str) -> None:
+    rows.append({"what": what, "value": value})
 
 
 if __name__ == "__main__":
