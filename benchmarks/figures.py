@@ -16,6 +16,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "benchmarks" / "accuracy"))
+
+from peers_table import markdown as peers  # noqa: E402
+
 RESULTS = ROOT / "benchmarks" / "results"
 BEGIN, END = "<!-- generated: figures -->", "<!-- end -->"
 
@@ -86,7 +90,12 @@ def speed(r: dict[str, Any]) -> str:
     )
 
 
-SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {"lfw": photos, "video_match": videos, "speed": speed}
+SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "lfw": photos,
+    "video_match": videos,
+    "peers": peers,
+    "speed": speed,
+}
 
 
 def render() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-COMMAND = "python benchmarks/accuracy/peers.py SHARED_DATA --people 150 --json benchmarks/results/peers.json"
+COMMAND = "python benchmarks/accuracy/peers.py SHARED_DATA --people 120 --json benchmarks/results/peers.json"
 
 
 def markdown(result: dict[str, Any]) -> str:
