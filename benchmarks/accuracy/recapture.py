@@ -53,6 +53,10 @@ class FoldNets:
     def __init__(self, folder: Path) -> None:
         self._folder, self._nets = folder, {}
 
+    def has(self, fold) -> bool:
+        """Whether the network without this fold was trained; sources of the others are left unscored."""
+        return (self._folder / f"net_{fold}.pt").is_file()
+
     def __getitem__(self, fold):
         if fold not in self._nets:
             net = RecaptureNet().eval()
@@ -202,7 +206,7 @@ def scored(about, views, nets):
     name, presentation, species, source, wide, frames, face_px, answer = about
     fold = training.fold_of(source) if source != "lfw" else LFW_FOLD
     row = [name, presentation, species, source, fold, frames]
-    if not frames:
+    if not frames or not nets.has(fold):
         return [*row, "", "", ""]
     per_view = frame_logits(views, nets[fold])
     native = pooled(per_view.sum(axis=1) if wide else per_view[:, 0])
@@ -269,7 +273,7 @@ def print_report(args) -> None:
         rows = list(csv.DictReader(file))
     failed = [row["name"] for row in rows if row["recapture"] == ""]
     rows = [row for row in rows if row["recapture"] != ""]
-    print(f"{len(rows)} rows, {len(failed)} without a face: {failed}")
+    print(f"{len(rows)} rows, {len(failed)} without a face or a network that had not seen their source")
     for row in sorted(rows, key=lambda row: float(row["recapture"])):
         if row["species"] in ("clip", "captured_replay"):
             about = f"{row['name']:28s}{row['presentation']:10s} face {row['face_px']:>4s} px"
@@ -310,7 +314,7 @@ def crops_report(folder: Path) -> None:
                 at = int(row["item"])
                 native[at] = -float(row["tight"]) - (float(row["wide"]) if rows[at]["wide"] else 0.0)
     print(f"\nsingle pictures, source left out: BPCER in % at an APCER of 10, 5 and 1 %\n{'':30s}{'n':>6s}{'AUC':>8s}")
-    for source in sorted({row["source"] for row in rows}):
+    for source in sorted({row["source"] for at, row in enumerate(rows) if at in native}):
         own = [(at, row) for at, row in enumerate(rows) if row["source"] == source and at in native]
         bona_fide = [native[at] for at, row in own if row["label"] == 1]
         for species in sorted({row["species"] for _, row in own if row["label"] == 0}):
