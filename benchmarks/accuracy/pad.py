@@ -74,6 +74,7 @@ def judge(verifier: Verifier, item: Item) -> Iterator[Row]:
         bona_fide_llr=decision.liveness.llr if decision.liveness else None,
         reason=" ".join(reason.value for reason in decision.reasons),
         obstacles=" ".join(reason.value for reason in look.obstacles),
+        handicaps=" ".join(reason.value for reason in look.handicaps),
         outcome=decision.outcome.value,
     )
 

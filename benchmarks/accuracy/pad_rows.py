@@ -2,8 +2,8 @@
 
 A row names its clip and either a mechanism (``kind`` is ``mechanism``), a signal of the file (``injection``), what the
 mechanism that needs a reference says when that is the very photo the attack was made from (``source_photo``), a peer's
-score (``peer``), or how the clip ended (``decision``: `bona_fide_llr` is the fused one, `reason` and `obstacles` hold
-codes separated by blanks).
+score (``peer``), or how the clip ended (``decision``: `bona_fide_llr` is the fused one, `reason`, `obstacles` and
+`handicaps` hold codes separated by blanks).
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class Row(Clip):
     decisive: bool = False
     reason: str = ""
     obstacles: str = ""
+    handicaps: str = ""
     outcome: str = ""
     detail: str = ""
 
@@ -64,6 +65,7 @@ class Trial:
     injection: tuple[PADEvidence, ...] = ()
     source_photo: PADEvidence | None = None
     obstacles: tuple[Reason, ...] = ()
+    handicaps: tuple[Reason, ...] = ()
     outcome: str = ""
     failure: str = ""
     peers: dict[str, float] = field(default_factory=dict)
@@ -127,6 +129,7 @@ def _trial(rows: Sequence[Row]) -> Trial:
         injection=of("injection"),
         source_photo=next(iter(of("source_photo")), None),
         obstacles=tuple(map(Reason, end.obstacles.split())),
+        handicaps=tuple(map(Reason, end.handicaps.split())),
         outcome=end.outcome,
         failure=end.detail if end.status == FAILURE else "",
         peers={row.mechanism: row.native for row in rows if row.kind == "peer" and row.native is not None},

@@ -41,7 +41,14 @@ def decided(trial: Trial, policy: DecisionPolicy, *, without: str | None = None,
         silenced = tuple(_silenced(e) if e.name == without else e for e in mechanisms)
         liveness = LivenessEvidence(llr=llr, probability=None, mechanisms=silenced)
     proven = tuple(e.reason for e in trial.injection if e.decisive and e.reason and e.name != without)
-    findings = Findings(task=Task.LIVENESS, match=None, liveness=liveness, obstacles=trial.obstacles, warranted=proven)
+    findings = Findings(
+        task=Task.LIVENESS,
+        match=None,
+        liveness=liveness,
+        obstacles=trial.obstacles,
+        handicaps=trial.handicaps,
+        warranted=proven,
+    )
     return decide(findings, policy)
 
 

@@ -191,6 +191,8 @@ class Findings:
         None when it was not asked for.
     obstacles
         What kept something required from being assessed, most useful advice first.
+    handicaps
+        What made the recording hard to judge, without keeping it from being judged; named where it stays uncertain.
     warranted
         Reasons that reject whatever else was found: a proven attack.
     challenge
@@ -201,6 +203,7 @@ class Findings:
     match: MatchEvidence | None
     liveness: LivenessEvidence | None
     obstacles: tuple[Reason, ...]
+    handicaps: tuple[Reason, ...] = ()
     warranted: tuple[Reason, ...] = ()
     challenge: ChallengeResult | None = None
 
@@ -219,7 +222,7 @@ def decide(findings: Findings, policy: DecisionPolicy) -> tuple[Outcome, tuple[R
     if against:
         return Outcome.REJECT, _ordered(against)
     if lacking or not support:
-        return Outcome.INCONCLUSIVE, _ordered(lacking or [Reason.LIVENESS_UNCERTAIN])
+        return Outcome.INCONCLUSIVE, _explained(lacking or [Reason.LIVENESS_UNCERTAIN], findings)
     return Outcome.ACCEPT, _ordered(support)
 
 
@@ -233,13 +236,14 @@ def _judge_liveness(
     if liveness is None or liveness.llr is None:
         lacking.append(Reason.LIVENESS_UNCERTAIN)
         return
-    mechanisms = {e.name: e for e in liveness.mechanisms}
+    mechanisms, hindered = {e.name: e for e in liveness.mechanisms}, bool(lacking)
     against += [e.reason or Reason.PRESENTATION_ATTACK for e in liveness.mechanisms if _proves_attack(e)]
     for name in policy.required_mechanisms:
         evidence = mechanisms.get(name)
         if evidence is None or evidence.status is not Status.ASSESSED:
             lacking.append((evidence and evidence.reason) or Reason.LIVENESS_UNCERTAIN)
-    if against:
+    # Where the recording cannot be judged, only proof speaks against it.
+    if against or (hindered and liveness.llr < policy.reject_liveness_llr):
         return
     # Asked in this order, NaN is neither evidence for nor against.
     if liveness.llr >= policy.accept_liveness_llr:
@@ -291,6 +295,13 @@ def _judge_challenge(
         lacking += challenge.reasons
     elif support:
         support += challenge.reasons
+
+
+def _explained(lacking: list[Reason], findings: Findings) -> tuple[Reason, ...]:
+    """What could not be judged comes after what made it so: first obstacles, then handicaps."""
+    challenge = [r for r in lacking if r is Reason.CHALLENGE_MISSING]
+    uncertain = set(lacking) - set(findings.obstacles) - set(challenge)
+    return _ordered([*challenge, *findings.obstacles, *(findings.handicaps if uncertain else ()), *lacking])
 
 
 def _ordered(reasons: list[Reason]) -> tuple[Reason, ...]:

@@ -141,7 +141,8 @@ def _enrolled(photo_rgb: NDArray[np.uint8], face: FaceObservation, n_faces: int,
     values = {name: float(v[0]) for name, v in components.items()}
     # Closed eyes and shadows make a comparison harder, not meaningless: its score says how much.
     light = {Reason.EYES_CLOSED, Reason.UNEVEN_LIGHT, Reason.BACKLIT, Reason.EYES_NOT_VISIBLE}
-    tolerated = light | {Reason.FACE_TOO_FAR, Reason.FACE_TOO_CLOSE}
+    # Sunglasses or the shade of a cap between the brows look like a cover below them (two LFW photos in a thousand).
+    tolerated = light | {Reason.FACE_COVERED, Reason.FACE_TOO_FAR, Reason.FACE_TOO_CLOSE}
     failed = [r for r in quality.retry_reasons(values) if r not in tolerated]
     if failed:
         return NotAssessed(reason=Reason.REFERENCE_UNUSABLE, detail=f"quality: {', '.join(r.value for r in failed)}")

@@ -52,7 +52,7 @@ class MediaError(IdverifyError, ValueError):
 
 
 class MediaNotFoundError(MediaError, builtins.FileNotFoundError):
-    """No such file, or the path is a folder."""
+    """No such file, or one that may not be read."""
 
 
 class UnsupportedMediaError(MediaError):

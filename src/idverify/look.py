@@ -36,6 +36,13 @@ MIN_COVERAGE = 0.75
 # Bits per pixel and frame under which H.264 leaves nothing of the skin but blocks; bona fide clips at hand have at
 # least 0.013.
 MIN_BITS_PER_PIXEL = 0.004
+# With fewer bits, or fewer pictures a second, it is hard to judge: all bona fide clips at hand but one have at least
+# 0.028, and none has fewer than 15 pictures a second.
+GOOD_BITS_PER_PIXEL = 0.03
+GOOD_FRAME_RATE_HZ = 12.0
+# A scene in which no face is found is dark when the median of its pictures' luma is below this: faces in the bona fide
+# clips have 41 at least.
+DARK_SCENE_LUMA = 35.0
 
 
 class Stopwatch:
@@ -64,6 +71,8 @@ class Look:
         Whose verification it is, or why nobody's.
     obstacles
         What keeps the recording from being judged, most useful advice first.
+    handicaps
+        What made the recording hard to judge, without keeping it from being judged, most useful advice first.
     warnings
         Oddities of the recording, as sentences.
     facts
@@ -80,6 +89,7 @@ class Look:
     capture: Capture = field(repr=False)
     subject: Subject | NotAssessed
     obstacles: tuple[Reason, ...]
+    handicaps: tuple[Reason, ...]
     warnings: tuple[str, ...]
     facts: Mapping[str, object]
     mechanisms: tuple[PADEvidence, ...] | None = field(repr=False)
@@ -140,6 +150,7 @@ def look_at(
         facts = _facts(recording, capture)
         panel.note_recording(recording)
         hindrances, warnings = _recording_problems(recording, capture, policy), tuple(recording.notes)
+        handicaps = _recording_handicaps(recording, capture)
     with watch("subject"):
         subject = choose_subject(capture, models)  # (3) (4)
     with watch("liveness"):
@@ -147,10 +158,12 @@ def look_at(
         if liveness and isinstance(subject, Subject):
             mechanisms = panel.assess(_inputs(capture, subject))  # (5)
         injection_signals = panel.injection_signals()
+    dark = panel.median_luma() < DARK_SCENE_LUMA
     return Look(
         capture=capture,
         subject=subject,
-        obstacles=(*hindrances, *_subject_problems(subject, policy), *_cuts(injection_signals)),
+        obstacles=(*hindrances, *_subject_problems(subject, policy, dark), *_cuts(injection_signals)),
+        handicaps=(*handicaps, *(subject.handicaps if isinstance(subject, Subject) else ())),
         warnings=warnings,
         facts=facts,
         mechanisms=mechanisms,
@@ -182,15 +195,30 @@ def _recording_problems(recording: Recording, capture: Capture, policy: Decision
         found.append(Reason.RECORDING_INCOMPLETE if recording.truncated else Reason.VIDEO_TOO_SHORT)
     elif capture.n_decoded / capture.decoded_span_s < policy.min_frame_rate_hz:
         found.append(Reason.LOW_FRAME_RATE)
-    pixels = capture.size_wh[0] * capture.size_wh[1] * capture.n_decoded
-    if recording.bit_rate_bps and recording.bit_rate_bps * capture.decoded_span_s / pixels < MIN_BITS_PER_PIXEL:
+    if _bits_per_pixel(recording, capture) < MIN_BITS_PER_PIXEL:
         found.append(Reason.HEAVILY_COMPRESSED)
     return found
 
 
-def _subject_problems(subject: Subject | NotAssessed, policy: DecisionPolicy) -> list[Reason]:
+def _recording_handicaps(recording: Recording, capture: Capture) -> list[Reason]:
+    """What made the recording as a whole hard to judge."""
+    found = []
+    if capture.n_decoded < GOOD_FRAME_RATE_HZ * capture.decoded_span_s:
+        found.append(Reason.LOW_FRAME_RATE)
+    if _bits_per_pixel(recording, capture) < GOOD_BITS_PER_PIXEL:
+        found.append(Reason.HEAVILY_COMPRESSED)
+    return found
+
+
+def _bits_per_pixel(recording: Recording, capture: Capture) -> float:
+    """Bits per pixel and frame; endless where the container does not say."""
+    pixels = capture.size_wh[0] * capture.size_wh[1] * capture.n_decoded
+    return recording.bit_rate_bps * capture.decoded_span_s / pixels if recording.bit_rate_bps else float("inf")
+
+
+def _subject_problems(subject: Subject | NotAssessed, policy: DecisionPolicy, dark: bool) -> list[Reason]:
     if isinstance(subject, NotAssessed):
-        return [subject.reason]
+        return [Reason.TOO_DARK] if dark and subject.reason is Reason.NO_FACE else [subject.reason]
     found = [problem.reason for problem in subject.problems]
     if subject.coverage < MIN_COVERAGE:
         found.append(Reason.NO_FACE)

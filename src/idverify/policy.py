@@ -19,6 +19,7 @@ from idverify.errors import ParameterError, PolicyError
 from idverify.fusion import Prior
 from idverify.media import MediaLimits
 from idverify.models import data_dir
+from idverify.pad.panel import MECHANISMS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -80,6 +81,12 @@ class DecisionPolicy:
         if self.unsafe and self.required_mechanisms:
             raise PolicyError(
                 f"policy {self.name!r} requires liveness mechanisms, but one with 'unsafe' in its name never asks them"
+            )
+        unknown = [name for name in self.required_mechanisms if name not in MECHANISMS]
+        if unknown:
+            raise PolicyError(
+                f"policy {self.name!r} requires {', '.join(map(repr, unknown))}, and there is no such liveness "
+                f"mechanism; there are {', '.join(MECHANISMS)}"
             )
         # Asked this way, NaN is refused.
         if not self.accept_liveness_llr >= self.reject_liveness_llr:

@@ -1,14 +1,15 @@
 """Face image quality: components named as in ISO/IEC 29794-5, each 0 (bad) to 100 (good).
 
 Every measure is vectorised over the faces given. A component below its floor leads to the retry code beside it; the
-floors are where people can still be judged, not where a passport photo would be refused.
+floors are where people can still be judged, not where a passport photo would be refused. A component below its
+*advised* level keeps nobody from being judged; where a judgement stays uncertain, it is named as what made it hard.
 
 Sources: ISO/IEC 29794-5:2025 for names and for the measures of head pose (squared cosine), illumination uniformity
 (overlap of the brightness histograms of both halves) and exposure (share of clipped pixels); the others are our own
 measures under the standard's name, with the native value said in :class:`FaceMeasures`.
 
-Public items: :class:`FaceMeasures`, :func:`measure`, :func:`components`, :data:`FLOORS`, :func:`retry_reasons`,
-:func:`unified_score`.
+Public items: :class:`FaceMeasures`, :func:`measure`, :func:`components`, :data:`FLOORS`, :data:`ADVISED`,
+:func:`retry_reasons`, :func:`handicaps`, :func:`unified_score`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,17 @@ from idverify.alignment import CanonicalPoints
 from idverify.landmarks import CHIN, FOREHEAD, LEFT_EYE, MOUTH_CORNERS, NOSE_TIP, RIGHT_EYE
 from idverify.reasons import Reason
 
-__all__ = ["CHIP", "FLOORS", "FaceMeasures", "components", "measure", "retry_reasons", "unified_score"]
+__all__ = [
+    "ADVISED",
+    "CHIP",
+    "FLOORS",
+    "FaceMeasures",
+    "components",
+    "handicaps",
+    "measure",
+    "retry_reasons",
+    "unified_score",
+]
 
 F64 = NDArray[np.float64]
 
@@ -44,13 +55,21 @@ _LIDS = (0.10, 0.25)
 EYES_CLOSED_BELOW = 0.14
 # However wide a blur is, the ratio of the two bands of `_sharpness` stays above that of their squared widths in pixels.
 LEAST_SHARPNESS = 1.0**2 / 3.0**2
-# Regions of the chip as (rows, columns): the face without hair and background, its halves, eyes, cheeks, mouth.
+# Regions of the chip as (rows, columns): the face without hair and background, its halves, eyes, cheeks, mouth; and for
+# what may be covered, the bare skin between the brows, both cheeks below the eyes, mouth and chin.
 _FACE = (slice(24, 84), slice(24, 72))
 _RIGHT_HALF = (slice(24, 84), slice(24, 48))
 _LEFT_HALF = (slice(24, 84), slice(48, 72))
 _EYES = (slice(34, 46), slice(22, 74))
 _CHEEKS = (slice(50, 60), slice(24, 72))
-_LOWER = (slice(62, 84), slice(34, 62))
+_BETWEEN_BROWS = (slice(29, 38), slice(43, 54))
+_RIGHT_CHEEK = (slice(52, 66), slice(24, 36))
+_LEFT_CHEEK = (slice(52, 66), slice(60, 72))
+_MOUTH_AND_CHIN = (slice(64, 80), slice(38, 58))
+# A change of brightness by a factor of e counts as much as this change of colour; skin lit unevenly stays below 10.
+_LEVELS_PER_E_FOLD = 25.0
+# Added to brightness, so that the noise of a dark picture is no colour.
+_DARK_FLOOR = 24.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +94,9 @@ class FaceMeasures:
         Overlap of the brightness histograms of both halves, 0..1.
     eye_contrast
         Brightness range in the eye region over the brightness of the cheeks; dark glasses flatten it.
-    cover_chroma
-        Colour distance between mouth region and cheeks, in levels; a mask or scarf raises it.
+    cover_contrast
+        How far both cheeks and mouth differ from the skin between the brows, in colour and brightness, in levels: the
+        lesser of the two. A beard leaves the cheeks as they are, a mask or scarf changes both.
     inside_share
         Share of the mesh points inside the picture, 0..1.
     face_share
@@ -96,7 +116,7 @@ class FaceMeasures:
     bright_share: F64
     half_overlap: F64
     eye_contrast: F64
-    cover_chroma: F64
+    cover_contrast: F64
     inside_share: F64
     face_share: F64
     surround: F64
@@ -143,7 +163,7 @@ def measure(
         bright_share=(face >= _BRIGHT_LEVEL).mean(axis=1),
         half_overlap=_half_overlap(luma),
         eye_contrast=_eye_contrast(luma),
-        cover_chroma=_cover_chroma(rgb),
+        cover_contrast=_cover_contrast(rgb),
         inside_share=((xy >= 0) & (xy < size)).all(axis=-1).mean(axis=1),
         face_share=np.ptp(points_px[..., 1], axis=1).astype(np.float64) / size.min(),
         surround=surround,
@@ -182,14 +202,21 @@ def _eye_contrast(luma: F64) -> F64:
     return np.asarray((high - low) / np.maximum(np.median(cheeks, axis=1), 1.0)) if len(luma) else np.empty(0)
 
 
-def _cover_chroma(rgb: F64) -> F64:
+def _cover_contrast(rgb: F64) -> F64:
     if not len(rgb):
         return np.empty(0)
-    tone = rgb / np.maximum(rgb.sum(axis=-1, keepdims=True), 1.0) * 255
-    lower, cheeks = (
-        np.median(tone[(slice(None), *part)].reshape(len(rgb), -1, 3), axis=1) for part in (_LOWER, _CHEEKS)
+    bare, cheeks, mouth = (
+        np.median(np.concatenate([rgb[(slice(None), *p)].reshape(len(rgb), -1, 3) for p in parts], axis=1), axis=1)
+        for parts in ((_BETWEEN_BROWS,), (_RIGHT_CHEEK, _LEFT_CHEEK), (_MOUTH_AND_CHIN,))
     )
-    return np.asarray(np.linalg.norm(lower - cheeks, axis=1))
+    return np.minimum(_skin_distance(bare, cheeks), _skin_distance(bare, mouth))
+
+
+def _skin_distance(a: F64, b: F64) -> F64:
+    """Difference of two colours [shape=(n, 3)] in levels, brightness counted by its ratio [shape=(n,)]."""
+    sums = [colour.sum(axis=-1, keepdims=True) + _DARK_FLOOR for colour in (a, b)]
+    tone = 255 * np.linalg.norm(a / sums[0] - b / sums[1], axis=1)
+    return np.asarray(np.hypot(tone, _LEVELS_PER_E_FOLD * np.log(sums[0] / sums[1])[:, 0]))
 
 
 def _ramp(value: F64, worst: float, best: float) -> F64:
@@ -211,15 +238,15 @@ def components(m: FaceMeasures) -> dict[str, F64]:
         "HeadPoseRoll": 100 * np.cos(np.radians(np.clip(m.roll_deg, -90, 90))) ** 2,
         "EyesOpen": _ramp(m.eye_opening, *_LIDS),
         "EyesVisible": _ramp(m.eye_contrast, 0.05, 0.5),
-        "FaceOcclusionPrevention": _ramp(m.cover_chroma, 60, 20),
+        "FaceOcclusionPrevention": _ramp(m.cover_contrast, 60, 10),
         "FaceInside": _ramp(m.inside_share, 0.6, 1.0),
         "FaceSize": _ramp(m.face_share, 0.05, 0.3),
         "FaceDistance": _ramp(m.face_share, 1.4, 1.0),
     }
 
 
-# Component -> (floor, code): below the floor a face is not used. Set where the extractor's own errors begin to
-# rise on degraded photos; ``benchmarks/accuracy/quality_floors.py`` prints the curve.
+# Component -> (floor, code): below the floor a face is not used, the most useful advice first. Where the 27 bona fide
+# clips, LFW photos and degraded clips lie: ``benchmarks/accuracy/quality_levels.py``.
 FLOORS: Mapping[str, tuple[float, Reason]] = {
     "FaceInside": (50.0, Reason.FACE_CROPPED),
     "FaceSize": (8.0, Reason.FACE_TOO_FAR),
@@ -232,16 +259,44 @@ FLOORS: Mapping[str, tuple[float, Reason]] = {
     "HeadPoseYaw": (50.0, Reason.MISALIGNED_FACE),
     "HeadPosePitch": (50.0, Reason.MISALIGNED_FACE),
     "EyesVisible": (15.0, Reason.EYES_NOT_VISIBLE),
-    "FaceOcclusionPrevention": (5.0, Reason.FACE_COVERED),
+    "FaceOcclusionPrevention": (54.0, Reason.FACE_COVERED),
     "EyesOpen": (20.0, Reason.EYES_CLOSED),
     "IlluminationUniformity": (8.0, Reason.UNEVEN_LIGHT),
 }
 
 
+# Component -> (level, code): below it a recording is harder to judge. Each lies outside what the bona fide clips show,
+# but for clips of which a person would say the same (a dark room, a small old television picture).
+ADVISED: Mapping[str, tuple[float, Reason]] = {
+    "FaceInside": (90.0, Reason.FACE_CROPPED),
+    "FaceSize": (60.0, Reason.FACE_TOO_FAR),
+    "FaceDistance": (50.0, Reason.FACE_TOO_CLOSE),
+    "InterEyeDistance": (30.0, Reason.LOW_RESOLUTION),
+    "BacklightPrevention": (60.0, Reason.BACKLIT),
+    "UnderExposurePrevention": (60.0, Reason.TOO_DARK),
+    "OverExposurePrevention": (50.0, Reason.TOO_BRIGHT),
+    "FaceOcclusionPrevention": (80.0, Reason.FACE_COVERED),
+    "EyesVisible": (40.0, Reason.EYES_NOT_VISIBLE),
+    "Sharpness": (82.0, Reason.BLURRY),
+    "HeadPoseYaw": (75.0, Reason.MISALIGNED_FACE),
+    "HeadPosePitch": (75.0, Reason.MISALIGNED_FACE),
+    "HeadPoseRoll": (93.3, Reason.MISALIGNED_FACE),
+    "IlluminationUniformity": (25.0, Reason.UNEVEN_LIGHT),
+}
+
+
 def retry_reasons(values: Mapping[str, float]) -> tuple[Reason, ...]:
     """Codes of the components below their floor, the most useful advice first."""
-    found = [reason for name, (floor, reason) in FLOORS.items() if values.get(name, 100.0) < floor]
-    return tuple(dict.fromkeys(found))
+    return _below(FLOORS, values)
+
+
+def handicaps(values: Mapping[str, float]) -> tuple[Reason, ...]:
+    """Codes of the components below their advised level, the most useful advice first."""
+    return _below(ADVISED, values)
+
+
+def _below(levels: Mapping[str, tuple[float, Reason]], values: Mapping[str, float]) -> tuple[Reason, ...]:
+    return tuple(dict.fromkeys(reason for name, (level, reason) in levels.items() if values.get(name, 100.0) < level))
 
 
 # What matters most to the extractors; the rest only has to clear its floor.

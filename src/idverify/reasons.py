@@ -116,8 +116,8 @@ class Reason(str, Enum):
     )
     MISALIGNED_FACE = (
         "misaligned_face",
-        "The face is turned too far away from the camera.",
-        "Please look straight at the camera for at least two seconds.",
+        "The face is turned or tilted too far.",
+        "Please hold the camera upright and look straight at it for at least two seconds.",
     )
     TOO_DARK = (
         "too_dark",

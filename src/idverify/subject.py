@@ -65,6 +65,8 @@ class Subject:
         Other faces that were followed.
     problems
         What keeps the subject from being judged, as values.
+    handicaps
+        What made the faces of the track hard to judge, most useful advice first.
     """
 
     track: FaceTrack
@@ -76,16 +78,18 @@ class Subject:
     coverage: float
     bystanders: int
     problems: tuple[NotAssessed, ...]
+    handicaps: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Chosen:
-    """Faces of one track that are worth comparing, with what they scored."""
+    """Faces of one track worth comparing, with what they scored; `typical` is the median over all its faces."""
 
     faces: tuple[Candidate, ...]
     vectors: F64
     weights: F64
     quality: dict[str, F64]
+    typical: dict[str, float]
 
 
 def choose_subject(capture: Capture, models: FaceModels) -> Subject | NotAssessed:
@@ -121,6 +125,7 @@ def choose_subject(capture: Capture, models: FaceModels) -> Subject | NotAssesse
         coverage=own / max(capture.n_analysed, 1),
         bystanders=len([t for t in tracks if t is not track and (t in others or t not in rivals)]),
         problems=tuple(problems),
+        handicaps=quality.handicaps(chosen.typical),
     )
 
 
@@ -162,6 +167,7 @@ def _best_faces(
         vectors=vectors,
         weights=weights[kept],
         quality={name: v[kept] for name, v in values.items()},
+        typical={name: float(np.median(v)) for name, v in values.items()},
     )
 
 

@@ -295,6 +295,7 @@ class Verifier:
             match=self._match(template, face, watch),  # (6) (8)
             liveness=self._liveness(look, face, watch) if look and task is not Task.MATCH else None,  # (5)
             obstacles=(*([reference.reason] if isinstance(reference, NotAssessed) else []), *hindrances),
+            handicaps=look.handicaps if look else (),
             challenge=_answer(attempt, look) if attempt and look else None,  # (5)
             warranted=look.tampering if look and task is not Task.MATCH else (),
         )

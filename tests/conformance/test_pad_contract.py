@@ -12,6 +12,7 @@ from motion_scenes import blinking, head, photograph
 from idverify.pad import context_motion, depth, liveliness, pulse, reference_reuse, screen_rhythm, stillness
 from idverify.pad.evidence import PADEvidence, Status
 from idverify.pad.motion import MotionObserver
+from idverify.pad.panel import MECHANISMS
 
 SIDE = reference_reuse.CROP_SIDE_PX
 
@@ -135,3 +136,7 @@ def _bytes(value: object) -> bytes:
     if isinstance(value, np.ndarray):
         return value.tobytes()
     return b"".join(np.asarray(getattr(value, n)).tobytes() for n in type(value).__slots__)
+
+
+def test_every_mechanism_of_the_panel_has_a_case():
+    assert {case.name for case in CASES} == set(MECHANISMS)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idverify.landmarks import eye_opening, head_pose_deg, inter_eye_distance
-from idverify.quality import CHIP, FLOORS, components, measure, retry_reasons, unified_score
+from idverify.quality import ADVISED, CHIP, FLOORS, components, handicaps, measure, retry_reasons, unified_score
 from idverify.reasons import Reason
 
 SIZE_WH = (640, 480)
@@ -85,7 +85,11 @@ FAULTS = {
         "IlluminationUniformity",
         {"UnderExposurePrevention", "BacklightPrevention"},
     ),
-    "dark glasses": ({"chip": dark_glasses(face_chip())}, "EyesVisible", {"UnderExposurePrevention"}),
+    "dark glasses": (
+        {"chip": dark_glasses(face_chip())},
+        "EyesVisible",
+        {"UnderExposurePrevention", "FaceOcclusionPrevention"},
+    ),
     "a scarf": ({"chip": scarf(face_chip())}, "FaceOcclusionPrevention", set()),
     "a head turned aside": ({"points": stage.head_points((320, 240), 150, yaw_deg=60)}, "HeadPoseYaw", set()),
     "a head looking up": ({"points": stage.head_points((320, 240), 150, pitch_deg=60)}, "HeadPosePitch", {"FaceSize"}),
@@ -101,7 +105,7 @@ FAULTS = {
 def test_a_good_face_is_good_and_within_bounds():
     values = look()
     assert min(values.values()) >= 60
-    assert retry_reasons(values) == ()
+    assert retry_reasons(values) == handicaps(values) == ()
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -122,6 +126,43 @@ def test_each_retry_code_is_reached_by_a_fault():
 def test_floors_name_components_and_codes_with_advice():
     assert set(FLOORS) <= set(look())
     assert all(0 < floor < 100 and reason.guidance for floor, reason in FLOORS.values())
+
+
+def test_whoever_is_turned_away_was_advised_before():
+    shared = [name for name in FLOORS if name != "EyesOpen"]  # eyes are looked at closely, and by another model
+    assert set(shared) <= set(ADVISED) <= set(look())
+    assert all(ADVISED[name][0] > FLOORS[name][0] and ADVISED[name][1] is FLOORS[name][1] for name in shared)
+    for changes, name, _ in FAULTS.values():
+        if name in ADVISED:
+            assert ADVISED[name][1] in handicaps(look(**changes))
+
+
+def surgical_mask(chip, rgb=(176, 208, 222)):
+    out = chip.copy()
+    out[44:] = rgb
+    return out
+
+
+def full_beard(chip):
+    out = chip.copy()
+    out[62:, 16:80] = (45, 38, 34)
+    return out
+
+
+@pytest.mark.parametrize("rgb", [(176, 208, 222), (235, 235, 232), (40, 42, 46)])
+def test_a_mask_of_any_colour_covers_and_a_beard_does_not(rgb):
+    assert Reason.FACE_COVERED in handicaps(look(surgical_mask(face_chip(), rgb)))
+    assert Reason.FACE_COVERED not in handicaps(look(full_beard(face_chip())))
+
+
+@given(tilt=st.floats(-12, 12))
+def test_a_head_hardly_tilted_needs_no_advice(tilt):
+    assert handicaps(look(points=stage.head_points((320, 240), 150, roll_deg=tilt))) == ()
+
+
+@given(tilt=st.floats(20, 70))
+def test_a_tilted_head_does(tilt):
+    assert handicaps(look(points=stage.head_points((320, 240), 150, roll_deg=tilt)))[0] is Reason.MISALIGNED_FACE
 
 
 def test_the_most_useful_advice_comes_first_and_once():

@@ -118,6 +118,29 @@ TABLE = {
     "an attack in a video with obstacles": (
         found(liveness=live(-6.0, STILL), obstacles=(Reason.TOO_DARK,)), IAL2, "reject", ["static_presentation"],
     ),
+    "soft evidence of an attack in a video with obstacles": (
+        found(liveness=live(-3.0, SOFT_OBJECTION, mechanism("stillness", 1.0)), obstacles=(Reason.TOO_DARK,)),
+        IAL2, "inconclusive", ["too_dark"],
+    ),
+    "too little liveness, and a blurred face": (
+        found(liveness=live(0.3), handicaps=(Reason.BLURRY,)), IAL2, "inconclusive", ["blurry", "liveness_uncertain"],
+    ),
+    "a doubtful likeness of a blurred face": (
+        found(match=UNSURE, handicaps=(Reason.BLURRY,)), IAL2, "inconclusive", ["blurry", "match_uncertain"],
+    ),
+    "a required mechanism could not judge a dark face": (
+        found(liveness=live(5.0, mechanism("stillness", 5.0), mechanism("depth", None)), handicaps=(Reason.TOO_DARK,)),
+        STRICT, "inconclusive", ["too_dark", "too_little_movement"],
+    ),
+    "a blurred face that was judged all the same": (
+        found(handicaps=(Reason.BLURRY,)), IAL2, "accept", ["live", "match"],
+    ),
+    "two people in a blurred picture": (
+        found(obstacles=(Reason.MULTIPLE_FACES,), handicaps=(Reason.BLURRY,)), IAL2, "inconclusive", ["multiple_faces"],
+    ),
+    "an attack in a blurred video": (
+        found(liveness=live(-3.0, SOFT_OBJECTION), handicaps=(Reason.BLURRY,)), IAL2, "reject", ["presentation_attack"],
+    ),
     "a tampered recording": (
         found(warranted=(Reason.TAMPERED_RECORDING,)), IAL2, "reject", ["tampered_recording"],
     ),

@@ -9,7 +9,7 @@ import pytest
 
 from idverify.errors import PolicyError
 from idverify.models import data_dir
-from idverify.pad.panel import Panel
+from idverify.pad.panel import MECHANISMS
 from idverify.policy import DecisionPolicy, load_policy, policy_names
 
 FOLDER = data_dir() / "policies"
@@ -83,15 +83,18 @@ def test_stricter_policies_ask_for_more():
         assert looser.min_compared_frames <= tighter.min_compared_frames
 
 
-def test_every_required_mechanism_exists():
-    from pathlib import Path
+@pytest.mark.parametrize("names", ['["stilness"]', '["stillness", "recapture2"]', '["Stillness"]', '[""]'])
+def test_a_mechanism_that_does_not_exist_is_refused_with_those_that_do(refused, names):
+    sentence = refused(changed('["stillness"]', names))
+    assert "no such liveness mechanism" in sentence
+    assert "stillness, depth" in sentence
 
-    import idverify.pad as pad
 
-    assert Panel.factories
-    known = {path.stem for path in Path(pad.__file__).parent.glob("*.py") if not path.stem.startswith("_")}
-    for name in policy_names():
-        assert set(load_policy(name).required_mechanisms) <= known
+@pytest.mark.parametrize("name", MECHANISMS)
+def test_any_mechanism_of_the_panel_may_be_required(tmp_path, name):
+    path = tmp_path / "own.toml"
+    path.write_text(changed('["stillness"]', f'["{name}"]'), encoding="utf-8")
+    assert load_policy(path).required_mechanisms == (name,)
 
 
 def test_a_safe_policy_requires_liveness():

@@ -168,3 +168,8 @@ def test_a_subject_shows_no_features_and_no_pixels():
     assert "image_rgb" not in shown
     assert "points_px" not in shown
     assert "Template(n_faces=" in shown
+
+
+def test_what_made_the_faces_hard_to_judge_is_named_beside_the_subject():
+    assert choose(lambda t: {"ann": MIDDLE}).handicaps == ()
+    assert choose(lambda t: {"ann": (320.0, 240.0, 70.0)}).handicaps == (Reason.FACE_TOO_FAR, Reason.LOW_RESOLUTION)

@@ -47,6 +47,8 @@ _VIRTUAL_CAMERAS = (
 # in the bona fide clips no change of this size is more than 1.5 times its neighbours, in the award show two are more
 # than 2.3.
 _CUT_LEVELS, _CUT_TIMES_NEIGHBOURS, _CUT_NEIGHBOURS_S = 14.0, 2.0, 0.25
+# Pictures further apart than this have too few neighbours to tell a cut from a movement.
+_CUT_MAX_GAP_S = 0.12
 # Below this median absolute second difference in time, in luma levels of a strip mean, nothing of a sensor is
 # left.
 _NO_NOISE_LEVELS = 0.02
@@ -155,6 +157,10 @@ def _freeze(times: F64, distance: NDArray[np.float32], change: F64) -> PADEviden
 
 
 def _cuts(times: F64, change: F64) -> PADEvidence:
+    gap_s, unit = float(np.median(np.diff(times))), "jumps to another picture"
+    if gap_s > _CUT_MAX_GAP_S:
+        why = NotAssessed(reason=Reason.LOW_FRAME_RATE, detail=f"{gap_s:.2f} s between pictures hide what is a cut")
+        return PADEvidence.not_assessed("cuts", unit, why)
     # A cut is one jump: what moves fast, a camera or a head, changes the neighbouring pictures as well.
     at = times[1:]
     near = (np.abs(at[:, None] - at[None, :]) <= _CUT_NEIGHBOURS_S) & ~np.eye(len(at), dtype=bool)
@@ -165,7 +171,7 @@ def _cuts(times: F64, change: F64) -> PADEvidence:
     llr = load_scale("cuts")(float(len(found)))
     return _evidence(
         "cuts",
-        "jumps to another picture",
+        unit,
         float(len(found)),
         llr,
         f"{len(found)} jumps to another picture" + (f": {when}" if when else ""),

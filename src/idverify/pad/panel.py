@@ -1,8 +1,9 @@
 """The panel of mechanisms: which observers a recording needs, and what each says about the subject.
 
-A mechanism joins by one row in :meth:`Panel.assess`; the observer it needs is one entry in :attr:`Panel.factories`.
+A mechanism joins by its name in :data:`MECHANISMS` and one row in :meth:`Panel.assess`; the observer it needs is one
+entry in :attr:`Panel.factories`.
 
-Public items: :class:`PADInputs`, :class:`Panel`, :func:`assess_reference`.
+Public items: :class:`PADInputs`, :class:`Panel`, :data:`MECHANISMS`, :func:`assess_reference`.
 """
 
 from __future__ import annotations
@@ -25,9 +26,20 @@ from idverify.pad.reference_reuse import ReferenceReuse
 from idverify.pad.screen_rhythm import ScreenRhythm
 from idverify.tracking import FaceTrack
 
-__all__ = ["PADInputs", "Panel", "assess_reference"]
+__all__ = ["MECHANISMS", "PADInputs", "Panel", "assess_reference"]
 
 T = TypeVar("T")
+
+# Names of all mechanisms, in the order in which they are asked; a policy may require any of them.
+MECHANISMS = (
+    stillness.NAME,
+    depth.NAME,
+    liveliness.NAME,
+    context_motion.NAME,
+    pulse.NAME,
+    screen_rhythm.NAME,
+    reference_reuse.NAME,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +84,11 @@ class Panel:
     def note_recording(self, recording: Recording) -> None:
         """Keep what the container says, once it was read to its end."""
         self._facts = injection.ContainerFacts.of(recording)
+
+    def median_luma(self) -> float:
+        """Of all pictures; 255 where there is none."""
+        _, thumbnails = self._fingerprints.thumbnails()
+        return float(np.median(thumbnails)) if len(thumbnails) else 255.0
 
     def assess(self, inputs: PADInputs) -> tuple[PADEvidence, ...]:
         """Ask every mechanism about the subject."""
