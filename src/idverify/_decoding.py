@@ -11,7 +11,6 @@ Public items: :func:`open_container`, :func:`picture_stream`, :func:`check_size`
 from __future__ import annotations
 
 import errno
-import os
 import time
 from collections.abc import Generator, Iterator
 from typing import cast
@@ -23,6 +22,7 @@ from av.stream import Disposition
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
+from idverify import _cores
 from idverify._containers import container_name
 from idverify._source import ByteSource, MediaLimits
 from idverify.errors import CorruptMediaError, MediaLimitError, UnsupportedMediaError
@@ -175,8 +175,9 @@ def picture_stream(container: InputContainer, label: str, limits: MediaLimits) -
         raise UnsupportedMediaError(f"{label} is coded as {stream.codec.canonical_name}, which is not read")
     check_size((context.width, context.height), label, limits)
     context.options = {"max_pixels": _max_pixels(limits)}
-    # One more than cores, as FFmpeg itself would choose: a thread waits now and then.
-    context.thread_count = min((os.cpu_count() or 1) + 1, _MAX_THREADS)
+    # One more than several cores, as FFmpeg itself would choose: a thread waits now and then.
+    cores = _cores.usable()
+    context.thread_count = min(cores + 1, _MAX_THREADS) if cores > 1 else 1
     stream.thread_type = "AUTO"
     return stream
 

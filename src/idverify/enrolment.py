@@ -19,6 +19,7 @@ from idverify.alignment import align
 from idverify.detection import DetectedFace, YuNet
 from idverify.features import FusedExtractor, Template, pool
 from idverify.landmarks import EyeModel, FaceMesh, inter_eye_distance, region_of_detection, region_of_points
+from idverify.pad.reference_reuse import face_crop
 from idverify.reasons import Assessed, NotAssessed, Reason
 from idverify.tracking import MIN_PRESENCE, FaceObservation, observations
 
@@ -57,6 +58,8 @@ class EnrolledFace:
         The photo as used.
     face
         In pixels of `image_rgb`.
+    luma_crop : uint8 [shape=(64, 64)]
+        As :mod:`idverify.pad.reference_reuse` looks for it in a video.
     """
 
     template: Template
@@ -64,6 +67,7 @@ class EnrolledFace:
     n_faces: int
     image_rgb: NDArray[np.uint8] = field(repr=False)
     face: FaceObservation = field(repr=False)
+    luma_crop: NDArray[np.uint8] = field(repr=False)
 
 
 # The one face of a photo, or why there is none.
@@ -148,8 +152,16 @@ def _enrolled(photo_rgb: NDArray[np.uint8], face: FaceObservation, n_faces: int,
         return NotAssessed(reason=Reason.REFERENCE_UNUSABLE, detail=f"quality: {', '.join(r.value for r in failed)}")
     vectors = models.extractor.extract([photo_rgb], face.points_px[None])
     template = pool(vectors, np.ones(1))
+    luma = np.asarray(cv2.cvtColor(photo_rgb, cv2.COLOR_RGB2GRAY), np.uint8)
     return Assessed(
-        value=EnrolledFace(template=template, quality=values, n_faces=n_faces, image_rgb=photo_rgb, face=face)
+        value=EnrolledFace(
+            template=template,
+            quality=values,
+            n_faces=n_faces,
+            image_rgb=photo_rgb,
+            face=face,
+            luma_crop=face_crop(luma, face.points_px),
+        )
     )
 
 

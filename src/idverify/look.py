@@ -101,13 +101,11 @@ class Look:
         """What proves that the file was altered."""
         return tuple(e.reason for e in self.injection_signals if e.decisive and e.reason)
 
-    def mechanisms_against(
-        self, reference_rgb: NDArray[np.uint8], reference_points_px: NDArray[np.float32]
-    ) -> tuple[PADEvidence, ...] | None:
+    def mechanisms_against(self, reference_crop: NDArray[np.uint8]) -> tuple[PADEvidence, ...] | None:
         """The mechanisms, with the one that looks for the reference photo in the video asked again."""
         if self.mechanisms is None or isinstance(self.subject, NotAssessed):
             return None
-        found = assess_reference(_inputs(self.capture, self.subject, reference_rgb, reference_points_px))
+        found = assess_reference(_inputs(self.capture, self.subject, reference_crop))
         return tuple(found if evidence.name == found.name else evidence for evidence in self.mechanisms)
 
 
@@ -175,14 +173,12 @@ def look_at(
 def _inputs(
     capture: Capture,
     subject: Subject,
-    reference_rgb: NDArray[np.uint8] | None = None,
-    reference_points_px: NDArray[np.float32] | None = None,
+    reference_crop: NDArray[np.uint8] | None = None,
 ) -> PADInputs:
     return PADInputs(
         track=subject.track,
         observers=capture.observers[subject.track.track_id],
-        reference_rgb=reference_rgb,
-        reference_points_px=reference_points_px,
+        reference_crop=reference_crop,
     )
 
 

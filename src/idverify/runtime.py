@@ -11,13 +11,13 @@ Public items: :class:`Session`.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from idverify import _cores
 from idverify.errors import ModelError, ParameterError
 from idverify.models import ModelSpec, load_bytes, spec
 
@@ -28,12 +28,6 @@ __all__ = ["Session"]
 _MAX_ITEMS = 4
 # More threads than this per picture cost more in waiting than they save (benchmarks/speed/test_models_speed.py).
 _MAX_THREADS = 4
-
-
-def _n_cores() -> int:
-    """Cores this process may use, which in a container are fewer than the machine has."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 class Session:
@@ -70,7 +64,7 @@ class Session:
         self.spec = spec(model) if isinstance(model, str) else model
         options = ort.SessionOptions()
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-        options.intra_op_num_threads = threads if threads is not None else min(_n_cores(), _MAX_THREADS)
+        options.intra_op_num_threads = threads if threads is not None else min(_cores.usable(), _MAX_THREADS)
         options.inter_op_num_threads = 1
         options.log_severity_level = 3  # errors only
         # Kept buffers cost 40 MB in a process that checks videos, and save no time that could be measured.

@@ -313,7 +313,7 @@ class Verifier:
         with watch("liveness"):
             evidence = look.mechanisms
             if reference is not None:
-                evidence = look.mechanisms_against(reference.image_rgb, reference.face.points_px)
+                evidence = look.mechanisms_against(reference.luma_crop)
         if evidence is None:
             return None
         llr = fuse_liveness(evidence)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import fields
 from pathlib import Path
 
@@ -31,6 +32,18 @@ def test_one_look_decides_as_many_checks(verifier):
     for photo in PHOTOS:
         assert same(verifier.judge(look, verifier.enrol(photo)), verifier.check(CLIP, photo))
     assert same(verifier.judge(look, None), verifier.assess_liveness(CLIP))
+
+
+def test_the_analyst_of_an_evaluation_decides_as_the_verifier_does(verifier):
+    from idverify.evaluation.verifier_analyst import VerifierAnalyst
+
+    analyst = VerifierAnalyst("ial2")
+    judge = analyst.look(CLIP)
+    for photo in PHOTOS:
+        sent = pickle.dumps(analyst.enrol(photo))
+        assert len(sent) < 20_000, "thousands of photos are kept in memory"
+        assert same(judge(pickle.loads(sent)), verifier.check(CLIP, photo))
+    assert same(judge(None), verifier.assess_liveness(CLIP))
 
 
 def test_a_photo_is_compared(verifier):

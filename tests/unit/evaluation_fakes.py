@@ -11,6 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
+
+from idverify import _cores
 from idverify.decision import Decision, FrameCounts, LivenessEvidence, MatchEvidence, Outcome, PolicyStamp, Task
 from idverify.errors import CorruptMediaError, ModelMissingError
 from idverify.evaluation.analyst import Judge
@@ -28,7 +31,10 @@ def noise(*names: str) -> float:
 
 
 class FakeAnalyst:
-    """Video files are called PERSON_..., attack_PERSON_..., corrupt_...; crash_... kills the process."""
+    """Files are called PERSON_..., attack_PERSON_..., corrupt_...; crash_... kills the process.
+
+    What it is asked for goes to the file `log`, a line each, with the cores that it may use.
+    """
 
     stamp: Mapping[str, Any] = {
         "idverify_version": "0",
@@ -42,17 +48,28 @@ class FakeAnalyst:
         "models": {"fake": "0" * 64},
     }
 
-    def __init__(self, pause_s: float = 0.0, missing: bool = False) -> None:
+    def __init__(self, pause_s: float = 0.0, missing: bool = False, log: Path | None = None) -> None:
         if missing:
             raise ModelMissingError("the model fake is not on this machine; run `idverify models pull`")
         self.pause_s = pause_s
+        self.log = log
 
     def look(self, video: Path) -> Judge:
-        if video.name.startswith("corrupt"):
-            raise CorruptMediaError(f"{video.name}: no frame can be decoded")
-        if video.name.startswith("crash"):
-            os._exit(17)
+        self._open("look", video)
         return partial(self.judge, video)
+
+    def enrol(self, reference: Path) -> Path:
+        self._open("enrol", reference)
+        return reference
+
+    def _open(self, verb: str, path: Path) -> None:
+        if self.log is not None:
+            with self.log.open("a") as log:  # one short line each: appended in one piece
+                log.write(f"{verb} {path.name} {_cores.usable()} {cv2.getNumThreads()}\n")
+        if path.name.startswith("corrupt"):
+            raise CorruptMediaError(f"{path.name}: no frame can be decoded")
+        if path.name.startswith("crash"):
+            os._exit(17)
 
     def judge(self, video: Path, reference: Path | None) -> Decision:
         time.sleep(self.pause_s)

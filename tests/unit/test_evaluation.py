@@ -51,10 +51,10 @@ def trials_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def finished(trials_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("run") / "out"
-    seen: list[tuple[int, int]] = []
-    evaluate(trials_file, out, workers=1, hire=FakeAnalyst, progress=lambda *p: seen.append(p))
-    n = len(made_up_trials())
-    assert seen == [(k, n) for k in range(n + 1)]
+    seen: dict[str, list[tuple[int, int]]] = {"photos": [], "trials": []}
+    evaluate(trials_file, out, workers=1, hire=FakeAnalyst, progress=lambda what, *p: seen[what].append(p))
+    for what, n in (("photos", 16), ("trials", len(made_up_trials()))):
+        assert seen[what] == [(k, n) for k in range(n + 1)]
     return out
 
 
@@ -70,6 +70,43 @@ def test_every_trial_is_a_row_in_the_order_of_the_trials(finished):
 def test_workers_change_no_byte(finished, trials_file, tmp_path):
     evaluate(trials_file, tmp_path / "out", workers=3, hire=FakeAnalyst)
     assert contents(tmp_path / "out") == contents(finished)
+
+
+def test_each_video_and_each_photo_is_opened_once_by_workers_of_one_core(trials_file, tmp_path):
+    log = tmp_path / "log"
+    evaluate(trials_file, tmp_path / "out", workers=3, hire=partial(FakeAnalyst, 0.001, log=log))
+    lines = [line.split() for line in log.read_text().splitlines()]
+    trials = made_up_trials()
+    for verb, expected in (("look", {t.video for t in trials}), ("enrol", {t.reference for t in trials} - {""})):
+        opened = [name for what, name, *_ in lines if what == verb]
+        assert sorted(opened) == sorted(expected)
+    assert {(cores, threads) for *_, cores, threads in lines} == {("1", "1")}
+
+
+def test_only_the_photos_of_unfinished_trials_are_opened_again(finished, trials_file, tmp_path):
+    out, log = tmp_path / "out", tmp_path / "log"
+    out.mkdir()
+    journal = (finished / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    last = [line for line in journal[1:] if json.loads(line)["trial"] == 3]
+    (out / "journal.jsonl").write_bytes(b"".join(line for line in journal if line not in last))
+    evaluate(trials_file, out, workers=2, resume=True, hire=partial(FakeAnalyst, log=log))
+    opened = sorted(line.split()[1] for line in log.read_text().splitlines())
+    assert opened == sorted([made_up_trials()[3].video, made_up_trials()[3].reference])
+    assert contents(out) == contents(finished)
+
+
+def test_a_photo_that_cannot_be_read_or_kills_costs_its_own_trials_only(tmp_path):
+    bad = ("corrupt_photo.jpg", "crash_photo.jpg")
+    trials = made_up_trials(2, extra=())
+    trials += [dataclasses.replace(trials[0], reference=name, mated=False, reference_subject="x") for name in bad]
+    write_trials(trials, tmp_path / "t.csv")
+    evaluate(tmp_path / "t.csv", tmp_path / "out", workers=2, hire=FakeAnalyst)
+    table = read_scores(tmp_path / "out" / "scores.csv")
+    assert table.texts["error"][-2:].tolist() == [
+        "CorruptMediaError: corrupt_photo.jpg: no frame can be decoded",
+        "the process that looked at it ended with exit code 17",
+    ]
+    assert (table.texts["outcome"][:-2] != "failed").all()
 
 
 def test_a_run_killed_five_times_leaves_the_same_bytes(finished, trials_file, tmp_path):

@@ -14,6 +14,7 @@ SOURCE = Path(idverify.__file__).parent
 # From the spring to the mouth: a module may import those before it. A package is one place in the order.
 ORDER = (
     "_version",
+    "_cores",
     "errors",
     "reasons",
     # the recording and the photo

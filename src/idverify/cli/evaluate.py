@@ -48,9 +48,10 @@ def evaluate_command(
     from idverify.evaluation import evaluate
 
     console = Console(stderr=True)
-    columns = (TextColumn("Trials"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    name = TextColumn("{task.description}")
+    columns = (name, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=quiet or not sys.stderr.isatty()) as bar:
-        task = bar.add_task("Trials", total=None)
+        tasks = {what: bar.add_task(what.capitalize(), total=None) for what in ("photos", "trials")}
         report = evaluate(
             trials,
             out,
@@ -58,6 +59,6 @@ def evaluate_command(
             card=card,
             workers=workers,
             resume=resume,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=lambda what, done, total: bar.update(tasks[what], completed=done, total=total),
         )
     click.echo(f"{report.with_suffix('.md')}\n{report.with_suffix('.html')}\n{report}")

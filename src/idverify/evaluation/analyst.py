@@ -1,6 +1,6 @@
-"""Who judges the trials: looks at a video once, then answers for any number of references.
+"""Who judges the trials: looks at a video once, enrols a photo once, then answers for any pair of them.
 
-Public items: :class:`Analyst`, :class:`Judge`.
+Public items: :class:`Analyst`, :class:`Judge`, :class:`Reference`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from typing import Any, Protocol
 
 from idverify.decision import Decision
 
-__all__ = ["Analyst", "Judge"]
+__all__ = ["Analyst", "Judge", "Reference"]
 
+# What one analyst made of a photo and any other can judge by. It travels between processes by pickle, in memory only.
+Reference = Any
 # From one reference (None: liveness alone) to a decision about a video that was looked at before.
-Judge = Callable[[Path | None], Decision]
+Judge = Callable[[Reference], Decision]
 
 
 class Analyst(Protocol):
@@ -24,11 +26,20 @@ class Analyst(Protocol):
     def stamp(self) -> Mapping[str, Any]:
         """What makes the scores what they are: version, policy, models. Plain JSON values."""
 
+    def enrol(self, reference: Path) -> Reference:
+        """Look at a reference photo.
+
+        Raises
+        ------
+        MediaError
+            The file cannot be used; every trial with it fails.
+        """
+
     def look(self, video: Path) -> Judge:
         """Analyse a video (or a photo) once.
 
         Raises
         ------
         MediaError
-            The file cannot be used; every trial with it fails. The judge may raise it too, for a reference.
+            The file cannot be used; every trial with it fails. The judge may raise it too.
         """

@@ -11,24 +11,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+from idverify import _cores
 from idverify.errors import ParameterError
 from idverify.evaluation.analyst import Analyst
 from idverify.evaluation.journal import Journal
 from idverify.evaluation.report import write_report
 from idverify.evaluation.scores import write_atomically, write_scores
-from idverify.evaluation.workers import Job, answers
+from idverify.evaluation.workers import Enrolled, Job, answers
 from idverify.protocols import Trial, read_trials
 
 __all__ = ["Progress", "evaluate"]
 
-# Called with finished and all trials.
-Progress = Callable[[int, int], None]
+# Called with "photos" or "trials", how many of them are done, and how many there are.
+Progress = Callable[[str, int, int], None]
+# A trial takes as long as watching so much of a video file; good enough to begin with the longest job.
+BYTES_PER_TRIAL = 8_000
 
 
 def evaluate(
@@ -59,7 +61,7 @@ def evaluate(
     resume
         Go on with a run that was cut short. Without it, a folder that holds a run is refused.
     progress
-        Called after each trial with the finished and all trials.
+        Called with what was done ("photos" enrolled, "trials" judged), how many so far, and how many there are.
     hire
         Makes the analyst of each worker; by default the verifier under `policy` and `card`.
 
@@ -84,7 +86,7 @@ def evaluate(
     hire = hire or _verifiers(policy, card)
     stamp = dict(hire().stamp)
     with Journal(journal_path, {"trials_sha256": _fingerprint(trials), **stamp}) as journal:
-        _judge(journal, trials, trials_path.parent, hire, workers or _cores(), progress)
+        _judge(journal, trials, trials_path.parent, hire, workers or _cores.usable(), progress)
         write_atomically(out / "run.json", json.dumps(stamp, indent=2, ensure_ascii=False) + "\n")
         write_scores(out / "scores.csv", trials, journal.results)
     return write_report(out)
@@ -105,30 +107,36 @@ def _judge(
     workers: int,
     progress: Progress | None,
 ) -> None:
-    report = progress or (lambda done, total: None)
-    report(len(journal.results), len(trials))
-    for answer in answers(_jobs(trials, base, journal), hire, workers=workers):
-        journal.add(answer.trial, answer.result)
-        report(len(journal.results), len(trials))
+    report = progress or (lambda what, done, total: None)
+    jobs = _jobs(trials, base, journal)
+    photos, enrolled = len({r for job in jobs for _, r in job.trials if r is not None}), 0
+    report("photos", 0, photos)
+    report("trials", len(journal.results), len(trials))
+    for answer in answers(jobs, hire, workers=workers):
+        if isinstance(answer, Enrolled):
+            enrolled += 1
+            report("photos", enrolled, photos)
+        else:
+            journal.add(answer.trial, answer.result)
+            report("trials", len(journal.results), len(trials))
 
 
 def _jobs(trials: Sequence[Trial], base: Path, journal: Journal) -> list[Job]:
-    """One job a video, with the trials that are not finished; those with the most trials first."""
+    """One job a video, with the trials that are not finished; the longest first, so that all end together."""
     todo: dict[str, list[tuple[int, Path | None]]] = {}
     for number, trial in enumerate(trials):
         if number not in journal.results:
             reference = base / trial.reference if trial.reference else None
             todo.setdefault(trial.video, []).append((number, reference))
     jobs = [Job(video=base / video, trials=tuple(rows)) for video, rows in todo.items()]
-    return sorted(jobs, key=lambda job: -len(job.trials))
+    return sorted(jobs, key=_work, reverse=True)
+
+
+def _work(job: Job) -> float:
+    size = job.video.stat().st_size if job.video.is_file() else 0
+    return len(job.trials) + size / BYTES_PER_TRIAL
 
 
 def _fingerprint(trials: Sequence[Trial]) -> str:
     rows = json.dumps([asdict(trial) for trial in trials], ensure_ascii=False, sort_keys=True)
     return hashlib.sha256(rows.encode()).hexdigest()
-
-
-def _cores() -> int:
-    """Cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""The verifier as an analyst: a video is watched once, a reference is enrolled once as long as it fits in memory.
+"""The verifier as an analyst.
 
 Public items: :class:`VerifierAnalyst`.
 """
@@ -6,10 +6,13 @@ Public items: :class:`VerifierAnalyst`.
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from idverify._version import __version__
 from idverify.calibration import CalibrationCard
@@ -21,10 +24,6 @@ from idverify.reasons import Assessed
 from idverify.verifier import Verifier
 
 __all__ = ["VerifierAnalyst"]
-
-# Enrolled references are kept while they fit: 1,400 photos of Labeled Faces in the Wild, or 35 of 1600 x 1600 pixels.
-CACHE_BYTES = 256 * 2**20
-
 
 class VerifierAnalyst:
     """The :class:`~idverify.verifier.Verifier` as an analyst.
@@ -39,8 +38,6 @@ class VerifierAnalyst:
 
     def __init__(self, policy: str = "ial2", card: Path | None = None) -> None:
         self._verifier = Verifier(policy=policy, card=card)
-        self._references: OrderedDict[Path, Enrolment] = OrderedDict()
-        self._bytes = 0
 
     @property
     def stamp(self) -> Mapping[str, Any]:
@@ -67,24 +64,17 @@ class VerifierAnalyst:
             probe = self._verifier.enrol(video)
         except UnsupportedMediaError:
             probe = self._verifier.look(video)
-        return lambda reference: self._verifier.judge(probe, self._enrol(reference) if reference else None)
+        return partial(self._verifier.judge, probe)
 
-    def _enrol(self, reference: Path) -> Enrolment:
-        if reference in self._references:
-            self._references.move_to_end(reference)
-            return self._references[reference]
-        enrolled = self._references[reference] = self._verifier.enrol(reference)
-        self._bytes += _size(enrolled)
-        while self._bytes > CACHE_BYTES and len(self._references) > 1:
-            self._bytes -= _size(self._references.popitem(last=False)[1])
-        return enrolled
+    def enrol(self, reference: Path) -> Enrolment:
+        """Enrol a photo; what comes of it has 14 kB and no picture, so that thousands fit in memory."""
+        enrolled = self._verifier.enrol(reference)
+        if not isinstance(enrolled, Assessed):
+            return enrolled
+        return Assessed(value=replace(enrolled.value, image_rgb=np.empty((0, 0, 3), np.uint8)))
 
 
 def _card_stamp(card: CalibrationCard) -> dict[str, Any]:
     """What the comparison's scores and LLRs rest on."""
     maps = (card.thresholds, *(m.tolist() for m in (card.llr_similarity, card.llr, card.tail_similarity)))
     return {"models": dict(card.models), "card_sha256": hashlib.sha256(repr(maps).encode()).hexdigest()}
-
-
-def _size(enrolled: Enrolment) -> int:
-    return enrolled.value.image_rgb.nbytes if isinstance(enrolled, Assessed) else 0

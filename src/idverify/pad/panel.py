@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -52,14 +51,13 @@ class PADInputs:
         The subject's.
     observers
         Name -> observer, full of the track's signals.
-    reference_rgb, reference_points_px
-        The reference photo, for the mechanism that looks for it in the video.
+    reference_crop : uint8 [shape=(64, 64)]
+        The reference photo's aligned face, for the mechanism that looks for it in the video.
     """
 
     track: FaceTrack
     observers: Mapping[str, TrackObserver]
-    reference_rgb: NDArray[np.uint8] | None = field(repr=False, default=None)
-    reference_points_px: NDArray[np.float32] | None = field(repr=False, default=None)
+    reference_crop: NDArray[np.uint8] | None = field(repr=False, default=None)
 
 
 class Panel:
@@ -112,16 +110,14 @@ class Panel:
 
 def assess_reference(inputs: PADInputs) -> PADEvidence:
     """Ask the one mechanism that depends on the reference: does the video show the photo itself?"""
-    if inputs.reference_rgb is None or inputs.reference_points_px is None:
+    if inputs.reference_crop is None:
         return PADEvidence(
             name=reference_reuse.NAME,
             status=Status.NOT_APPLICABLE,
             unit=reference_reuse.UNIT,
             detail="there is no reference photo",
         )
-    luma = np.asarray(cv2.cvtColor(inputs.reference_rgb, cv2.COLOR_RGB2GRAY), np.uint8)
-    reference = reference_reuse.face_crop(luma, inputs.reference_points_px)
-    return reference_reuse.assess(_observer(inputs, "reference_reuse", ReferenceReuse).crops(), reference)
+    return reference_reuse.assess(_observer(inputs, "reference_reuse", ReferenceReuse).crops(), inputs.reference_crop)
 
 
 def _observer(inputs: PADInputs, name: str, kind: type[T]) -> T:
