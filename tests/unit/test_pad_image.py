@@ -319,6 +319,13 @@ def test_lines_of_a_block_codec_are_not_moire():
     assert screen_rhythm.moire_peak_db(blocky) < screen_rhythm.moire_peak_db(skin) + 3
 
 
+@pytest.mark.parametrize("size_wh", [(360, 640), (640, 361), (25, 24)])
+def test_the_row_profile_is_the_area_average_of_each_strip(size_wh):
+    luma = np.random.default_rng(9).integers(0, 256, size_wh[::-1]).astype(np.uint8)
+    average = cv2.resize(luma, (1, 24), interpolation=cv2.INTER_AREA)[:, 0]
+    np.testing.assert_array_equal(screen_rhythm.row_profile(luma), average)
+
+
 def test_a_band_that_drifts_down_the_picture_beats():
     times = np.sort(np.arange(90) / 15 + np.random.default_rng(0).uniform(-0.01, 0.01, 90))
     strips = np.arange(24)

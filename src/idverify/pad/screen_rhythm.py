@@ -29,7 +29,7 @@ from idverify.pad.pulse import line_spectrum
 from idverify.reasons import NotAssessed, Reason
 from idverify.tracking import FaceObservation
 
-__all__ = ["ScreenRhythm", "assess", "beat", "moire_peak_db"]
+__all__ = ["ScreenRhythm", "assess", "beat", "moire_peak_db", "row_profile"]
 
 NAME = "screen_rhythm"
 UNIT = "dB of the strongest moiré peak over its ring (higher: more like a display)"
@@ -64,8 +64,7 @@ class ScreenRhythm:
     def observe(self, view: AnalysedFrame, face: FaceObservation) -> None:
         """See one analysed frame in which the face was followed."""
         self._times.append(face.time_s)
-        profile = cv2.resize(view.luma, (1, _ROWS), interpolation=cv2.INTER_AREA)
-        self._rows.append(profile[:, 0].astype(np.float64))
+        self._rows.append(row_profile(view.luma))
         if face.time_s >= self._next_s and len(self._peaks) < _MAX_CROPS:
             self._next_s = face.time_s + _CROP_EVERY_S
             box = _native_box(face, view.frame.size_wh)
@@ -77,6 +76,15 @@ class ScreenRhythm:
         """Times and heights of moiré peaks [shape=(k, 2)]; times [shape=(n,)] and row profiles [shape=(n, 24)]."""
         peaks = np.array(self._peaks).reshape(-1, 2)
         return peaks, np.array(self._times), np.array(self._rows).reshape(-1, _ROWS)
+
+
+def row_profile(luma: NDArray[np.uint8]) -> F64:
+    """Mean luma of 24 strips of the picture from top to bottom, in whole levels [shape=(24,)].
+
+    Row by row first: one area average over both directions takes forty times as long.
+    """
+    rows = cv2.reduce(luma, 1, cv2.REDUCE_AVG, dtype=cv2.CV_32F)
+    return np.asarray(np.rint(cv2.resize(rows, (1, _ROWS), interpolation=cv2.INTER_AREA)[:, 0]), np.float64)
 
 
 def _native_box(face: FaceObservation, size_wh: tuple[int, int]) -> tuple[float, float, float, float] | None:
