@@ -236,10 +236,13 @@ class _Background:
         """Corners beside and above the head; what lies below the face may be the body."""
         left, top, right, bottom = bbox
         width, height = right - left, bottom - top
-        mask = np.full(small.shape, 255, np.uint8)
-        head = np.array([left - 0.5 * width, top - 0.6 * height, right + 0.5 * width, bottom]).round().astype(int)
+        end = max(int(bottom - 0.2 * height), 0)
+        # A few lines more, since corners are found by looking around each pixel.
+        above = small[: end + 4]
+        mask = np.full(above.shape, 255, np.uint8)
+        mask[end:] = 0
+        head = np.array([left - 0.5 * width, top - 0.6 * height, right + 0.5 * width]).round().astype(int)
         mask[max(head[1], 0) :, max(head[0], 0) : max(head[2], 0)] = 0
-        mask[max(int(bottom - 0.2 * height), 0) :, :] = 0
-        found = cv2.goodFeaturesToTrack(small, BACKGROUND_POINTS, 0.02, 8, mask=mask)
+        found = cv2.goodFeaturesToTrack(above, BACKGROUND_POINTS, 0.02, 8, mask=mask)
         self._points = found if found is not None else np.empty((0, 1, 2), np.float32)
         self._found_s = time_s
