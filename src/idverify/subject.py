@@ -215,8 +215,9 @@ def _eye_problems(faces: tuple[Candidate, ...], models: FaceModels) -> list[NotA
     if models.eyes is None:
         return []
     looks = faces[:: max(1, len(faces) // EYE_LOOKS)]
-    opening = [float(models.eyes.opening(c.image_rgb, c.points_px[None]).max()) for c in looks]
-    if max(opening) >= quality.EYES_CLOSED_BELOW:
+    # The first open eye ends the search.
+    opening = (float(models.eyes.opening(c.image_rgb, c.points_px[None]).max()) for c in looks)
+    if any(width >= quality.EYES_CLOSED_BELOW for width in opening):
         return []
     return [NotAssessed(reason=Reason.EYES_CLOSED, detail=f"both eyes are closed in all of {len(looks)} faces")]
 
