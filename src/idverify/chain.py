@@ -9,6 +9,7 @@ Public items: :class:`Chain`.
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 
@@ -64,9 +65,17 @@ class Chain:
 
     @cached_property
     def _sessions(self) -> dict[str, Session]:
-        # The small models run on small pictures, where a second thread costs more than it saves.
-        threads = dict.fromkeys(COMPARISON_MODELS)
-        return {name: Session(name, threads=threads.get(name, 1), folder=self._models_dir) for name in PIPELINE_MODELS}
+        def load(name: str) -> Session:
+            # The small models run on small pictures, where a second thread costs more than it saves.
+            threads = None if name in COMPARISON_MODELS else 1
+            return Session(name, threads=threads, folder=self._models_dir)
+
+        # SFace takes as long to load as all the others together.
+        with ThreadPoolExecutor(1) as beside:
+            sface = beside.submit(load, "sface")
+            others = {name: load(name) for name in PIPELINE_MODELS if name != "sface"}
+            loaded = others | {"sface": sface.result()}
+        return {name: loaded[name] for name in PIPELINE_MODELS}
 
     @cached_property
     def face_models(self) -> FaceModels:
