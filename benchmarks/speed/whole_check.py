@@ -1,9 +1,10 @@
 """A whole check beside decoding alone: ``python benchmarks/speed/whole_check.py`` (needs scikit-image and the models).
 
 Prints, for a 10 s 1080p and a 5 s 720p clip made here: the time PyAV needs only to decode, with its default threading
-and with frame threading; the time of a whole check with models loaded; and their ratio. Then what a fresh process adds
-and its peak memory for 5 s and 30 s of video. Every figure is a median; ratios are of times taken right after one
-another, since the machine's speed changes under them.
+and with frame threading; the time of a whole check with models loaded; their ratio; and the processor seconds of both
+over all cores, which tell a busy machine from a slow program. Then what a fresh process adds and its peak memory for
+5 s and 30 s of video. Every figure is a median; ratios are of times taken right after one another, since the machine's
+speed changes under them.
 """
 
 from __future__ import annotations
@@ -53,8 +54,10 @@ def decode(path: Path, thread_type: str | None) -> None:
             pass
 
 
-def fresh(*command: str) -> str:
+def fresh(folder: Path, *command: str) -> str:
+    """What a new process prints; compiled modules are kept in the folder, where an installed package has its own."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
     done = subprocess.run([sys.executable, *command], capture_output=True, text=True, env=environment, check=False)
     if done.returncode not in (0, 1, 3):
         sys.exit(done.stderr)
@@ -67,10 +70,18 @@ def speed(clip: Path, photo: Path, rounds: int) -> dict[str, float]:
     verifier.check(clip, photo)
     rows = []
     for _ in range(rounds):
-        plain, threaded = (seconds_of(lambda kind=kind: decode(clip, kind)) for kind in (None, "FRAME"))
+        start = time.process_time()
+        plain = seconds_of(lambda: decode(clip, None))
+        decode_cpu = time.process_time() - start
+        threaded = seconds_of(lambda: decode(clip, "FRAME"))
+        start = time.process_time()
         check = seconds_of(lambda: verifier.check(clip, photo))
-        rows.append((plain, threaded, check, check / plain, check / threaded))
-    names = ("decode_default_s", "decode_frame_threads_s", "check_s", "check_over_default", "check_over_frame_threads")
+        check_cpu = time.process_time() - start
+        rows.append((plain, threaded, check, check / plain, check / threaded, decode_cpu, check_cpu))
+    names = (
+        *("decode_default_s", "decode_frame_threads_s", "check_s", "check_over_default", "check_over_frame_threads"),
+        *("decode_default_cpu_s", "check_cpu_s"),
+    )
     return dict(zip(names, map(statistics.median, zip(*rows, strict=True)), strict=True))
 
 
@@ -79,11 +90,11 @@ def cold(clip: Path, photo: Path, rounds: int) -> float:
     verifier = Verifier()
     verifier.check(clip, photo)
     command = ("-m", "idverify.cli", "check", str(clip), str(photo), "--quiet")
-    fresh(*command)
+    fresh(clip.parent, *command)
     added = []
     for _ in range(rounds):
         warm = seconds_of(lambda: verifier.check(clip, photo))
-        added.append(seconds_of(lambda: fresh(*command)) - warm)
+        added.append(seconds_of(lambda: fresh(clip.parent, *command)) - warm)
     return statistics.median(added)
 
 
@@ -115,7 +126,9 @@ def main() -> None:
         note(rows, "a fresh process adds", f"{added:.2f} s")
         for duration_s in (5.0, 30.0):
             clip = make(folder / f"{duration_s:.0f}_s_720p.mp4", (720, 1280), duration_s)
-            peaks = [float(fresh("-c", CHECK_ONCE, str(clip), str(photo))) for _ in range(min(3, options.rounds))]
+            peaks = [
+                float(fresh(folder, "-c", CHECK_ONCE, str(clip), str(photo))) for _ in range(min(3, options.rounds))
+            ]
             print(f"peak memory, {duration_s:2.0f} s of 720p     {statistics.median(peaks):7.1f} MB", flush=True)
             note(rows, f"peak memory, {duration_s:.0f} s of 720p video", f"{statistics.median(peaks):.0f} MB")
     if options.json:

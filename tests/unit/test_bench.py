@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from evaluation_fakes import FakeAnalyst, made_up_trials
@@ -81,6 +83,19 @@ def test_rates_of_a_report_become_figures(tmp_path):
 def test_a_fresh_process_that_fails_says_why():
     with pytest.raises(ParameterError, match="ZeroDivisionError"):
         bench._python("1 / 0")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems tell no peak of the process's own")
+def test_peak_memory_is_that_of_the_fresh_process_not_of_its_parent(tmp_path, monkeypatch):
+    stub = "class Verifier:\n    def __init__(self, policy): pass\n    def check(self, *media): b'x' * (60 << 20)\n"
+    (tmp_path / "idverify").mkdir()
+    (tmp_path / "idverify" / "__init__.py").touch()
+    (tmp_path / "idverify" / "verifier.py").write_text(stub)
+    monkeypatch.syspath_prepend(tmp_path)
+    # Written to, so that the memory is really taken.
+    parent = np.ones(400 << 20, np.uint8)
+    figures = bench.process_figures(tmp_path / "v.mp4", tmp_path / "r.jpg", check_s=0.1, rounds=1)
+    assert parent.nbytes > 2**20 * figures["peak_memory_mb"].value > 60 << 20
 
 
 @pytest.fixture
