@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from idverify.decision import (
+    CalibrationStamp,
     Decision,
     Exhibit,
     FrameCounts,
@@ -85,6 +86,7 @@ def decision(**changes: Any) -> Decision:
         "reference": ReferenceEvidence(faces=1, quality={"sharpness": 92.0}),
         "policy": PolicyStamp(name="ial2", sha256="1" * 64),
         "models": (ModelStamp(name="sface", version="2021dec", sha256="a" * 64, licence="Apache-2.0"),),
+        "calibration": CalibrationStamp(data="People of the fit half", date="2026-11-23", sha256="c" * 64),
         "timing_ms": {"decode": 410.2, "whole": 980.0},
         "idverify_version": "0.1.0",
     }

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from idverify._version import __version__
+from idverify.calibration import CalibrationCard
 from idverify.decision import (
+    CalibrationStamp,
     Decision,
     Exhibit,
     Findings,
@@ -40,6 +42,7 @@ def assemble(
     policy: DecisionPolicy,
     *,
     models: tuple[ModelStamp, ...],
+    card: CalibrationCard,
     timing_ms: Mapping[str, float],
     look: Look | None = None,
     enrolled: Enrolment | None = None,
@@ -52,7 +55,7 @@ def assemble(
     findings
         What the rule looks at.
     policy
-    models
+    models, card
         Those in use.
     timing_ms
         Milliseconds by step.
@@ -80,10 +83,15 @@ def assemble(
         reference=ReferenceEvidence(faces=face.n_faces, quality=face.quality) if face else None,
         policy=PolicyStamp(name=policy.name, sha256=policy.sha256),
         models=models,
+        calibration=None if findings.task is Task.LIVENESS else _calibration(card),
         timing_ms=timing_ms,
         idverify_version=__version__,
         exhibits=_exhibits(subject, face) if exhibits else (),
     )
+
+
+def _calibration(card: CalibrationCard) -> CalibrationStamp:
+    return CalibrationStamp(data=card.about.get("data", ""), date=card.about.get("date", ""), sha256=card.sha256)
 
 
 def _policy_warnings(policy: DecisionPolicy, outcome: Outcome) -> tuple[str, ...]:

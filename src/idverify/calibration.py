@@ -14,6 +14,7 @@ Public items: :class:`CalibrationCard`, :func:`fit_card`, :func:`load_card`, :fu
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -87,6 +88,11 @@ class CalibrationCard:
                     f"the calibration card was fitted on {name} {sha256[:12]}, but the model in use is "
                     f"{str(used.get(name))[:12]}; fit a card for it with `idverify calibrate`"
                 )
+
+    @property
+    def sha256(self) -> str:
+        """Of the card as :func:`write_card` writes it: a file that was not edited has the same."""
+        return hashlib.sha256(_to_toml(self).encode()).hexdigest()
 
     def llr_at(self, similarity: float | F64) -> F64:
         """Natural-log likelihood ratio, mated over non-mated."""

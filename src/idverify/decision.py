@@ -20,6 +20,7 @@ from idverify.policy import DecisionPolicy
 from idverify.reasons import Reason
 
 __all__ = [
+    "CalibrationStamp",
     "Decision",
     "Exhibit",
     "Findings",
@@ -110,6 +111,15 @@ class ModelStamp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationStamp:
+    """Which calibration card gave similarities their meaning: the data and date of its fit, and its hash."""
+
+    data: str
+    date: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Exhibit:
     """A picture for the report; made only when a report was asked for.
 
@@ -132,7 +142,8 @@ class Decision:
     """An outcome with the whole evidence for it.
 
     ``confidence`` is the probability that the presentation is bona fide and mated (see :mod:`idverify.fusion`); None
-    when evidence for it is missing. ``challenge`` is None when there was none.
+    when evidence for it is missing. ``challenge`` is None when there was none, ``calibration`` when nothing was to be
+    compared.
     """
 
     task: Task
@@ -149,6 +160,7 @@ class Decision:
     reference: ReferenceEvidence | None
     policy: PolicyStamp
     models: tuple[ModelStamp, ...]
+    calibration: CalibrationStamp | None
     timing_ms: Mapping[str, float]
     idverify_version: str
     challenge: ChallengeResult | None = None

@@ -133,7 +133,7 @@ class Verifier:
         refusal = attempt.refusal(now_s=clock_s, nonce_store=nonce_store) if attempt else None  # (0)
         if refusal is not None:
             refused = Findings(task=Task.CHECK, match=None, liveness=None, obstacles=(), challenge=refusal)
-            return assemble(refused, self.policy, models=self.models, timing_ms=watch.ms)
+            return assemble(refused, self.policy, models=self.models, card=self.card, timing_ms=watch.ms)
         enrolled = self._enrol(reference, watch)  # (1)
         look = self._look(video, watch, progress, needs=attempt.needs if attempt else NOTHING_MORE)  # (0) (2) .. (5)
         return self._judge(Task.CHECK, look, enrolled, watch, exhibits, attempt)  # (5) .. (9)
@@ -305,6 +305,7 @@ class Verifier:
             look=look,
             enrolled=reference,
             models=self.models,
+            card=self.card,
             timing_ms=watch.ms,
             exhibits=exhibits,
         )

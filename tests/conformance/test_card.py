@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from itertools import combinations_with_replacement
@@ -15,10 +16,12 @@ from idverify.cli import main
 from idverify.errors import CalibrationError
 from idverify.evaluation.results import TrialResult
 from idverify.evaluation.scores import write_scores
+from idverify.models import data_dir
 from idverify.protocols import Presentation, Split, Trial, write_trials
 from idverify.verifier import Verifier
 
-REFERENCE = Path(__file__).resolve().parents[2] / "samples" / "reference.jpg"
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
+REFERENCE, CLIP = SAMPLES / "reference.jpg", SAMPLES / "photo_panned.mp4"
 # All pairs of 80 people are 3,160: enough for FMR 1e-3 by the rule of three.
 PEOPLE = 80
 
@@ -62,24 +65,60 @@ def test_a_card_of_ones_own_sets_the_threshold(own_card, capsys):
     assert code == 0
     assert decision["match"]["threshold"] == load_card(own_card).threshold(1e-3)
     assert decision["match"]["threshold"] != Verifier().card.threshold(1e-3)
+    assert decision["calibration"]["sha256"] == hashlib.sha256(own_card.read_bytes()).hexdigest()
+    assert decision["calibration"]["data"].startswith("scores.csv, sha256 ")
 
 
-@pytest.mark.parametrize("lie", ["another model", "a model unnamed"])
-def test_a_card_of_other_models_is_refused(own_card, tmp_path, capsys, lie):
+def test_the_card_of_the_package_is_named_by_the_hash_of_its_file(verifier):
+    shipped = data_dir() / "calibration" / "comparison.toml"
+    stamp = verifier.compare(REFERENCE, REFERENCE).calibration
+    assert stamp.sha256 == hashlib.sha256(shipped.read_bytes()).hexdigest()
+    assert (stamp.data, stamp.date) == (verifier.card.about["data"], verifier.card.about["date"])
+
+
+@pytest.fixture(params=["another model", "a model unnamed"])
+def foreign_card(own_card, tmp_path, request) -> Path:
     card = load_card(own_card)
     models = {**card.models, "sface": "0" * 64}
-    if lie == "a model unnamed":
+    if request.param == "a model unnamed":
         models = {name: sha for name, sha in card.models.items() if name != "dlib_resnet"}
     write_card(replace(card, models=models), tmp_path / "card.toml")
-    code, answer = match(tmp_path / "card.toml", capsys)
+    return tmp_path / "card.toml"
+
+
+@pytest.mark.parametrize("command", ["check", "match"])
+def test_a_card_of_other_models_is_refused_by_commands(foreign_card, capsys, command):
+    code = main([command, str(CLIP), str(REFERENCE), "--json", "--quiet", "--card", str(foreign_card)])
+    answer = json.loads(capsys.readouterr().out)
     assert code == 4
     assert "outcome" not in answer
     assert answer["error"]["code"] == "calibration"
+
+
+def test_a_card_of_other_models_is_refused_by_evaluations(foreign_card, tmp_path):
     trial = Trial(video=str(REFERENCE), presentation=Presentation.BONA_FIDE, subject="a", split=Split.EVAL)
     write_trials([trial], tmp_path / "t.csv")
     out = tmp_path / "run"
-    assert main(["evaluate", str(tmp_path / "t.csv"), "--out", str(out), "--card", str(tmp_path / "card.toml")]) == 4
+    assert main(["evaluate", str(tmp_path / "t.csv"), "--out", str(out), "--card", str(foreign_card)]) == 4
     assert not (out / "scores.csv").exists()
+
+
+@pytest.mark.parametrize("given", [str, load_card])
+@pytest.mark.parametrize(
+    "door",
+    [
+        lambda v: v.check(CLIP, REFERENCE),
+        lambda v: v.assess_liveness(CLIP),
+        lambda v: v.compare(REFERENCE, REFERENCE),
+        lambda v: v.look(CLIP),
+        lambda v: v.enrol(REFERENCE),
+        lambda v: v.inspect(CLIP),
+        lambda v: v.load(),
+    ],
+)
+def test_a_card_of_other_models_is_refused_at_every_door(foreign_card, given, door):
+    with pytest.raises(CalibrationError, match="fitted"):
+        door(Verifier(policy="convenience", card=given(foreign_card)))
 
 
 def test_a_card_without_the_policys_target_is_refused_before_anything_is_judged(own_card):

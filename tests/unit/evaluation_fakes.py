@@ -108,6 +108,7 @@ class FakeAnalyst:
             reference=None,
             policy=PolicyStamp(name="fake", sha256="f" * 64),
             models=(),
+            calibration=None,
             timing_ms={"recording": random.random()},
             idverify_version="0",
         )

@@ -44,6 +44,8 @@ def test_every_kind_of_decision_holds_to_the_schema(make: object) -> None:
         (("liveness", "mechanisms", 0, "llr"), None),
         (("liveness", "mechanisms", 1, "llr"), 3.0),
         (("models", 0, "sha256"), "abc"),
+        (("calibration", "sha256"), "abc"),
+        (("calibration", "date"), None),
         (("extra",), 1),
     ],
 )

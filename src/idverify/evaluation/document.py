@@ -72,6 +72,8 @@ def _run(figures: Figures) -> Section:
     models = run.get("models", {})
     made = [("idverify", str(run.get("idverify_version", "unknown")))]
     made += [("policy", f"{policy.get('name')} ({policy.get('sha256', '')[:12]})")] if policy else []
+    card = run.get("comparison", {}).get("card_sha256")
+    made += [("calibration card", card[:12])] if card else []
     made += [(f"model {name}", sha256[:12]) for name, sha256 in models.items()]
     names = ("trials", "videos", "subjects", "mated", "non_mated", "bona_fide")
     rows = tuple((split, *(str(part[n]) for n in names), _species(part["attacks"])) for split, part in trials.items())

@@ -5,7 +5,6 @@ Public items: :class:`VerifierAnalyst`.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -76,5 +75,4 @@ class VerifierAnalyst:
 
 def _card_stamp(card: CalibrationCard) -> dict[str, Any]:
     """What the comparison's scores and LLRs rest on."""
-    maps = (card.thresholds, *(m.tolist() for m in (card.llr_similarity, card.llr, card.tail_similarity)))
-    return {"models": dict(card.models), "card_sha256": hashlib.sha256(repr(maps).encode()).hexdigest()}
+    return {"models": dict(card.models), "card_sha256": card.sha256}

@@ -206,8 +206,11 @@ def _provenance(decision: Decision) -> str:
     ]
     timing = [(name_words(name), f"{value:.0f} ms") for name, value in decision.timing_ms.items()]
     rows = [("policy " + decision.policy.name, f"sha256 {decision.policy.sha256}"), *models]
+    card = decision.calibration
+    if card is not None:
+        rows.append(("calibration card", f"{card.data}, {card.date}, sha256 {card.sha256}"))
     return (
-        f"<section><h2>Models and policy</h2>{_table(rows, code=True)}</section>"
+        f"<section><h2>Models, policy and calibration</h2>{_table(rows, code=True)}</section>"
         + (f"<section><h2>Time taken</h2>{_table(timing)}</section>" if timing else "")
     )
 

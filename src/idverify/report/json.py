@@ -74,6 +74,7 @@ def to_json(decision: Decision) -> dict[str, Any]:
         "reference": _reference(decision.reference),
         "policy": asdict(decision.policy),
         "models": [asdict(model) for model in decision.models],
+        "calibration": asdict(decision.calibration) if decision.calibration else None,
         "timing_ms": _numbers(decision.timing_ms),
     }
 
