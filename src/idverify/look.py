@@ -160,7 +160,7 @@ def look_at(
     return Look(
         capture=capture,
         subject=subject,
-        obstacles=(*hindrances, *_subject_problems(subject, policy, dark), *_cuts(injection_signals)),
+        obstacles=(*hindrances, *_subject_problems(subject, policy, dark), *_doubts_about_the_file(injection_signals)),
         handicaps=(*handicaps, *(subject.handicaps if isinstance(subject, Subject) else ())),
         warnings=warnings,
         facts=facts,
@@ -223,9 +223,10 @@ def _subject_problems(subject: Subject | NotAssessed, policy: DecisionPolicy, da
     return found
 
 
-def _cuts(injection_signals: tuple[PADEvidence, ...]) -> list[Reason]:
-    """A recording of several takes does not show that one person was there throughout."""
-    return [e.reason for e in injection_signals if e.reason is Reason.RECORDING_CUT]
+def _doubts_about_the_file(injection_signals: tuple[PADEvidence, ...]) -> list[Reason]:
+    """Several takes do not show that one person was there throughout, nor a screen recorder that anybody was."""
+    doubts = (Reason.RECORDING_CUT, Reason.NOT_FROM_A_CAMERA)
+    return [e.reason for e in injection_signals if e.reason in doubts]
 
 
 def _facts(recording: Recording, capture: Capture) -> dict[str, object]:

@@ -199,7 +199,11 @@ class Reason(str, Enum):
         "Only the first part of the recording could be read.",
         "Please send the recording again: the file seems to be cut off.",
     )
-
+    NOT_FROM_A_CAMERA = (
+        "not_from_a_camera",
+        "The file names a screen recorder or a virtual camera as its source.",
+        "Please record with your phone's own camera, and send that recording as it is.",
+    )
     RECORDING_CUT = (
         "recording_cut",
         "The recording jumps from one scene to another.",

@@ -24,6 +24,7 @@ from idverify.pad.fingerprints import (
     squared_differences,
 )
 from idverify.reasons import Reason
+from idverify.simulation import DEGRADATIONS, LABEL, SPECIES
 
 SIDE = reference_reuse.CROP_SIDE_PX
 CLIPS = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "videos" / "bona_fide"
@@ -268,8 +269,15 @@ def test_timestamps_that_run_backwards_are_named_but_prove_nothing():
     [
         ("Lavf58.76.100", 0),
         ("HandBrake 1.8.1", 0),
+        ("Chrome", 0),
+        ("Core Media Video", 0),
         ("Adobe Premiere Pro", 1),
-        ("OBS Studio 30", 2),
+        ("a community of filmmakers, with AVCamera", 0),
+        ("OBS Studio (30.2.0)", 2),
+        ("OBS Virtual Camera", 2),
+        ("ManyCam 8", 2),
+        ("ReplayKitRecording", 2),
+        ("Microsoft Game DVR", 2),
         ("EV录屏", 2),
         ("", 0),
     ],
@@ -280,6 +288,18 @@ def test_programs_named_in_the_container_are_ranked_and_never_decide(text, rank)
     assert evidence.bona_fide_llr is not None
     assert -1 <= evidence.bona_fide_llr <= 0
     assert not evidence.decisive
+    assert (evidence.reason is Reason.NOT_FROM_A_CAMERA) == (rank == 2)
+
+
+def test_no_signal_reads_the_label_that_simulated_files_carry():
+    """The label would tell simulated attacks, and only those, from everything else."""
+    plain = injection.assess(film(12), FACTS)
+    for name in (*SPECIES, *DEGRADATIONS):
+        label = f"{LABEL} species={name} seed=0 degrade={name}"
+        labelled = injection.assess(film(12), replace(FACTS, metadata={**FACTS.metadata, "comment": label}))
+        assert [(e.native, e.bona_fide_llr, e.reason) for e in labelled] == [
+            (e.native, e.bona_fide_llr, e.reason) for e in plain
+        ]
 
 
 def test_too_few_frames_are_not_assessed():

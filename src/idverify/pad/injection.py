@@ -3,7 +3,8 @@
 Only what cannot come from a camera proves tampering: a passage of moving pictures that repeats frame by frame,
 forwards or backwards. Everything else (a frozen stretch, an editor's name, odd timestamps, no sensor noise, a
 change of size) also happens to honest people whose recorder stutters or whose messenger re-encodes: it is
-reported and weighs little or nothing.
+reported and weighs little or nothing. A file that names a virtual camera or a screen recorder as its source does not
+say that a camera was there: it proves no attack, and is not enough to be accepted.
 
 **A file cannot prove where it came from.** A virtual camera that plays an untouched recording of somebody
 leaves none of these traces; only a challenge that was issued for this one recording speaks to that.
@@ -16,6 +17,7 @@ Public items: :class:`ContainerFacts`, :func:`assess`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -38,10 +40,14 @@ _EDITORS = (
     "premiere", "after effects", "davinci", "final cut", "imovie", "capcut", "inshot", "kinemaster", "kdenlive",
     "shotcut", "openshot", "vegas", "filmora", "movavi", "camtasia", "avidemux", "moviepy", "blender",
 )  # fmt: skip
-_VIRTUAL_CAMERAS = (
-    "obs studio", "obs-studio", "manycam", "snap camera", "xsplit", "vmix", "droidcam", "iriun", "e2esoft", "vcam",
-    "deepfacelive", "faceswap", "swapface", "avatarify", "unity", "bandicam", "screen recorder", "screenrecord",
-    "evcapture", "录屏", "virtual camera", "simulated",
+# Virtual cameras, then screen recorders, then programs that change faces while they are filmed.
+_NO_CAMERAS = (
+    "virtual camera", "virtual webcam", "virtualcam", "obs studio", "obs-studio", "libobs", "manycam", "splitcam",
+    "xsplit", "vmix", "camtwist", "webcamoid", "akvcam", "v4l2loopback", "youcam", "snap camera", "e2esoft", "vcam", "altercam",
+    "droidcam", "iriun", "epoccam",
+    "replaykitrecording", "screen recorder", "screen recording", "screenrecord", "screenrecorder", "game dvr",
+    "bandicam", "fraps", "screenflow", "screencastify", "simplescreenrecorder", "apowersoft", "evcapture", "录屏", "屏幕录制",
+    "deepfacelive", "deepfacelab", "faceswap", "swapface", "avatarify", "facerig",
 )  # fmt: skip
 # Jumps of this many luma levels, root mean square, that are also this many times the largest change nearby, are cuts:
 # in the bona fide clips no change of this size is more than 1.5 times its neighbours, in the award show two are more
@@ -212,7 +218,7 @@ def _timestamps(problems: TimeProblems) -> PADEvidence:
 def _origin(metadata: Mapping[str, str]) -> PADEvidence:
     text = " ".join(metadata.values()).lower()
     feeds, editors, encoders = (
-        [name for name in names if name in text] for names in (_VIRTUAL_CAMERAS, _EDITORS, _REENCODERS)
+        [name for name in names if _names(text, name)] for names in (_NO_CAMERAS, _EDITORS, _REENCODERS)
     )
     rank = 2.0 if feeds else 1.0 if editors else 0.0
     named = ", ".join(feeds + editors + encoders) or "no program that is known here"
@@ -222,7 +228,15 @@ def _origin(metadata: Mapping[str, str]) -> PADEvidence:
         rank,
         load_scale("software")(rank),
         f"the container names {named}; absence proves nothing",
+        reason=Reason.NOT_FROM_A_CAMERA if feeds else None,
     )
+
+
+def _names(text: str, program: str) -> bool:
+    """Whether a text names a program, not as a part of another word ("vcam" in "avcamera")."""
+    if not program.isascii():
+        return program in text
+    return re.search(rf"(?<![a-z]){re.escape(program)}(?![a-z])", text) is not None
 
 
 def _sizes(sizes_wh: list[tuple[int, int]]) -> PADEvidence:
