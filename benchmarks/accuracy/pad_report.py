@@ -151,7 +151,7 @@ def mechanisms_table(bona_fide: Sequence[Trial], groups: Mapping[str, Sequence[T
         rows.append(cells)
     head = ["mechanism", "judged bona fide"] + [cell for name in groups for cell in (f"judged {name}", f"AUC {name}")]
     return (
-        table(head, rows) + "\n`software` reads the label that every simulated file carries: its AUC means nothing.\n"
+        table(head, rows)
     )
 
 

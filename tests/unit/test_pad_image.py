@@ -293,10 +293,11 @@ def test_programs_named_in_the_container_are_ranked_and_never_decide(text, rank)
 
 def test_no_signal_reads_the_label_that_simulated_files_carry():
     """The label would tell simulated attacks, and only those, from everything else."""
-    plain = injection.assess(film(12), FACTS)
+    seen = fingerprints(film(12))
+    plain = injection.assess(seen, FACTS)
     for name in (*SPECIES, *DEGRADATIONS):
         label = f"{LABEL} species={name} seed=0 degrade={name}"
-        labelled = injection.assess(film(12), replace(FACTS, metadata={**FACTS.metadata, "comment": label}))
+        labelled = injection.assess(seen, replace(FACTS, metadata={**FACTS.metadata, "comment": label}))
         assert [(e.native, e.bona_fide_llr, e.reason) for e in labelled] == [
             (e.native, e.bona_fide_llr, e.reason) for e in plain
         ]

@@ -43,11 +43,11 @@ _EDITORS = (
 # Virtual cameras, then screen recorders, then programs that change faces while they are filmed.
 _NO_CAMERAS = (
     "virtual camera", "virtual webcam", "virtualcam", "obs studio", "obs-studio", "libobs", "manycam", "splitcam",
-    "xsplit", "vmix", "camtwist", "webcamoid", "akvcam", "v4l2loopback", "youcam", "snap camera", "e2esoft", "vcam", "altercam",
-    "droidcam", "iriun", "epoccam",
+    "xsplit", "vmix", "camtwist", "webcamoid", "akvcam", "v4l2loopback", "youcam", "snap camera", "e2esoft", "vcam",
+    "altercam", "droidcam", "iriun", "epoccam",
     "replaykitrecording", "screen recorder", "screen recording", "screenrecord", "screenrecorder", "game dvr",
-    "bandicam", "fraps", "screenflow", "screencastify", "simplescreenrecorder", "apowersoft", "evcapture", "录屏", "屏幕录制",
-    "deepfacelive", "deepfacelab", "faceswap", "swapface", "avatarify", "facerig",
+    "bandicam", "fraps", "screenflow", "screencastify", "simplescreenrecorder", "apowersoft", "evcapture",
+    "录屏", "屏幕录制", "deepfacelive", "deepfacelab", "faceswap", "swapface", "avatarify", "facerig",
 )  # fmt: skip
 # Jumps of this many luma levels, root mean square, that are also this many times the largest change nearby, are cuts:
 # in the bona fide clips no change of this size is more than 1.5 times its neighbours, in the award show two are more
