@@ -19,6 +19,7 @@ from lfw import CARD, TARGETS, fused, rate
 from idverify.calibration import load_card
 from idverify.features import sface_centre
 from idverify.models import data_dir, spec
+from idverify.pad.identity_continuity import least_likeness
 from idverify.reasons import NotAssessed
 from idverify.verifier import Verifier
 
@@ -42,7 +43,7 @@ def main() -> None:
             continue
         names.append(clip.stem)
         rows.append(subject.template.vector)
-        continuity[clip.stem] = round(subject.continuity, 3)
+        continuity[clip.stem] = round(least_likeness(subject.likenesses)[0], 3)
     scores = np.array(rows) @ photos.T
     mated = np.array([[name == f"tv_{person}" for person in people] for name in names])
     strangers = scores[~mated]

@@ -2,10 +2,10 @@
 
     python models/training/fit_pad_texture.py --data ../shared/data --cache DIR [--animated N] [--stills N]
 
-Bona fide: the clips of ``videos/bona_fide`` in pieces of 5 s. Attacks, all simulated with fixed seeds: photographs brought to life by a warp
-(``idverify simulate photo_animated``, every other one from an LFW photo, the rest from frames of the clips) and still photographs
-moved in seven ways (fit_pad_motion.py). Masks, face swaps and the captured replays take no part and are only reported. The map
-is zero or below: whoever plays a film of a person shows that person's light.
+Bona fide: the clips of ``videos/bona_fide`` in pieces of 5 s. Attacks, simulated with fixed seeds: photographs brought to life by a warp
+(``idverify simulate photo_animated``, every other one from an LFW photo, the rest from frames of the clips). Still photographs take no
+part and are only reported, since `stillness` proves them and what is added here is for pictures that move like a face; nor do the
+captured replays. The map is zero or below: whoever plays a film of a person shows that person's light.
 """
 
 from __future__ import annotations
@@ -87,18 +87,16 @@ def main():
     cv2.setNumThreads(1)
     read = Reader(options.cache)
     clips = {p.stem: natives(read(p)) for p in sorted((options.data / "videos" / "bona_fide").iterdir())}
-    made = [*make_animated(options.data, options.cache, options.animated), *make_stills(options.data, options.cache, options.stills)]
-    attacks = {p.stem: natives(read(p)) for p in made}
-    for name, values in {**clips, **attacks}.items():
+    attacks = {p.stem: natives(read(p)) for p in make_animated(options.data, options.cache, options.animated)}
+    captured = sorted((options.data / "videos" / "attack").iterdir())
+    aside = {p.stem: natives(read(p)) for p in (*make_stills(options.data, options.cache, options.stills), *captured)}
+    for name, values in {**clips, **attacks, **aside}.items():
         print(f"{name:44s}", np.round(values, 2))
-    for path in sorted((options.data / "videos" / "attack").iterdir()):
-        print(f"captured {path.stem:35s}", np.round(natives(read(path)), 2))
     table = fit(clips, attacks)
     lines = [
         "# Written by models/training/fit_pad_texture.py; do not edit.",
         f'date = "{datetime.date.today().isoformat()}"',
-        f'data = "{len(clips)} bona fide clips in pieces of {PIECE_S:.0f} s; {options.animated} animated and {options.stills} moved photographs, '
-        'all simulated"',
+        f'data = "{len(clips)} bona fide clips in pieces of {PIECE_S:.0f} s; {options.animated} photographs animated by simulation"',
         f"\n[{NAME}]",
         *(f"{key} = {value}" for key, value in table.items()),
     ]

@@ -22,6 +22,7 @@ from idverify.acquisition import Capture, acquire
 from idverify.challenge.attempt import NOTHING_MORE, Needs
 from idverify.enrolment import FaceModels
 from idverify.media import Recording, open_recording
+from idverify.pad import identity_continuity
 from idverify.pad.evidence import PADEvidence
 from idverify.pad.panel import PADInputs, Panel, assess_reference
 from idverify.policy import DecisionPolicy
@@ -178,6 +179,7 @@ def _inputs(
     return PADInputs(
         track=subject.track,
         observers=capture.observers[subject.track.track_id],
+        likenesses=subject.likenesses,
         reference_crop=reference_crop,
     )
 
@@ -216,6 +218,8 @@ def _subject_problems(subject: Subject | NotAssessed, policy: DecisionPolicy, da
     if isinstance(subject, NotAssessed):
         return [Reason.TOO_DARK] if dark and subject.reason is Reason.NO_FACE else [subject.reason]
     found = [problem.reason for problem in subject.problems]
+    if identity_continuity.assess(subject.likenesses).reason is Reason.PERSON_CHANGED:
+        found.append(Reason.PERSON_CHANGED)
     if subject.coverage < MIN_COVERAGE:
         found.append(Reason.NO_FACE)
     if len(subject.compared) < policy.min_compared_frames:

@@ -9,15 +9,19 @@ Public items: :class:`Subject`, :func:`choose_subject`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from idverify import quality
 from idverify.acquisition import Candidate, Capture
+from idverify.alignment import align
 from idverify.enrolment import RIVAL_SIZE, FaceModels, face_quality
 from idverify.features import FusedExtractor, Template, pool
+from idverify.pad.identity_continuity import Likenesses
 from idverify.reasons import NotAssessed, Reason
 from idverify.tracking import FaceTrack
 
@@ -27,11 +31,13 @@ F64 = NDArray[np.float64]
 
 # Faces compared at most; more bring less than 1 % of the similarity of the last one.
 MAX_COMPARED = 6
-# Two pooled templates of one recording below this are two people. Between the clips' own parts it was 0.79 at least,
-# between clips and strangers 0.67 at most (benchmarks/accuracy/video_match.py).
+# Two tracks of one recording whose pooled templates are below this are two people. Between the clips' own parts it was
+# 0.79 at least, between clips and strangers 0.67 at most (benchmarks/accuracy/video_match.py).
 SAME_PERSON = 0.65
 # A face counts as present from this many analysed frames on; fewer are false alarms.
 MIN_OBSERVATIONS = 4
+# Size at which a face is compared with the others as a picture: enough for brows, eyes, nose and mouth.
+ODD_WH = (24, 24)
 # Faces whose eyes are looked at closely; with people blinking for a tenth of the time, four see open eyes.
 EYE_LOOKS = 4
 # A face that moves by its own height in a second is blurred by any phone's exposure in a room (1/30 s is 3 % of a
@@ -57,8 +63,8 @@ class Subject:
         Pooled, weighted by quality.
     quality
         Component -> median over the compared faces, 0..100.
-    continuity
-        Least similarity between the faces before and after any moment; 1 with fewer than four faces.
+    likenesses
+        How alike the compared faces are, and one that looks least like them: whether one person was there throughout.
     coverage
         Share of the analysed frames in which the subject was followed.
     bystanders
@@ -74,7 +80,7 @@ class Subject:
     vectors: F64 = field(repr=False)
     template: Template
     quality: dict[str, float]
-    continuity: float
+    likenesses: Likenesses = field(repr=False)
     coverage: float
     bystanders: int
     problems: tuple[NotAssessed, ...]
@@ -83,13 +89,17 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Chosen:
-    """Faces of one track worth comparing, with what they scored; `typical` is the median over all its faces."""
+    """Faces of one track worth comparing, with what they scored.
+
+    `typical` is the median over all its faces; `likenesses` are of the faces and of the one that looks least like them.
+    """
 
     faces: tuple[Candidate, ...]
     vectors: F64
     weights: F64
     quality: dict[str, F64]
     typical: dict[str, float]
+    likenesses: Likenesses
 
 
 def choose_subject(capture: Capture, models: FaceModels) -> Subject | NotAssessed:
@@ -112,16 +122,15 @@ def choose_subject(capture: Capture, models: FaceModels) -> Subject | NotAssesse
     size = float(np.median(_heights(track)))
     rivals = [t for t in tracks if t is not track and np.median(_heights(t)) >= RIVAL_SIZE * size]
     others = [t for t in rivals if not _is_same_person(capture, t, template, extractor)]
-    continuity = _continuity(chosen.vectors, chosen.weights)
     own = len(track) + sum(len(t) for t in rivals if t not in others)
-    problems = [*_rival_problems(track, others), *_change_problems(continuity), *_eye_problems(chosen.faces, models)]
+    problems = [*_rival_problems(track, others), *_eye_problems(chosen.faces, models)]
     return Subject(
         track=track,
         compared=chosen.faces,
         vectors=chosen.vectors,
         template=template,
         quality={name: float(np.median(v)) for name, v in chosen.quality.items()},
-        continuity=continuity,
+        likenesses=chosen.likenesses,
         coverage=own / max(capture.n_analysed, 1),
         bystanders=len([t for t in tracks if t is not track and (t in others or t not in rivals)]),
         problems=tuple(problems),
@@ -160,15 +169,37 @@ def _best_faces(
         return NotAssessed(reason=commonest, detail=f"none of {len(faces)} faces was good enough to compare")
     weights = quality.unified_score(values)
     kept = _spread(np.flatnonzero(usable), weights, wanted)
-    picked = [faces[k] for k in kept]
-    vectors = extractor.extract([c.image_rgb for c in picked], points[kept])
+    looked_at = np.append(kept, _odd_ones(faces, points, np.flatnonzero(usable), kept))
+    vectors = extractor.extract([faces[k].image_rgb for k in looked_at], points[looked_at])
+    order = np.argsort(looked_at)
     return _Chosen(
-        faces=tuple(picked),
-        vectors=vectors,
+        faces=tuple(faces[k] for k in kept),
+        vectors=vectors[: len(kept)],
         weights=weights[kept],
         quality={name: v[kept] for name, v in values.items()},
         typical={name: float(np.median(v)) for name, v in values.items()},
+        likenesses=Likenesses(
+            times_s=np.array([faces[k].face.time_s for k in looked_at[order]]),
+            similarity=vectors[order] @ vectors[order].T,
+            weights=weights[looked_at[order]],
+        ),
     )
+
+
+def _odd_ones(
+    faces: Sequence[Candidate], points: NDArray[np.float32], usable: NDArray[np.intp], kept: NDArray[np.intp]
+) -> NDArray[np.intp]:
+    """Of the usable faces not kept, the one whose picture is least like theirs: a swap may be shorter than a group."""
+    others = np.setdiff1d(usable, kept)
+    if not len(others):
+        return others
+    chips = align([faces[k].image_rgb for k in usable], points[usable], quality.CHIP)
+    small = np.stack([cv2.resize(chip, ODD_WH, interpolation=cv2.INTER_AREA) for chip in chips]).astype(np.float64)
+    rows = small.reshape(len(small), -1)
+    rows = rows - rows.mean(axis=1, keepdims=True)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True) + 1e-9
+    likeness = rows @ np.median(rows[np.isin(usable, kept)], axis=0)
+    return others[[np.argmin(likeness[np.isin(usable, others)])]]
 
 
 def _spread(usable: NDArray[np.intp], weights: F64, wanted: int) -> NDArray[np.intp]:
@@ -201,15 +232,6 @@ def _rival_problems(track: FaceTrack, others: list[FaceTrack]) -> list[NotAssess
     return found
 
 
-def _continuity(vectors: F64, weights: F64) -> float:
-    """Least similarity between what comes before and what comes after any moment, two faces on each side at least."""
-    splits = range(2, len(vectors) - 1)
-    parts = [
-        (pool(vectors[:k], weights[:k]).vector, pool(vectors[k:], weights[k:]).vector) for k in splits
-    ]
-    return min((float(before @ after) for before, after in parts), default=1.0)
-
-
 def _eye_problems(faces: tuple[Candidate, ...], models: FaceModels) -> list[NotAssessed]:
     """A face whose eyes are never open may not know what it is used for."""
     if models.eyes is None:
@@ -221,9 +243,3 @@ def _eye_problems(faces: tuple[Candidate, ...], models: FaceModels) -> list[NotA
         return []
     return [NotAssessed(reason=Reason.EYES_CLOSED, detail=f"both eyes are closed in all of {len(looks)} faces")]
 
-
-def _change_problems(continuity: float) -> list[NotAssessed]:
-    if continuity >= SAME_PERSON:
-        return []
-    detail = f"faces before and after one moment have similarity {continuity:.2f}"
-    return [NotAssessed(reason=Reason.PERSON_CHANGED, detail=detail)]

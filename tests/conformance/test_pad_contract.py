@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 from motion_scenes import blinking, head, photograph
 
-from idverify.pad import context_motion, depth, liveliness, pulse, reference_reuse, screen_rhythm, stillness
+from idverify.pad import (
+    context_motion,
+    depth,
+    identity_continuity,
+    liveliness,
+    pulse,
+    reference_reuse,
+    screen_rhythm,
+    stillness,
+    texture_constancy,
+)
 from idverify.pad.evidence import PADEvidence, Status
 from idverify.pad.motion import MotionObserver
 from idverify.pad.panel import MECHANISMS
@@ -32,6 +42,21 @@ class Case:
 def _crops(seed: int, n: int = 8) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 255, (n, SIDE, SIDE)).astype(np.uint8)
 
+
+
+def _shade(wander: float) -> texture_constancy.ShadeSignals:
+    rng = np.random.default_rng(5)
+    sway = wander * np.sin(3 * TIMES_S[:, None] + rng.uniform(0, 6, len(texture_constancy.SKIN)))
+    shade = np.log(120) + sway + rng.normal(0, 0.005, sway.shape)
+    slope = np.full(sway.shape[1], 0.005, np.float32)
+    return texture_constancy.ShadeSignals(times_s=TIMES_S, shade=shade.astype(np.float32), slope=slope)
+
+
+def _alike(people: str) -> tuple[identity_continuity.Likenesses]:
+    who = np.array(list(people))
+    similarity = np.where(who[:, None] == who, 0.9, 0.4) if people else np.empty((0, 0))
+    times_s, weights = np.arange(len(who), dtype=float), np.ones(len(who))
+    return (identity_continuity.Likenesses(times_s=times_s, similarity=similarity, weights=weights),)
 
 
 TIMES_S = np.arange(180) / 15.0
@@ -64,6 +89,20 @@ CASES = [
         screen_rhythm.assess,
         (PEAKS[:0], TIMES_S, ROWS),
         ((PEAKS, TIMES_S, ROWS),),
+    ),
+    Case(
+        "texture_constancy",
+        texture_constancy.UNIT,
+        texture_constancy.assess,
+        (texture_constancy.SkinShade().signals(),),
+        ((_shade(0.0),), (_shade(0.05),)),
+    ),
+    Case(
+        "identity_continuity",
+        identity_continuity.UNIT,
+        identity_continuity.assess,
+        _alike(""),
+        (_alike("aaaaaa"), _alike("aaaaba"), _alike("aaabbb")),
     ),
     Case("pulse", pulse.UNIT, pulse.assess, (TIMES_S[:0], COLOURS[:0]), ((TIMES_S, COLOURS),), may_accuse=False),
 ]

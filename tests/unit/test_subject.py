@@ -9,6 +9,8 @@ import stage
 from idverify.acquisition import acquire
 from idverify.enrolment import FaceModels
 from idverify.features import pool
+from idverify.pad import identity_continuity
+from idverify.pad.identity_continuity import least_likeness
 from idverify.reasons import NotAssessed, Reason
 from idverify.subject import MAX_COMPARED, Subject, choose_subject
 from idverify.tracking import Tracker
@@ -48,7 +50,7 @@ def test_one_person_is_the_subject_without_a_problem():
     assert reasons(subject) == []
     assert likeness(subject, "ann") == pytest.approx(1.0)
     assert subject.coverage == pytest.approx(1.0)
-    assert subject.continuity == pytest.approx(1.0)
+    assert least_likeness(subject.likenesses)[0] == pytest.approx(1.0)
     assert subject.bystanders == 0
     assert min(subject.quality.values()) > 30
 
@@ -113,13 +115,19 @@ def test_another_person_in_the_place_of_the_first_is_a_change():
 def test_a_face_swapped_in_the_middle_of_a_track_is_a_change(at_s):
     """No cut, no gap: the same place, another face from one frame to the next."""
     subject = choose(lambda t: {"ann" if t < at_s else "bob": MIDDLE}, seconds=4)
-    assert Reason.PERSON_CHANGED in reasons(subject)
-    assert subject.continuity < 0.65
+    assert identity_continuity.assess(subject.likenesses).reason is Reason.PERSON_CHANGED
 
 
 def test_two_people_taking_turns_are_a_change():
     subject = choose(lambda t: {"ann" if int(t) % 2 == 0 else "bob": MIDDLE}, seconds=6)
-    assert Reason.PERSON_CHANGED in reasons(subject)
+    assert identity_continuity.assess(subject.likenesses).reason is Reason.PERSON_CHANGED
+
+
+@pytest.mark.parametrize("begin_s", [1.6, 2.05, 3.3, 4.1])
+def test_a_swap_shorter_than_a_compared_face_stands_for_is_a_change(begin_s):
+    subject = choose(lambda t: {"bob" if begin_s <= t < begin_s + 0.5 else "ann": MIDDLE}, seconds=6)
+    assert identity_continuity.assess(subject.likenesses).reason is Reason.PERSON_CHANGED
+    assert likeness(subject, "ann") > likeness(subject, "bob")
 
 
 def test_the_subject_is_chosen_by_size_and_time_not_by_likeness():

@@ -2,8 +2,8 @@
 
 Goal: one kind of map for all mechanisms. A map is monotone and piecewise linear between knots, in the native value or
 in its logarithm, and constant beyond them: nothing claims more than the numbers of attack and bona fide sources support
-(no error in n bounds a rate by 3/n). Cards are written by ``models/training/fit_pad_motion.py`` and
-``fit_pad_image.py``, and described in ``models/cards/pad_calibration.md``. A table gives either the knots (``native``,
+(no error in n bounds a rate by 3/n). Cards are written by ``models/training/fit_pad_*.py``
+and described in ``models/cards/pad_calibration.md``. A table gives either the knots (``native``,
 ``llr``) or a logistic map ``llr = intercept + slope * ln(native + offset)`` between ``floor`` and ``ceiling``, which is
 two knots in the logarithm.
 
@@ -36,7 +36,7 @@ else:
 __all__ = ["LLRScale", "load_scale"]
 
 # No mechanism stands in two of them.
-_CARDS = ("pad_motion.toml", "pad_image.toml")
+_CARDS = ("pad_motion.toml", "pad_texture.toml", "pad_image.toml", "pad_identity.toml")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,13 +16,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idverify.media import Recording
-from idverify.pad import context_motion, depth, injection, liveliness, pulse, reference_reuse, screen_rhythm, stillness
+from idverify.pad import (
+    context_motion,
+    depth,
+    identity_continuity,
+    injection,
+    liveliness,
+    pulse,
+    reference_reuse,
+    screen_rhythm,
+    stillness,
+    texture_constancy,
+)
 from idverify.pad.evidence import PADEvidence, Status, TrackObserver
 from idverify.pad.fingerprints import FrameFingerprints
+from idverify.pad.identity_continuity import Likenesses
 from idverify.pad.motion import MotionObserver
 from idverify.pad.pulse import SkinColour
 from idverify.pad.reference_reuse import ReferenceReuse
 from idverify.pad.screen_rhythm import ScreenRhythm
+from idverify.pad.texture_constancy import SkinShade
 from idverify.tracking import FaceTrack
 
 __all__ = ["MECHANISMS", "PADInputs", "Panel", "assess_reference"]
@@ -35,8 +48,10 @@ MECHANISMS = (
     depth.NAME,
     liveliness.NAME,
     context_motion.NAME,
+    texture_constancy.NAME,
     pulse.NAME,
     screen_rhythm.NAME,
+    identity_continuity.NAME,
     reference_reuse.NAME,
 )
 
@@ -51,12 +66,15 @@ class PADInputs:
         The subject's.
     observers
         Name -> observer, full of the track's signals.
+    likenesses
+        How alike the compared faces of the track are, as the other witness says.
     reference_crop : uint8 [shape=(64, 64)]
         The reference photo's aligned face, for the mechanism that looks for it in the video.
     """
 
     track: FaceTrack
     observers: Mapping[str, TrackObserver]
+    likenesses: Likenesses
     reference_crop: NDArray[np.uint8] | None = field(repr=False, default=None)
 
 
@@ -65,6 +83,7 @@ class Panel:
 
     factories: Mapping[str, Callable[[], TrackObserver]] = {
         "motion": MotionObserver,
+        "texture_constancy": SkinShade,
         "pulse": SkinColour,
         "screen_rhythm": ScreenRhythm,
         "reference_reuse": ReferenceReuse,
@@ -96,8 +115,10 @@ class Panel:
             depth.assess(motion),
             liveliness.assess(motion),
             context_motion.assess(motion),
+            texture_constancy.assess(_observer(inputs, "texture_constancy", SkinShade).signals()),
             pulse.assess(*_observer(inputs, "pulse", SkinColour).signals()),
             screen_rhythm.assess(*_observer(inputs, "screen_rhythm", ScreenRhythm).signals()),
+            identity_continuity.assess(inputs.likenesses),
             assess_reference(inputs),
         )
 

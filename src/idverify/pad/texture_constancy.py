@@ -41,8 +41,8 @@ F64 = NDArray[np.float64]
 
 NAME = "texture_constancy"
 UNIT = "% by which the shade of the skin wanders (lower: more like one picture)"
-# Points of the mesh (MediaPipe's order) that lie on skin, a tenth of the eye distance from eyes, brows and lips and from
-# the outline of the face.
+# Points of the mesh (MediaPipe's order) that lie on skin, a tenth of the eye distance from eyes, brows and lips and
+# from the outline of the face.
 SKIN = (
     1, 2, 3, 4, 5, 6, 8, 9, 19, 20, 31, 32, 35, 36, 44, 45, 47, 48, 49, 50, 51, 59, 60, 64, 69, 75, 79, 83, 92, 94, 97,
     98, 99, 100, 101, 102, 104, 106, 108, 111, 114, 115, 117, 118, 119, 120, 121, 122, 125, 126, 129, 131, 134, 141,
@@ -131,7 +131,8 @@ class SkinShade:
 
 def _read(image: NDArray[np.generic], at: F32) -> F32:
     """Values between pixels [shape=(k,)]."""
-    return np.asarray(cv2.remap(image, at[None], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0], np.float32)
+    row = cv2.remap(image, at[None], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(row[0], np.float32)
 
 
 def wander_percent(times_s: F64, shade: F32, slope: F32) -> float | None:
@@ -157,7 +158,7 @@ def wander_percent(times_s: F64, shade: F32, slope: F32) -> float | None:
 
 
 def _slots(times_s: F64, shade: F32) -> tuple[F64, F64]:
-    """Mean shade of each slot of time, less the face's own median, and the variance of that mean [shape=(s, k) each]."""
+    """Mean shade of each slot of time, less the face's median, and the variance of that mean [shape=(s, k) each]."""
     if not len(times_s):
         return np.empty((0, shade.shape[1])), np.empty((0, shade.shape[1]))
     own = shade - np.median(shade, axis=1, keepdims=True)
@@ -218,4 +219,5 @@ def _why_not(signals: ShadeSignals) -> NotAssessed:
         reason = Reason.TOO_DARK if dark else Reason.TOO_BRIGHT
         return NotAssessed(reason=reason, detail=f"the light can be read at {usable} of {len(SKIN)} points of the skin")
     span = float(signals.times_s[-1] - signals.times_s[0]) if len(signals) else 0.0
-    return NotAssessed(reason=Reason.VIDEO_TOO_SHORT, detail=f"face followed in {len(signals)} frames over {span:.1f} s")
+    detail = f"face followed in {len(signals)} frames over {span:.1f} s"
+    return NotAssessed(reason=Reason.VIDEO_TOO_SHORT, detail=detail)

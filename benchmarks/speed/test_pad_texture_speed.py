@@ -1,0 +1,90 @@
+"""Texture constancy and identity continuity: cost per analysed frame and per recording, beside plain loops.
+
+Run: ``pytest benchmarks/speed/test_pad_texture_speed.py --benchmark-only --benchmark-group-by=group``.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+
+from motion_scenes import face, head, look
+
+from idverify.pad import identity_continuity, texture_constancy
+from idverify.pad.identity_continuity import Likenesses
+from idverify.pad.texture_constancy import MIN_FRAMES_IN_SLOT, SKIN, SLOT_S, TREMOR_PX, SkinShade
+
+TIMES_S = np.arange(450) / 15
+RNG = np.random.default_rng(0)
+SHADE = (4.8 + 0.02 * np.cumsum(RNG.normal(size=(450, len(SKIN))), axis=0) / 20).astype(np.float32)
+SLOPE = RNG.uniform(0, 0.05, len(SKIN)).astype(np.float32)
+
+
+@pytest.mark.benchmark(group="observer, 75 analysed frames")
+def test_observer(benchmark):
+    film = head(5.0)
+    seen = [(look(p), face(a, i / 15, i)) for i, (p, a) in enumerate(zip(film.pictures, film.anchors, strict=True))]
+
+    def run():
+        observer = SkinShade()
+        for view, observation in seen:
+            observer.observe(view, observation)
+        return observer
+
+    assert len(benchmark(run).signals()) == 75
+
+
+def wander_by_loop() -> float:
+    own = [[float(v - np.median(row)) for v in row] for row in SHADE]
+    excess = []
+    for point in range(len(SKIN)):
+        slots: dict[int, list[float]] = {}
+        for time_s, row in zip(TIMES_S, own, strict=True):
+            slots.setdefault(int((time_s - TIMES_S[0]) / SLOT_S), []).append(row[point])
+        full = [values for values in slots.values() if len(values) >= MIN_FRAMES_IN_SLOT]
+        noise2 = np.mean([np.var(values, ddof=1) / len(values) for values in full])
+        excess.append(np.var([np.mean(values) for values in full], ddof=1) - noise2 - (TREMOR_PX * SLOPE[point]) ** 2)
+    return 100 * float(np.sqrt(max(np.median(excess), 0)))
+
+
+@pytest.mark.benchmark(group="wander of 30 s")
+def test_wander(benchmark):
+    found = benchmark(texture_constancy.wander_percent, TIMES_S, SHADE, SLOPE)
+    assert found == pytest.approx(wander_by_loop(), rel=1e-3)
+
+
+@pytest.mark.benchmark(group="wander of 30 s")
+def test_wander_by_loop(benchmark):
+    assert benchmark.pedantic(wander_by_loop, rounds=1) > 0
+
+
+FACES = RNG.normal(size=(7, 128))
+FACES /= np.linalg.norm(FACES, axis=1, keepdims=True)
+ALIKE = Likenesses(times_s=np.arange(7.0), similarity=FACES @ FACES.T, weights=RNG.uniform(0.3, 1, 7))
+
+
+def least_by_loop() -> float:
+    s, w, n = ALIKE.similarity, ALIKE.weights, 7
+    alone = [
+        sum(w[j] * s[i, j] for j in range(n) if j != i) / sum(w[j] for j in range(n) if j != i) for i in range(n)
+    ]
+    across = []
+    for cut in range(2, n - 1):
+        pairs = [(i, j) for i in range(cut) for j in range(cut, n)]
+        across.append(sum(w[i] * w[j] * s[i, j] for i, j in pairs) / sum(w[i] * w[j] for i, j in pairs))
+    return float(min(*alone, *across))
+
+
+@pytest.mark.benchmark(group="least likeness of 7 faces")
+def test_least_likeness(benchmark):
+    assert benchmark(identity_continuity.least_likeness, ALIKE)[0] == pytest.approx(least_by_loop())
+
+
+@pytest.mark.benchmark(group="least likeness of 7 faces")
+def test_least_likeness_by_loop(benchmark):
+    assert benchmark(least_by_loop) < 1
