@@ -70,6 +70,25 @@ def test_collectors(benchmark, collector, view, face):
     assert benchmark(fifteen_frames)
 
 
+@pytest.mark.benchmark(group="row profile of one picture")
+def test_row_profile(benchmark, view):
+    assert benchmark(screen_rhythm.row_profile, view.luma).shape == (24,)
+
+
+@pytest.mark.benchmark(group="row profile of one picture")
+def test_row_profile_by_loops(benchmark, view):
+    strips = np.arange(25) * view.luma.shape[0] // 24
+
+    def loops():
+        return [
+            round(sum(sum(map(int, row)) for row in view.luma[top:end]) / ((end - top) * view.luma.shape[1]))
+            for top, end in zip(strips[:-1], strips[1:], strict=True)
+        ]
+
+    plain = benchmark.pedantic(loops, rounds=1)
+    np.testing.assert_array_equal(screen_rhythm.row_profile(view.luma), plain)
+
+
 @pytest.mark.benchmark(group="per decoded 1080p frame")
 def test_fingerprint(benchmark, frame):
     seen = FrameFingerprints()
