@@ -3,6 +3,7 @@
 pytest benchmarks/speed/test_pad_image_speed.py --benchmark-enable --benchmark-only
 """
 
+from itertools import pairwise
 from types import SimpleNamespace
 
 import av
@@ -82,7 +83,7 @@ def test_row_profile_by_loops(benchmark, view):
     def loops():
         return [
             round(sum(sum(map(int, row)) for row in view.luma[top:end]) / ((end - top) * view.luma.shape[1]))
-            for top, end in zip(strips[:-1], strips[1:], strict=True)
+            for top, end in pairwise(strips)
         ]
 
     plain = benchmark.pedantic(loops, rounds=1)

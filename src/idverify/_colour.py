@@ -203,7 +203,7 @@ def merge_rgb(
     cb, cr = cv2.split(chroma[0]) if layout.interleaved else chroma
     if layout.cr_first:
         cb, cr = cr, cb
-    # From lines that lie apart, as a decoder's do, interleaving takes four times as long as copying them together first.
+    # A decoder's lines lie apart: to interleave them as they are takes four times as long as to copy them first.
     planes = tuple(np.ascontiguousarray(plane) for plane in (luma, cb, cr))
     rgb: NDArray[np.uint8] = cv2.transform(cv2.merge(planes), matrix)
     return rgb
