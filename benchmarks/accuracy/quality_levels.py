@@ -14,12 +14,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from idverify import quality
 from idverify.acquisition import Capture, acquire
+from idverify.alignment import align
 from idverify.chain import Chain
 from idverify.enrolment import face_quality, fit_face, search_faces
 from idverify.media import open_recording
 from idverify.photo import load_photo
-from idverify.quality import ADVISED, FLOORS
 from idverify.simulation import DEGRADATIONS
 from idverify.tracking import Tracker
 
@@ -37,8 +38,9 @@ def of_clip(path: Path, chain: Chain) -> Values:
 def _median(capture: Capture) -> Values:
     track = max(capture.tracks.values(), key=len)
     faces = capture.candidates[track.track_id]
-    points = np.stack([c.points_px for c in faces])
-    found = face_quality([c.image_rgb for c in faces], points, [c.face for c in faces], capture.size_wh)
+    images = [c.image_rgb for c in faces]
+    chips = align(images, np.stack([c.points_px for c in faces]), quality.CHIP)
+    found = face_quality(images, chips, [c.face for c in faces], capture.size_wh)
     return {name: float(np.median(v)) for name, v in found.items()}
 
 
@@ -48,7 +50,8 @@ def of_photo(path: Path, chain: Chain) -> Values:
     face = fit_face(image, max(faces, key=lambda f: f.width_px), models.mesh) if faces else None
     if face is None:
         return {}
-    found = face_quality([image], face.points_px[None], [face], (image.shape[1], image.shape[0]))
+    chips = align([image], face.points_px[None], quality.CHIP)
+    found = face_quality([image], chips, [face], (image.shape[1], image.shape[0]))
     return {name: float(v[0]) for name, v in found.items()}
 
 
@@ -70,10 +73,10 @@ def main() -> None:
     kinds = {k: rows for k, rows in takes.items() if any(rows)}
     head = ["component", "floor", "advised", "clips: least", "LFW: 1 %", *(f"{k}: median" for k in kinds), "left out"]
     print("| " + " | ".join(head) + " |\n" + "| --- " * len(head) + "|")
-    for name in dict.fromkeys([*ADVISED, *FLOORS]):
+    for name in dict.fromkeys([*quality.ADVISED, *quality.FLOORS]):
         own = column(clips, name)
         left_out = sum(value < 0.9 * np.delete(own, k).min() for k, value in enumerate(own))
-        levels = [f"{table[name][0]:g}" if name in table else "" for table in (FLOORS, ADVISED)]
+        levels = [f"{table[name][0]:g}" if name in table else "" for table in (quality.FLOORS, quality.ADVISED)]
         medians = [np.median(column(rows, name)) for rows in kinds.values()]
         numbers = [own.min(), np.quantile(column(photos, name), 0.01), *medians]
         print("| " + " | ".join([name, *levels, *(f"{v:.0f}" for v in numbers), str(left_out)]) + " |")

@@ -76,7 +76,7 @@ Enrolment = Assessed[EnrolledFace] | NotAssessed
 
 def face_quality(
     images_rgb: Sequence[NDArray[np.uint8]],
-    local_points_px: NDArray[np.float32],
+    chips_rgb: NDArray[np.uint8],
     faces: Sequence[FaceObservation],
     picture_size_wh: tuple[int, int],
 ) -> dict[str, NDArray[np.float64]]:
@@ -86,8 +86,8 @@ def face_quality(
     ----------
     images_rgb
         n pictures or crops.
-    local_points_px : float32 [shape=(n, 468, 3)]
-        Mesh in pixels of each picture.
+    chips_rgb : uint8 [shape=(n, 96, 96, 3)]
+        Their faces, aligned with :data:`idverify.quality.CHIP`.
     faces
         The same faces in full-picture pixels.
     picture_size_wh
@@ -95,7 +95,7 @@ def face_quality(
     """
     points = np.stack([f.points_px for f in faces])
     measures = quality.measure(
-        align(list(images_rgb), local_points_px, quality.CHIP),
+        chips_rgb,
         points,
         picture_size_wh=picture_size_wh,
         inter_eye_px=inter_eye_distance(points),
@@ -141,7 +141,8 @@ def enrol(photo_rgb: NDArray[np.uint8], models: FaceModels) -> Enrolment:
 
 def _enrolled(photo_rgb: NDArray[np.uint8], face: FaceObservation, n_faces: int, models: FaceModels) -> Enrolment:
     size = (photo_rgb.shape[1], photo_rgb.shape[0])
-    components = face_quality([photo_rgb], face.points_px[None], [face], size)
+    chips = align([photo_rgb], face.points_px[None], quality.CHIP)
+    components = face_quality([photo_rgb], chips, [face], size)
     values = {name: float(v[0]) for name, v in components.items()}
     # Closed eyes and shadows make a comparison harder, not meaningless: its score says how much.
     light = {Reason.EYES_CLOSED, Reason.UNEVEN_LIGHT, Reason.BACKLIT, Reason.EYES_NOT_VISIBLE}

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from idverify import quality
 from idverify.acquisition import Capture
+from idverify.alignment import align
 from idverify.enrolment import face_quality
 from idverify.look import Look
 from idverify.pad.evidence import PADEvidence
@@ -63,6 +65,7 @@ def inspect_look(look: Look) -> Inspection:
 def _quality_over_time(capture: Capture, subject: Subject) -> dict[str, Series]:
     faces = capture.candidates[subject.track.track_id]
     times = np.array([c.face.time_s for c in faces])
-    points = np.stack([c.points_px for c in faces])
-    values = face_quality([c.image_rgb for c in faces], points, [c.face for c in faces], capture.size_wh)
+    images = [c.image_rgb for c in faces]
+    chips = align(images, np.stack([c.points_px for c in faces]), quality.CHIP)
+    values = face_quality(images, chips, [c.face for c in faces], capture.size_wh)
     return {name: (times, v) for name, v in values.items()}

@@ -9,7 +9,6 @@ Public items: :class:`Subject`, :func:`choose_subject`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -156,8 +155,9 @@ def _best_faces(
     faces = capture.candidates[track.track_id]
     if not faces:
         return NotAssessed(reason=Reason.NO_FACE, detail="no face could be cropped")
-    points = np.stack([c.points_px for c in faces])
-    values = face_quality([c.image_rgb for c in faces], points, [c.face for c in faces], capture.size_wh)
+    points, images = np.stack([c.points_px for c in faces]), [c.image_rgb for c in faces]
+    chips = align(images, points, quality.CHIP)
+    values = face_quality(images, chips, [c.face for c in faces], capture.size_wh)
     rows = [{name: float(v[k]) for name, v in values.items()} for k in range(len(faces))]
     failures = [quality.retry_reasons(row) for row in rows]
     usable = np.array([not failed for failed in failures])
@@ -169,8 +169,8 @@ def _best_faces(
         return NotAssessed(reason=commonest, detail=f"none of {len(faces)} faces was good enough to compare")
     weights = quality.unified_score(values)
     kept = _spread(np.flatnonzero(usable), weights, wanted)
-    looked_at = np.append(kept, _odd_ones(faces, points, np.flatnonzero(usable), kept))
-    vectors = extractor.extract([faces[k].image_rgb for k in looked_at], points[looked_at])
+    looked_at = np.append(kept, _odd_ones(chips, np.flatnonzero(usable), kept))
+    vectors = extractor.extract([images[k] for k in looked_at], points[looked_at])
     order = np.argsort(looked_at)
     return _Chosen(
         faces=tuple(faces[k] for k in kept),
@@ -186,15 +186,12 @@ def _best_faces(
     )
 
 
-def _odd_ones(
-    faces: Sequence[Candidate], points: NDArray[np.float32], usable: NDArray[np.intp], kept: NDArray[np.intp]
-) -> NDArray[np.intp]:
+def _odd_ones(chips: NDArray[np.uint8], usable: NDArray[np.intp], kept: NDArray[np.intp]) -> NDArray[np.intp]:
     """Of the usable faces not kept, the one whose picture is least like theirs: a swap may be shorter than a group."""
     others = np.setdiff1d(usable, kept)
     if not len(others):
         return others
-    chips = align([faces[k].image_rgb for k in usable], points[usable], quality.CHIP)
-    small = np.stack([cv2.resize(chip, ODD_WH, interpolation=cv2.INTER_AREA) for chip in chips]).astype(np.float64)
+    small = np.stack([cv2.resize(chips[k], ODD_WH, interpolation=cv2.INTER_AREA) for k in usable]).astype(np.float64)
     rows = small.reshape(len(small), -1)
     rows = rows - rows.mean(axis=1, keepdims=True)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True) + 1e-9
