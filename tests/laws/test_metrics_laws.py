@@ -191,6 +191,20 @@ def test_an_ideal_llr_is_calibrated():
     assert metrics.ece(probability, np.repeat([1, 0], 100_000)) < 0.002
 
 
+def test_a_weight_of_k_is_the_trial_k_times():
+    rng = np.random.default_rng(3)
+    p, y, k = rng.random(200), rng.random(200) < 0.4, rng.integers(0, 4, 200)
+    often = np.repeat(p, k), np.repeat(y, k)
+    for measure in (metrics.brier, metrics.ece):
+        assert measure(p, y, weights=k * 0.5) == pytest.approx(measure(*often), abs=1e-12)
+        assert measure(p, y, weights=np.full(200, 7.0)) == pytest.approx(measure(p, y), abs=1e-12)
+    weighted, plain = metrics.reliability(p, y, weights=k), metrics.reliability(*often)
+    assert weighted.predicted == pytest.approx(plain.predicted, abs=1e-12)
+    assert weighted.observed == pytest.approx(plain.observed, abs=1e-12)
+    assert weighted.weight == pytest.approx(plain.count / plain.count.sum(), abs=1e-12)
+    assert weighted.count.sum() == 200
+
+
 @law
 @given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=50), st.data())
 def test_ece_and_brier_do_not_care_which_class_is_called_positive(probabilities, data):

@@ -44,6 +44,7 @@ class FakeAnalyst:
             "target_fmr": 1e-2,
             "accept_liveness_llr": 1.0,
             "reject_liveness_llr": -1.0,
+            "prior": {"genuine": 0.5, "impostor": 0.25, "attack": 0.25},
         },
         "models": {"fake": "0" * 64},
     }

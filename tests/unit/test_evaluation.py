@@ -219,6 +219,28 @@ def test_a_reference_that_fails_for_everybody_counts_once(tmp_path):
     assert (fte["errors"], fte["trials"]) == (1, 8)
 
 
+def test_the_confidence_is_held_to_the_prior_that_it_rests_on(finished):
+    """Ten times the impostors change no figure; without a prior they do."""
+    from idverify.evaluation.summary import summarise
+
+    table = read_scores(finished / "scores.csv")
+    often = np.repeat(np.arange(len(table)), np.where(table.bona_fide & table.non_mated, 10, 1))
+    more = type(table)(
+        texts={name: c[often] for name, c in table.texts.items()},
+        numbers={name: c[often] for name, c in table.numbers.items()},
+    )
+    run = {"policy": FakeAnalyst.stamp["policy"]}
+    once, tenfold = (summarise(t, run)["confidence"] for t in (table, more))
+    assert tenfold["impostor"] == 10 * once["impostor"]
+    assert tenfold["ece"] == pytest.approx(once["ece"], abs=1e-12)
+    observed = [[row["observed"] for row in figures["reliability"]] for figures in (once, tenfold)]
+    assert observed[0] == pytest.approx(observed[1])
+    assert sum(r["right"] for r in once["reliability"]) == once["genuine"]
+    plain, crowded = (summarise(t, {})["confidence"] for t in (table, more))
+    assert plain["weighted_to"] is None
+    assert abs(plain["ece"] - crowded["ece"]) > 1e-6
+
+
 def test_a_threshold_beyond_the_data_is_not_set(figures):
     rows = {row["target_fmr"]: row for row in figures["comparison"]["at_fmr"]}
     assert rows[1e-4] == {"target_fmr": 1e-4, "threshold": None, "dev_trials": 56, "dev_trials_needed": 30_000}

@@ -73,6 +73,9 @@ def test_brier_and_reliability_are_those_of_scikit_learn():
     probability = rng.uniform(size=2000)
     labels = rng.uniform(size=2000) < probability**2
     assert metrics.brier(probability, labels) == pytest.approx(sklearn_metrics.brier_score_loss(labels, probability))
+    weights = np.linspace(0.1, 2.0, len(labels))
+    independent = sklearn_metrics.brier_score_loss(labels, probability, sample_weight=weights)
+    assert metrics.brier(probability, labels, weights=weights) == pytest.approx(independent)
     observed, predicted = sklearn_calibration.calibration_curve(labels, probability, n_bins=10)
     table = metrics.reliability(probability, labels, bins=10)
     np.testing.assert_allclose(table.observed, observed)
@@ -227,6 +230,9 @@ REFUSED = {
     "no species": lambda: metrics.worst({}),
     "probability over one": lambda: metrics.brier([1.2], [1]),
     "label of two": lambda: metrics.ece([0.5], [2]),
+    "weights of nothing": lambda: metrics.brier([0.5], [1], weights=[0.0]),
+    "a negative weight": lambda: metrics.ece([0.5, 0.5], [1, 0], weights=[1.0, -1.0]),
+    "too few weights": lambda: metrics.reliability([0.5, 0.5], [1, 0], weights=[1.0]),
     "no bins": lambda: metrics.reliability([0.5], [1], bins=0),
     "prior of one": lambda: metrics.probability_from_llr([0.0], 1.0),
     "more errors than trials": lambda: metrics.Proportion(errors=2, trials=1),

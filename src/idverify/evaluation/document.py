@@ -187,15 +187,23 @@ def _confidence(figures: Figures) -> Section:
     if not figures["trials"]:
         return Section(key="confidence", title="Confidence", text="No trial with a reference has a confidence.")
     rows = tuple(
-        (_value(row["predicted"]), _value(row["observed"]), str(row["trials"])) for row in figures["reliability"]
+        (_value(row["predicted"]), _value(row["observed"]), str(row["trials"]), str(row["right"]))
+        for row in figures["reliability"]
     )
+    prior = figures["weighted_to"]
+    mix = "Every trial weighs the same; the confidence is a statement under the policy's prior."
+    if prior:
+        mix = "Genuine, impostor and attack trials weigh as much as the policy's prior gives them: " + (
+            ", ".join(f"{way} {share:g}" for way, share in prior.items()) + "."
+        )
     return Section(
         key="confidence",
         title="Confidence",
-        text=f"Does the confidence mean what it says, over {figures['trials']} trials? "
-        f"ECE {100 * figures['ece']:.3g} %, Brier {figures['brier']:.4g}. "
-        "It holds for the policy's prior, which these trials need not follow.",
-        tables=(Table(header=("mean confidence", "share bona fide and mated", "trials"), rows=rows),),
+        text="Does the confidence mean what it says, over "
+        f"{figures['genuine']} trials of the right person, live, {figures['impostor']} of another person, and "
+        f"{figures['attack']} of an attack that shows the right person? "
+        f"ECE {100 * figures['ece']:.3g} %, Brier {figures['brier']:.4g}. {mix}",
+        tables=(Table(header=("mean confidence", "share of the right", "trials", "of them right"), rows=rows),),
     )
 
 

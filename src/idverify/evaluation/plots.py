@@ -117,4 +117,4 @@ def _reliability(ax: Axes, rows: list[dict[str, float]]) -> None:
     ax.scatter([r["predicted"] for r in rows], [r["observed"] for r in rows], s=14)
     for row in rows:
         ax.annotate(f"{row['trials']:.0f}", (row["predicted"], row["observed"]), fontsize=6)
-    ax.set(xlabel="mean confidence", ylabel="share bona fide and mated", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+    ax.set(xlabel="mean confidence", ylabel="share of the right person, live", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))

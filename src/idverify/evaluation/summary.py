@@ -52,7 +52,7 @@ def summarise(table: ScoreTable, run: Mapping[str, Any]) -> Figures:
         "transactions": _transactions(evaluated),
         "comparison": _comparison(dev, evaluated),
         "liveness": _liveness(dev, evaluated, policy),
-        "confidence": _confidence(evaluated),
+        "confidence": _confidence(evaluated, policy.get("prior")),
         "groups": _groups(evaluated, "group"),
         "devices": _groups(evaluated, "device"),
         "literature": _literature(dev, evaluated),
@@ -291,21 +291,43 @@ def _at_apcer(
     }
 
 
-def _confidence(table: ScoreTable) -> Figures:
-    """Whether the confidence means what it says: right person, live, against everything else."""
+def _confidence(table: ScoreTable, prior: Mapping[str, float] | None) -> Figures:
+    """Whether the confidence means what it says: right person, live, against everything else.
+
+    It is a statement under the policy's prior, so each way to a video weighs as much as the prior gives it, however
+    many trials there are of it. Where one of the ways has no trial, every trial weighs the same.
+    """
     confidence = table.numbers["confidence"]
-    given = ~np.isnan(confidence) & (table.texts["mated"] != "")
+    ways = {
+        "genuine": table.bona_fide & table.mated,
+        "impostor": table.bona_fide & table.non_mated,
+        "attack": ~table.bona_fide & table.mated,
+    }
+    given = ~np.isnan(confidence) & np.logical_or.reduce([*ways.values()])
     if not given.any():
         return {"trials": 0}
-    right = (table.bona_fide & table.mated)[given]
-    bins = metrics.reliability(confidence[given], right)
+    right = ways["genuine"][given]
+    counts = {way: int(np.count_nonzero(rows & given)) for way, rows in ways.items()}
+    weights = np.ones(right.size)
+    if weighted := prior is not None and all(counts.values()):
+        weights = sum(prior[way] / counts[way] * rows[given] for way, rows in ways.items())
+    bins = metrics.reliability(confidence[given], right, weights=weights)
+    plain = metrics.reliability(confidence[given], right)
     return {
-        "trials": int(given.sum()),
-        "brier": metrics.brier(confidence[given], right),
-        "ece": metrics.ece(confidence[given], right),
+        "trials": right.size,
+        **counts,
+        "weighted_to": dict(prior) if weighted and prior else None,
+        "brier": metrics.brier(confidence[given], right, weights=weights),
+        "ece": metrics.ece(confidence[given], right, weights=weights),
         "reliability": [
-            {"predicted": p, "observed": o, "trials": n}
-            for p, o, n in zip(bins.predicted.tolist(), bins.observed.tolist(), bins.count.tolist(), strict=True)
+            {"predicted": p, "observed": o, "trials": n, "right": round(n * share)}
+            for p, o, n, share in zip(
+                bins.predicted.tolist(),
+                bins.observed.tolist(),
+                bins.count.tolist(),
+                plain.observed.tolist(),
+                strict=True,
+            )
         ],
     }
 

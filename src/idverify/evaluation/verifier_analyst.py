@@ -6,7 +6,7 @@ Public items: :class:`VerifierAnalyst`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,7 @@ class VerifierAnalyst:
                 "target_fmr": policy.target_fmr,
                 "accept_liveness_llr": policy.accept_liveness_llr,
                 "reject_liveness_llr": policy.reject_liveness_llr,
+                "prior": asdict(policy.prior),
             },
             "models": {stamp.name: stamp.sha256 for stamp in self._verifier.models},
             "comparison": _card_stamp(self._verifier.card),

@@ -46,62 +46,90 @@ class Reliability:
         Share of positives in each bin.
     count : int64 [shape=(k,)]
         Trials in each bin.
+    weight : float64 [shape=(k,)]
+        Share of the weight in each bin; without weights, of the trials.
     """
 
     predicted: NDArray[np.float64] = field(repr=False)
     observed: NDArray[np.float64] = field(repr=False)
     count: NDArray[np.int64] = field(repr=False)
+    weight: NDArray[np.float64] = field(repr=False)
 
 
-def brier(probabilities: ArrayLike, labels: ArrayLike) -> float:
-    r"""Brier score [1]_: :math:`\frac{1}{n} \sum (p_i - y_i)^2`. 0 is perfect; always saying 0.5 gives 0.25.
+def brier(probabilities: ArrayLike, labels: ArrayLike, *, weights: ArrayLike | None = None) -> float:
+    r"""Brier score [1]_: :math:`\sum w_i (p_i - y_i)^2 / \sum w_i`. 0 is perfect; always saying 0.5 gives 0.25.
 
     Parameters
     ----------
     probabilities : array_like [shape=(n,)]
     labels : array_like of bool [shape=(n,)]
+    weights : array_like [shape=(n,)]
+        What each trial stands for, at least 0; by default the same.
 
     Raises
     ------
     ParameterError
-        Values outside [0, 1], or labels that do not fit.
+        Values outside [0, 1], or labels or weights that do not fit.
     """
     predicted = as_probabilities(probabilities, "probabilities")
-    return float(np.mean((predicted - as_labels(labels, predicted.size)) ** 2))
+    squared = (predicted - as_labels(labels, predicted.size)) ** 2
+    return float(np.average(squared, weights=_as_weights(weights, predicted.size)))
 
 
-def reliability(probabilities: ArrayLike, labels: ArrayLike, *, bins: int = ECE_BINS) -> Reliability:
+def _as_weights(weights: ArrayLike | None, n: int) -> NDArray[np.float64]:
+    if weights is None:
+        return np.ones(n)
+    given = as_scores(weights, "weights")
+    if given.size != n or given.min() < 0.0 or not 0.0 < given.sum() < np.inf:
+        raise ParameterError(f"weights: expected {n} values of at least 0, not all 0, got {given.size}")
+    return given
+
+
+def reliability(
+    probabilities: ArrayLike, labels: ArrayLike, *, bins: int = ECE_BINS, weights: ArrayLike | None = None
+) -> Reliability:
     """Mean probability and share of positives in `bins` bins of equal width; 1.0 belongs to the last bin.
+
+    Parameters
+    ----------
+    probabilities, labels, weights
+        As for :func:`brier`. Bins without weight are left out.
 
     Raises
     ------
     ParameterError
-        Values outside [0, 1], labels that do not fit, or no bins.
+        Values outside [0, 1], labels or weights that do not fit, or no bins.
     """
     predicted = as_probabilities(probabilities, "probabilities")
     positive = as_labels(labels, predicted.size)
+    each = _as_weights(weights, predicted.size)
     if bins < 1:
         raise ParameterError(f"bins: expected at least 1, got {bins}")
     index = np.minimum((predicted * bins).astype(np.intp), bins - 1)
-    count = np.bincount(index, minlength=bins)
-    used = count > 0
+    weight = np.bincount(index, weights=each, minlength=bins)
+    used = weight > 0
     return Reliability(
-        predicted=np.bincount(index, weights=predicted, minlength=bins)[used] / count[used],
-        observed=np.bincount(index, weights=positive, minlength=bins)[used] / count[used],
-        count=count[used],
+        predicted=np.bincount(index, weights=each * predicted, minlength=bins)[used] / weight[used],
+        observed=np.bincount(index, weights=each * positive, minlength=bins)[used] / weight[used],
+        count=np.bincount(index, minlength=bins)[used],
+        weight=weight[used] / weight.sum(),
     )
 
 
-def ece(probabilities: ArrayLike, labels: ArrayLike, *, bins: int = ECE_BINS) -> float:
-    r"""Expected calibration error [2]_: :math:`\sum_b \frac{n_b}{n} |\bar p_b - \bar y_b|` over bins of equal width.
+def ece(
+    probabilities: ArrayLike, labels: ArrayLike, *, bins: int = ECE_BINS, weights: ArrayLike | None = None
+) -> float:
+    r"""Expected calibration error [2]_: :math:`\sum_b w_b |\bar p_b - \bar y_b|` over bins of equal width.
+
+    :math:`w_b` is the bin's share of the weight: of the trials, where no weights are given.
 
     Raises
     ------
     ParameterError
         As :func:`reliability`.
     """
-    table = reliability(probabilities, labels, bins=bins)
-    return float(np.average(np.abs(table.predicted - table.observed), weights=table.count))
+    table = reliability(probabilities, labels, bins=bins, weights=weights)
+    return float(table.weight @ np.abs(table.predicted - table.observed))
 
 
 def cllr(positive_llr: ArrayLike, negative_llr: ArrayLike) -> float:
