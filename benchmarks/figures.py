@@ -1,7 +1,7 @@
-"""Write the figures of the README from the results of the benchmarks: no number there is typed by hand.
+"""Write the figures of README and docs from the results of the benchmarks: no number there is typed by hand.
 
-    python benchmarks/figures.py            # rewrites the block between the markers in README.md
-    python benchmarks/figures.py --check    # exits 1 where the block is not what the results say
+    python benchmarks/figures.py            # rewrites the blocks between the markers
+    python benchmarks/figures.py --check    # exits 1 where a block is not what the results say
 
 The results are files in ``benchmarks/results``, each written by the command that its section names.
 """
@@ -90,36 +90,136 @@ def speed(r: dict[str, Any]) -> str:
     )
 
 
-SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
-    "lfw": photos,
-    "video_match": videos,
-    "peers": peers,
-    "speed": speed,
+def metrics(r: dict[str, Any]) -> str:
+    stream, sort = r["ways"]["stream"], r["ways"]["sort"]
+    return (
+        f"**Streaming metrics.** The threshold for FMR {r['target_fmr']:g} of {r['scores']:,} scores: the stream takes "
+        f"{stream['cpu_s']:.1f} s of one core and {stream['peak_mb']:.0f} MB, keeping and sorting all takes "
+        f"{sort['cpu_s']:.1f} s and {sort['peak_mb']:,.0f} MB ({r['sort_over_stream_memory']:.0f} times the memory; "
+        f"{r['sort_over_stream_time']:.1f} times the time without that of making the scores), with the same result.\n\n"
+        "`python benchmarks/speed/test_metrics_speed.py --json benchmarks/results/metrics.json`"
+    )
+
+
+EVALUATION = (
+    "python benchmarks/accuracy/whole_evaluation.py run SHARED_DATA WORK_DIR "
+    "--json benchmarks/results/evaluation.json --plot docs/confidence.svg"
+)
+
+
+def counted(rate: dict[str, Any]) -> str:
+    return f"{rate['text']}; {percent(rate['low'])} to {percent(rate['high'])}" if rate["trials"] else "not measured"
+
+
+def cost(r: dict[str, Any]) -> str:
+    run = r["run"]
+    text = (
+        f"{r['trials']:,} trials over {r['videos']} videos and {r['photos']} photos took "
+        f"{run['wall_s'] / 60:.1f} minutes and {run['cpu_s']:.0f} s of processor time with {run['workers']} workers"
+    )
+    if run["kept_busy"] is not None:
+        text += f"; each was at work, or waiting for a core, {percent(run['kept_busy'])} of the time"
+    return text + "."
+
+
+def killed(r: dict[str, Any]) -> str:
+    same = r["same_bytes"]
+    at = ", ".join(f"{n:,}" for n in r["trials_finished_at_each"])
+    return (
+        f"A run of {r['trials']:,} trials was killed at {r['kills']} random moments (trials finished by then: {at}) "
+        f"and resumed: {sum(same.values())} of its {len(same)} files have the same bytes as those of a run that was not "
+        "killed.\n\n"
+        "`python benchmarks/accuracy/whole_evaluation.py kill WORK_DIR "
+        "--json benchmarks/results/evaluation_killed.json`"
+    )
+
+
+def evaluation(r: dict[str, Any]) -> str:
+    whole, sure = r["report"]["transactions"], r["report"]["confidence"]
+    worst = whole["iapar"][whole["iapar_worst"]]
+    return (
+        "**Whole checks, evaluated.** `idverify evaluate`: "
+        + cost(r)
+        + f" On the eval half: FRR {whole['frr']['text']}, FAR {whole['far']['text']}, worst IAPAR {worst['text']} "
+        f"({whole['iapar_worst'].replace('_', ' ')}); ECE of the confidence "
+        f"{percent(sure['ece'])} at the policy's prior. "
+        "Species by species, and the reliability of the confidence: [docs/evaluation.md](docs/evaluation.md).\n\n"
+        f"`{EVALUATION}`"
+    )
+
+
+def evaluation_at_length(r: dict[str, Any]) -> str:
+    report = r["report"]
+    whole, sure, trials = report["transactions"], report["confidence"], report["trials"]
+    rows = [["FRR: the right person, live, not accepted", counted(whole["frr"])]]
+    rows += [[f"FRR, {g['name'].replace('_', ' ')}", counted(g)] for g in report["groups"].get("frr", [])]
+    rows += [["FAR: another person, live, accepted", counted(whole["far"])]]
+    rows += [[f"IAPAR {name.replace('_', ' ')}: accepted", counted(rate)] for name, rate in whole["iapar"].items()]
+    bins = [
+        [f"{b['predicted']:.3f}", f"{b['observed']:.3f}", f"{b['trials']:,}", str(b["right"])]
+        for b in sure["reliability"]
+    ]
+    prior = ", ".join(f"{way} {share:g}" for way, share in (sure["weighted_to"] or {}).items())
+    return (
+        cost(r)
+        + f"\n\nThe eval half has {trials['eval']['subjects']} people in {trials['eval']['videos']} videos. Held back "
+        "are the strangers: LFW's test half, on which the comparison was not fitted. Not held back are the cameras: "
+        "the liveness scales were fitted on the bona fide clips of this same folder, so do not expect their rates from "
+        "others; [liveness.md](liveness.md) has figures with the source left out. Frames of the same session are "
+        "easier for the comparison than real use, and close to a re-shot reference, which liveness looks for. "
+        "Simulated species say so in their name.\n\n"
+        + table(["policy ial2, eval half", "rate (counts); 95 % Wilson interval"], rows)
+        + "\n\n**Does the confidence mean what it says?** "
+        f"{sure['genuine']:,} trials of the right person, live, {sure['impostor']:,} of another person and "
+        f"{sure['attack']:,} of an attack that shows the right person, weighed as the policy's prior has it ({prior}): "
+        f"ECE {percent(sure['ece'])}, Brier {sure['brier']:.4f}.\n\n"
+        + table(["mean confidence", "share of the right", "trials", "of them right"], bins)
+        + "\n\n![Reliability of the confidence](confidence.svg)\n\n"
+        f"`{EVALUATION}`"
+    )
+
+
+Section = Callable[[dict[str, Any]], str]
+# File -> its sections, in order; each is the name of a result and what to make of it.
+SECTIONS: dict[str, list[tuple[str, Section]]] = {
+    "README.md": [
+        ("lfw", photos),
+        ("video_match", videos),
+        ("evaluation", evaluation),
+        ("peers", peers),
+        ("speed", speed),
+        ("metrics", metrics),
+    ],
+    "docs/evaluation.md": [("evaluation", evaluation_at_length), ("evaluation_killed", killed)],
 }
 
 
-def render() -> str:
+def render(sections: list[tuple[str, Section]]) -> str:
     parts = []
-    for name, section in SECTIONS.items():
+    for name, section in sections:
         path = RESULTS / f"{name}.json"
         if path.is_file():
             parts.append(section(json.loads(path.read_text(encoding="utf-8"))))
     return "\n\n".join(parts)
 
 
+def rewrite(path: Path, sections: list[tuple[str, Section]], *, check: bool) -> bool:
+    """Whether the file's block is what the results say; it is rewritten unless that is only checked."""
+    text = path.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN, 1)
+    after = rest.split(END, 1)[1]
+    wanted = f"{before}{BEGIN}\n{render(sections)}\n{END}{after}"
+    if not check:
+        path.write_text(wanted, encoding="utf-8")
+    return wanted == text
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
     args = parser.parse_args()
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN, 1)
-    after = rest.split(END, 1)[1]
-    wanted = f"{before}{BEGIN}\n{render()}\n{END}{after}"
-    if args.check:
-        return int(wanted != text)
-    readme.write_text(wanted, encoding="utf-8")
-    return 0
+    same = [rewrite(ROOT / name, sections, check=args.check) for name, sections in SECTIONS.items()]
+    return int(args.check and not all(same))
 
 
 if __name__ == "__main__":

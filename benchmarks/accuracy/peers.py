@@ -4,7 +4,9 @@
 
 Comparison: idverify, SFace alone as OpenCV's sample uses it (cosine at least 0.363), and the dlib ResNet as
 face_recognition uses it (distance at most 0.6), through this project's conversion and, where it is installed, through
-face_recognition itself. Photos: two each of N people of LFW's test half, all pairs. Clips: every bona fide clip
+face_recognition itself (without a compiler: ``pip install dlib-bin 'setuptools<81'``, then ``pip install --no-deps
+face-recognition face-recognition-models``). Packages that fetch their weights when first used are asked for them, and
+named with what came of it. Photos: two each of N people of LFW's test half, all pairs. Clips: every bona fide clip
 against the same photos and those of the people in the clips; a peer's score is its mean over the faces that idverify
 chose. All see the same faces and landmarks, so what differs is the network and its threshold. Each peer stands at its
 own documented threshold, and at the one that gives it FMR 1e-3 on these very pairs.
@@ -129,6 +131,50 @@ def installed_face_recognition() -> Any | None:
     return face_encoder
 
 
+def _uniface() -> None:
+    from uniface.recognition import ArcFace
+
+    ArcFace()
+
+
+def _insightface() -> None:
+    from insightface.app import FaceAnalysis
+
+    FaceAnalysis().prepare(-1)
+
+
+def _facenet_pytorch() -> None:
+    from facenet_pytorch import InceptionResnetV1
+
+    InceptionResnetV1(pretrained="vggface2")
+
+
+def _deepface() -> None:
+    from deepface import DeepFace
+
+    DeepFace.build_model("SFace")
+
+
+# Packages whose wheels hold no weights: loading them fetches those from elsewhere.
+WITHOUT_WEIGHTS: dict[str, Callable[[], None]] = {
+    "uniface": _uniface,
+    "insightface": _insightface,
+    "facenet-pytorch": _facenet_pytorch,
+    "deepface": _deepface,
+}
+
+
+def what_came_of(name: str) -> str:
+    try:
+        WITHOUT_WEIGHTS[name]()
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        return "not installed" if missing == name.replace("-", "_") else f"installed, needs {missing}"
+    except Exception as error:  # noqa: BLE001  what a foreign package raises is its own
+        return f"installed, could not load its weights ({type(error).__name__})"
+    return "loads its weights; not compared here"
+
+
 # -- faces: each is found once, for all peers ----------------------------------------------------------------
 
 
@@ -231,6 +277,7 @@ def measure(data: Path, people: int) -> dict[str, Any]:
             ),
         ],
         "face_recognition": "installed" if len(peers) > 3 else "not installed here; its network is the converted one",
+        "others": {name: what_came_of(name) for name in WITHOUT_WEIGHTS},
         "clips": liveness,
     }
 

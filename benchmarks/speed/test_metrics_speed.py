@@ -1,15 +1,19 @@
 """Metrics beside the naive way, with equal results.
 
 Run: ``pytest benchmarks/speed/test_metrics_speed.py --benchmark-only --benchmark-group-by=group``. The hundred million
-comparisons: ``python benchmarks/speed/test_metrics_speed.py``, which prints time and peak memory of both ways.
+comparisons: ``python benchmarks/speed/test_metrics_speed.py --json benchmarks/results/metrics.json``, each way in a
+process of its own, with processor time and peak memory.
 """
 
 from __future__ import annotations
 
-import resource
+import argparse
+import json
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -126,16 +130,48 @@ def test_threshold(benchmark, way):
         assert found == by_stream(4_000_000)
 
 
-def main(n: int = 100_000_000) -> None:
-    """Memory is the process's peak so far, so the thrifty way runs first."""
-    for name, run in (("making the scores", by_making_scores_only), ("stream", by_stream), ("sort", by_sort)):
-        if name == "sort" and "--with-sort" not in sys.argv:
-            continue
-        before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
-        found = run(n)
-        seconds = time.perf_counter() - start
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        print(f"{name:>18}: {n:,} scores in {seconds:6.1f} s, peak +{(peak - before) / 1024:7.1f} MB, result {found!r}")
+WAYS = {"making the scores": by_making_scores_only, "stream": by_stream, "sort": by_sort}
+
+
+def alone(way: str, n: int) -> dict[str, float]:
+    """One way in a process of its own: processor time, and peak memory beyond that of Python and NumPy (Linux)."""
+    done = subprocess.run([sys.executable, __file__, way, str(n)], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+def measure(way: str, n: int) -> dict[str, float]:
+    before, start = peak_mb(), time.process_time()
+    found = WAYS[way](n)
+    return {"cpu_s": time.process_time() - start, "peak_mb": peak_mb() - before, "result": found}
+
+
+def peak_mb() -> float:
+    line = next(x for x in Path("/proc/self/status").read_text().splitlines() if x.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024
+
+
+def main() -> None:
+    if len(sys.argv) == 3 and sys.argv[1] in WAYS:
+        print(json.dumps(measure(sys.argv[1], int(sys.argv[2]))))
+        return
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scores", type=int, default=100_000_000)
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    ways = {way: alone(way, args.scores) for way in WAYS}
+    if ways["stream"]["result"] != ways["sort"]["result"]:
+        raise SystemExit("the stream and the sort do not agree")
+    made = ways["making the scores"]["cpu_s"]
+    result = {
+        "scores": args.scores,
+        "target_fmr": TARGET,
+        "ways": ways,
+        "sort_over_stream_time": (ways["sort"]["cpu_s"] - made) / (ways["stream"]["cpu_s"] - made),
+        "sort_over_stream_memory": ways["sort"]["peak_mb"] / ways["stream"]["peak_mb"],
+    }
+    print(json.dumps(result, indent=2))
+    if args.json:
+        args.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
