@@ -127,8 +127,8 @@ def killed(r: dict[str, Any]) -> str:
     at = ", ".join(f"{n:,}" for n in r["trials_finished_at_each"])
     return (
         f"A run of {r['trials']:,} trials was killed at {r['kills']} random moments (trials finished by then: {at}) "
-        f"and resumed: {sum(same.values())} of its {len(same)} files have the same bytes as those of a run that was not "
-        "killed.\n\n"
+        f"and resumed: {sum(same.values())} of its {len(same)} files have the same bytes as those of a run that was "
+        "not killed.\n\n"
         "`python benchmarks/accuracy/whole_evaluation.py kill WORK_DIR "
         "--json benchmarks/results/evaluation_killed.json`"
     )

@@ -9,6 +9,8 @@ import contextlib
 import io
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,8 +70,13 @@ def _replaced(match: re.Match[str], wanted: str) -> str:
     return f"<!-- generated: {match['name']} -->\n{wanted}<!-- end -->"
 
 
+def test_the_figures_are_those_of_the_results() -> None:
+    script = README.parent / "benchmarks" / "figures.py"
+    done = subprocess.run([sys.executable, str(script), "--check"], check=False)
+    assert done.returncode == 0, f"run {script.name} and read the diff"
+
+
 def test_no_block_is_left_unchecked() -> None:
-    # The figures come from the benchmarks and are checked where those are.
     names = {match["name"] for match in BLOCK.finditer(README.read_text("utf-8"))}
     assert names == {*GENERATED, "figures"}
 
