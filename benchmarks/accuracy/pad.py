@@ -1,28 +1,35 @@
 """Liveness of the whole system: a row per clip and mechanism, then error rates per species.
 
-    python benchmarks/accuracy/pad.py run --data ../shared/data --out DIR [--minutes 20] [--again]
+    python benchmarks/accuracy/pad.py all --data ../shared/data --out DIR --minutes 12 --update docs/liveness.md
+
+which is
+
+    python benchmarks/accuracy/pad.py run --data ../shared/data --out DIR [--minutes 12] [--jobs 2] [--again]
     python benchmarks/accuracy/pad.py peer --data ../shared/data --out DIR        # MiniFASNet; needs PyTorch
     python benchmarks/accuracy/pad.py report --out DIR [--policy ial2] [--update docs/liveness.md]
 
-``run`` judges the real clips, then simulated attacks and degraded bona fide clips (pad_clips.py), and appends to
-``DIR/rows.csv`` what every mechanism says; it can be stopped and goes on where it was. ``--again`` judges all clips
-anew, with the takes that are there: after a mechanism was changed or added. ``report`` decides anew from the rows, so
-that any policy can be asked; it prints how many outcomes differ from those of the run.
+``run`` judges the real clips, then simulated attacks and degraded bona fide clips (pad_clips.py), as many as the
+minutes allow, and appends to ``DIR/rows.csv`` what every mechanism says; it can be stopped and goes on where it was.
+``--again`` judges all clips anew, with the takes that are there: after a mechanism was changed or added. ``report``
+decides anew from the rows, so that any policy can be asked; it prints how many outcomes differ from those of the run.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import multiprocessing
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
 import cv2
 import numpy as np
-from pad_clips import SOURCE_PHOTOS, Item, items
+from pad_clips import SOURCE_PHOTOS, Item, items, make
 from pad_report import full_report
 from pad_rows import FAILURE, Row, append, read_rows, row_of, trials_of
 
@@ -49,9 +56,7 @@ def photos_of(data: Path) -> list[Path]:
 def judge(verifier: Verifier, item: Item) -> Iterator[Row]:
     """Rows of one clip."""
     try:
-        if item.make and not item.path.exists():
-            item.path.parent.mkdir(parents=True, exist_ok=True)
-            item.make()
+        make(item)
         look = verifier.look(item.path)
         decision = verifier.judge(look, None)
     except IdverifyError as error:
@@ -79,26 +84,43 @@ def judge(verifier: Verifier, item: Item) -> Iterator[Row]:
     )
 
 
-def run(args: argparse.Namespace) -> None:
+_workers: dict[str, Verifier] = {}
+
+
+def _judged(item: Item, policy: str) -> tuple[list[Row], float]:
+    """Rows of one clip and the seconds that it took, in a worker of its own."""
     cv2.setNumThreads(1)
+    start = time.monotonic()
+    if policy not in _workers:
+        _workers[policy] = Verifier(policy=policy)
+    return list(judge(_workers[policy], item)), time.monotonic() - start
+
+
+def run(args: argparse.Namespace) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     rows = args.out / "rows.csv"
     if args.again:
         rows.unlink(missing_ok=True)
     done = {trial.clip.clip for trial in trials_of(read_rows(rows))}
-    verifier, end = Verifier(policy=args.policy), time.monotonic() + 60 * args.minutes
-    for item in items(args.data, args.out, photos_of(args.data)):
-        if item.clip.clip in done or (args.again and not item.path.exists()):
-            continue
-        if time.monotonic() > end:
-            print("time is up; run again to go on")
-            return
-        start = time.monotonic()
-        found = list(judge(verifier, item))
-        append(rows, found)
-        took, end_row = time.monotonic() - start, found[-1]
-        why = end_row.reason or end_row.detail
-        print(f"{took:5.1f} s  {item.clip.clip:40s} {end_row.outcome:13s} {why}", flush=True)
+    wanted = [
+        item
+        for item in items(args.data, args.out, photos_of(args.data))
+        if item.clip.clip not in done and (item.path.exists() or not args.again)
+    ]
+    end = time.monotonic() + 60 * args.minutes
+    with ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        waiting: deque[Future[tuple[list[Row], float]]] = deque()
+        while waiting or wanted:
+            # A few ahead keep every worker busy; rows are written in the order of the items.
+            while wanted and len(waiting) < 3 * args.jobs and time.monotonic() < end:
+                waiting.append(pool.submit(_judged, wanted.pop(0), args.policy))
+            if not waiting:
+                print(f"time is up with {len(wanted)} clips left; run again to go on")
+                return
+            found, took = waiting.popleft().result()
+            append(rows, found)
+            why = found[-1].reason or found[-1].detail
+            print(f"{took:5.1f} s  {found[-1].clip:40s} {found[-1].outcome:13s} {why}", flush=True)
 
 
 # -- peer ------------------------------------------------------------------------------------------
@@ -148,10 +170,19 @@ def report(args: argparse.Namespace) -> None:
         args.update.write_text(f"{before}{MARKS[0]}\n\n{text}\n{MARKS[1]}{after}", encoding="utf-8")
 
 
+def everything(args: argparse.Namespace) -> None:
+    run(args)
+    try:
+        peer(args)
+    except ImportError as error:
+        print(f"MiniFASNet is left out: {error}")
+    report(args)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    for name, action in (("run", run), ("peer", peer), ("report", report)):
+    for name, action in (("all", everything), ("run", run), ("peer", peer), ("report", report)):
         command = commands.add_parser(name)
         command.set_defaults(action=action)
         command.add_argument("--out", type=Path, required=True)
@@ -159,10 +190,11 @@ def main() -> None:
             command.add_argument("--data", type=Path, required=True)
         if name != "peer":
             command.add_argument("--policy", default="ial2")
-        if name == "run":
+        if name in ("all", "run"):
             command.add_argument("--minutes", type=float, default=60.0)
+            command.add_argument("--jobs", type=int, default=2, help="clips judged at once, one core each")
             command.add_argument("--again", action="store_true")
-        if name == "report":
+        if name in ("all", "report"):
             command.add_argument("--update", type=Path, help="a page whose figures are replaced")
     args = parser.parse_args()
     args.action(args)

@@ -7,7 +7,8 @@ seen every species. Simulated takes are written once and kept.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,26 +16,58 @@ from pad_rows import Clip
 
 from idverify.simulation import DEGRADATIONS, SPECIES, simulate
 
-__all__ = ["Item", "halves", "items"]
+__all__ = ["Item", "halves", "items", "make"]
 
-# Clips that attacks are made from, one at least of each kind of camera.
-SOURCE_CLIPS = ("lp_s20", "talk_katie_hill", "lp_d12", "webcam_man_expressions", "talk_vrt_1", "lp_d13")
+# Clips that attacks are made from, in the order in which they are: one at least of each kind of camera.
+SOURCE_CLIPS = (
+    "lp_s20",
+    "talk_katie_hill",
+    "lp_d12",
+    "webcam_man_expressions",
+    "lp_d9",
+    "tv_tony_blair",
+    "lp_d18",
+    "grid_lbax4n",
+    "lp_d3",
+    "talk_vrt_2",
+    "lp_d6",
+    "webcam_les_dark_room",
+)
 # Photos that attacks are made from.
-SOURCE_PHOTOS = 2
+SOURCE_PHOTOS = 6
 # Modules of the simulator whose species show one picture, however it moves.
 ONE_PICTURE_FAMILIES = ("prints", "masks", "stills", "animation")
-# The simulated camera: small, to spare time.
-SIZE_WH, DURATION_S = (480, 854), 5.0
+# The simulated camera: small, to spare time. A still face is proof from three seconds on.
+SIZE_WH, DURATION_S = (480, 854), 3.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """A clip and how to get its file; `one_picture_of` is the source whose sharpest picture is all that it shows."""
+    """A clip and how to get its file.
+
+    Parameters
+    ----------
+    clip, path
+    recipe
+        Arguments of :func:`idverify.simulation.simulate` but for the output; None for a real clip.
+    one_picture_of
+        The source whose sharpest picture is all that it shows.
+    """
 
     clip: Clip
     path: Path
-    make: Callable[[], object] | None = None
+    recipe: dict[str, object] | None = None
     one_picture_of: Path | None = None
+
+
+def make(item: Item) -> None:
+    """Write the take of an item, unless it is there."""
+    if item.recipe is None or item.path.exists():
+        return
+    item.path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = item.path.with_suffix(".part.mp4")
+    simulate(output=unfinished, **item.recipe)
+    unfinished.rename(item.path)
 
 
 def source_of(subject: str) -> str:
@@ -75,8 +108,11 @@ def items(data: Path, out: Path, photos: Sequence[Path]) -> Iterator[Item]:
 
 
 def _interleaved(clips: list[tuple[str, Path]], photos: list[tuple[str, Path]]) -> list[tuple[str, Path]]:
-    """Two clips (one of each half), then the photos, then the other clips."""
-    return clips[:2] + photos + clips[2:]
+    """Two clips (one of each half), then two photos, and so on."""
+    order = []
+    for k in range(0, max(len(clips), len(photos)), 2):
+        order += clips[k : k + 2] + photos[k : k + 2]
+    return order
 
 
 def _real(line: dict[str, str], source: str, half: str) -> Clip:
@@ -115,23 +151,16 @@ def _takes(source: str, half: str, *, is_photo: bool) -> Iterator[tuple[Clip, di
 
 
 def _item(clip: Clip, options: dict[str, object], source: Path, other: Path, out: Path) -> Item:
-    path = out / "takes" / f"{clip.clip}.mp4"
-    options = dict(options)
-    species, needs_other = str(options.pop("species")), options.pop("needs_other")
-
-    def make() -> None:
-        unfinished = path.with_suffix(".part.mp4")
-        simulate(
-            species,
-            source,
-            unfinished,
-            seed=0,
-            size_wh=SIZE_WH,
-            duration_s=DURATION_S,
-            other=other if needs_other else None,
-            **options,
-        )
-        unfinished.rename(path)
-
+    species = str(options["species"])
+    recipe = {
+        **{name: value for name, value in options.items() if name != "needs_other"},
+        "source": source,
+        "other": other if options["needs_other"] else None,
+        # Each source draws its own strengths.
+        "seed": zlib.crc32(clip.source.encode()) % 1000,
+        "size_wh": SIZE_WH,
+        "duration_s": DURATION_S,
+    }
     family = SPECIES[species].make.__module__.rpartition(".")[2]
-    return Item(clip=clip, path=path, make=make, one_picture_of=source if family in ONE_PICTURE_FAMILIES else None)
+    shown = source if family in ONE_PICTURE_FAMILIES else None
+    return Item(clip=clip, path=out / "takes" / f"{clip.clip}.mp4", recipe=recipe, one_picture_of=shown)

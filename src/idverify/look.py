@@ -228,8 +228,11 @@ def _subject_problems(subject: Subject | NotAssessed, policy: DecisionPolicy, da
 
 
 def _doubts_about_the_file(injection_signals: tuple[PADEvidence, ...]) -> list[Reason]:
-    """Several takes do not show that one person was there throughout, nor a screen recorder that anybody was."""
-    doubts = (Reason.RECORDING_CUT, Reason.NOT_FROM_A_CAMERA)
+    """Several takes, or parts squeezed through a narrower channel, do not show that one person was there throughout.
+
+    Nor does a screen recorder show that anybody was.
+    """
+    doubts = (Reason.RECORDING_CUT, Reason.HEAVILY_COMPRESSED, Reason.NOT_FROM_A_CAMERA)
     return [e.reason for e in injection_signals if e.reason in doubts]
 
 

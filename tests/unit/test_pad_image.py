@@ -20,6 +20,7 @@ from idverify.pad.fingerprints import (
     MAX_FRAMES,
     FrameFingerprints,
     deepest_repeat,
+    lasting_fall,
     longest_freeze,
     squared_differences,
 )
@@ -383,6 +384,7 @@ def test_skin_alone_weighs_nothing_and_a_display_speaks_against():
         "screen_rhythm",
         "screen_beat",
         "cuts",
+        "quality_fall",
         "software",
     ],
 )
@@ -407,3 +409,64 @@ def test_evidence_shows_no_pixels():
     evidence = reference_reuse.assess(reshot(textured(1), frames=2), textured(1))
     assert "array" not in repr(evidence)
     assert pickle.loads(pickle.dumps(evidence)).native == evidence.native
+
+
+# -- compression -----------------------------------------------------------------------------------
+
+
+def compression(detail, repeated, rate_hz=30.0, seed=0):
+    """Times, and detail and repetition of each picture, second by second as given."""
+    rng = np.random.default_rng(seed)
+    n = round(len(detail) * rate_hz)
+    second = (np.arange(n) / rate_hz).astype(int)
+    levels = np.column_stack([np.array(detail)[second] * rng.normal(1, 0.03, n), np.array(repeated)[second]])
+    levels[:, 1] += rng.normal(0, 0.03, n)
+    return np.arange(n) / rate_hz, levels
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_one_quality_throughout_is_no_fall(seed):
+    fall, _ = lasting_fall(*compression([2.0] * 5, [0.4] * 5, seed=seed))
+    assert fall < 0.02
+
+
+def test_a_narrower_channel_is_found_where_it_begins():
+    fall, time_s = lasting_fall(*compression([2.0, 2.0, 1.2, 1.2, 1.2], [0.3, 0.3, 0.7, 0.7, 0.7]))
+    assert fall == pytest.approx(np.sqrt(np.log(2.05 / 1.25) * 0.4), abs=0.06)
+    assert time_s == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    ("detail", "repeated"),
+    [
+        ([1.2, 1.2, 2.0, 2.0], [0.7, 0.7, 0.3, 0.3]),  # an encoder that finds its rate
+        ([2.0, 2.0, 1.2, 1.2], [0.4, 0.4, 0.4, 0.4]),  # a head that comes to rest before a plain wall
+        ([2.0, 2.0, 2.0, 2.0], [0.3, 0.3, 0.7, 0.7]),  # a person who stops moving
+        ([2.0, 1.2, 2.0, 2.0], [0.3, 0.7, 0.3, 0.3]),  # a moment's jam
+    ],
+)
+def test_what_happens_to_honest_people_is_no_fall(detail, repeated):
+    fall, _ = lasting_fall(*compression(detail, repeated))
+    assert fall < load_scale("quality_fall").marks["fell_from"][0]
+
+
+def test_a_fall_is_named_and_does_not_prove():
+    names = {e.name: e for e in injection.assess(fingerprints(film(90)), FACTS)}
+    assert names["quality_fall"].reason is None
+    times, levels = compression([2.0, 2.0, 1.2, 1.2], [0.3, 0.3, 0.7, 0.7])
+    evidence = injection._quality(times, levels)
+    assert evidence.reason is Reason.HEAVILY_COMPRESSED
+    assert evidence.bona_fide_llr < 0
+    assert not evidence.decisive
+    assert injection._quality(times[:20], levels[:20]).status is Status.NOT_ASSESSED
+    assert injection._quality(times, np.full_like(levels, np.nan)).status is Status.NOT_ASSESSED
+
+
+def test_pieces_that_repeat_are_counted_and_detail_is_read():
+    still = np.repeat(film(1), 10, axis=0)
+    seen = fingerprints(still)
+    assert np.nanmin(seen.compression()[:, 1]) > 0.9
+    noise = np.random.default_rng(0).integers(0, 255, (10, 96, 144)).astype(np.uint8)
+    busy = fingerprints(noise, crf=10)
+    assert np.nanmax(busy.compression()[:, 1]) < 0.1
+    assert busy.compression()[:, 0].mean() > 5 * seen.compression()[:, 0].mean()

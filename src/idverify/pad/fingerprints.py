@@ -11,10 +11,15 @@ a diagonal (loop) or an anti-diagonal (played backwards) of the self-similarity 
 
 Conventions: luma levels 0..255; squared differences are means over the thumbnail; times in seconds.
 
-Sources: self-similarity matrices: Foote 1999, doi:10.1145/319463.319472; the dip is this project's own measure.
+The same lines say how strongly a picture is compressed: how much fine detail they have, and how many of their pieces
+repeat the picture before to the bit, as an encoder short of bits makes them. Where detail falls and repetition rises at
+one moment, and both for good, the recording went through a narrower channel from there on.
+
+Sources: self-similarity matrices: Foote 1999, doi:10.1145/319463.319472; double compression as a trace of forgery: Wang
+& Farid 2006, doi:10.1145/1161366.1161375; dip and fall are this project's own measures.
 
 Public items: :class:`FrameFingerprints`, :class:`Repeat`, :func:`squared_differences`, :func:`deepest_repeat`,
-:func:`longest_freeze`.
+:func:`longest_freeze`, :func:`lasting_fall`.
 """
 
 from __future__ import annotations
@@ -28,7 +33,15 @@ from numpy.typing import NDArray
 from idverify._colour import plane_views
 from idverify.media import Frame
 
-__all__ = ["MAX_FRAMES", "FrameFingerprints", "Repeat", "deepest_repeat", "longest_freeze", "squared_differences"]
+__all__ = [
+    "MAX_FRAMES",
+    "FrameFingerprints",
+    "Repeat",
+    "deepest_repeat",
+    "lasting_fall",
+    "longest_freeze",
+    "squared_differences",
+]
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -48,6 +61,12 @@ _FLOOR = 0.1
 _SAME_PASSAGE = 8.0
 # Frames closer than this (levels squared) are one picture that a codec passed on.
 _SAME = 0.05
+# A piece of a line that repeats: as long as a macroblock of H.264 is wide.
+_PIECE_PX = 16
+# Compression is averaged over this long; a part of a recording lasts at least so many of them.
+_SPELL_S, _MIN_SPELLS, _MIN_FRAMES_IN_SPELL = 0.5, 2, 4
+# Added to detail (levels) before its logarithm.
+_DETAIL_FLOOR = 0.05
 
 
 class FrameFingerprints:
@@ -62,6 +81,8 @@ class FrameFingerprints:
     def __init__(self) -> None:
         self._thumbs: list[NDArray[np.uint8]] = []
         self._times: list[float] = []
+        self._compression: list[tuple[float, float]] = []
+        self._before: NDArray[np.uint64] | None = None
         self.sizes_wh: list[tuple[int, int]] = []
 
     def observe_frame(self, frame: Frame) -> None:
@@ -69,8 +90,30 @@ class FrameFingerprints:
         if frame.size_wh not in self.sizes_wh:
             self.sizes_wh.append(frame.size_wh)
         if len(self._times) < MAX_FRAMES:
-            self._thumbs.append(_thumbnail(frame))
+            lines = _lines(frame)
+            if lines is None:
+                self._thumbs.append(frame.luma((_COLUMNS, _ROWS)))
+            else:
+                shrunk = cv2.resize(lines, (_COLUMNS, _ROWS), interpolation=cv2.INTER_AREA)
+                self._thumbs.append(np.asarray(shrunk, np.uint8))
+            self._compression.append((np.nan, np.nan) if lines is None else self._detail_and_repetition(lines))
             self._times.append(frame.time_s)
+
+    def compression(self) -> F64:
+        """Detail in levels, and share of pieces that repeat the picture before [shape=(n, 2)].
+
+        NaN where no plain 8-bit luma is at hand, and for the first picture's repetition.
+        """
+        return np.array(self._compression, np.float64).reshape(-1, 2)
+
+    def _detail_and_repetition(self, lines: NDArray[np.uint8]) -> tuple[float, float]:
+        detail = cv2.norm(cv2.Sobel(lines, cv2.CV_16S, 2, 0, ksize=1), cv2.NORM_L1) / lines.size
+        pieces = np.ascontiguousarray(lines[:, : lines.shape[1] // _PIECE_PX * _PIECE_PX]).view(np.uint64)
+        before, self._before = self._before, pieces
+        if before is None or before.shape != pieces.shape or not pieces.size:
+            return detail, np.nan
+        same = pieces == before
+        return detail, float((same[:, ::2] & same[:, 1::2]).mean())
 
     def thumbnails(self) -> tuple[F64, NDArray[np.uint8]]:
         """Times [shape=(n,)] and thumbnails, uint8 [shape=(n, 32, 48)]."""
@@ -78,14 +121,13 @@ class FrameFingerprints:
         return np.array(self._times), np.stack(self._thumbs) if self._thumbs else empty
 
 
-def _thumbnail(frame: Frame) -> NDArray[np.uint8]:
-    # Straight from the decoder's plane: converting or scaling the whole picture would cost ten times as much.
+def _lines(frame: Frame) -> NDArray[np.uint8] | None:
+    """A few lines of luma, straight from the decoder's plane: the whole picture would cost ten times as much."""
     layout = frame._layout
     if layout is None or layout.shift:
-        return frame.luma((_COLUMNS, _ROWS))
+        return None
     plane, _ = plane_views(frame._picture, layout)
-    rows = ((np.arange(_ROWS) + 0.5) * plane.shape[0] / _ROWS).astype(int)
-    return np.asarray(cv2.resize(plane[rows], (_COLUMNS, _ROWS), interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(plane[((np.arange(_ROWS) + 0.5) * plane.shape[0] / _ROWS).astype(int)], np.uint8)
 
 
 def squared_differences(thumbnails: NDArray[np.uint8]) -> F32:
@@ -210,3 +252,38 @@ def longest_freeze(times_s: F64, distance: F32) -> tuple[float, float]:
     lengths = times_s[end] - times_s
     first = int(np.argmax(lengths))
     return float(lengths[first]), float(times_s[first])
+
+
+def lasting_fall(times_s: F64, compression: F64) -> tuple[float, float] | None:
+    """How far quality falls at one moment and for good, and when.
+
+    The geometric mean of the fall of detail (natural logarithm) and the rise of repetition (share), each from the worst
+    quarter of what comes before to the best quarter of what comes after; 0 where either does not happen.
+
+    Parameters
+    ----------
+    times_s : float64 [shape=(n,)]
+    compression : float64 [shape=(n, 2)]
+        Of :meth:`FrameFingerprints.compression`.
+
+    Returns
+    -------
+    fall, time_s : float
+        ``None`` where the recording is too short to have two parts, or its compression was not read.
+    """
+    read = np.isfinite(compression).all(axis=1)
+    if read.sum() < _MIN_FRAMES_IN_SPELL:
+        return None
+    times, values = times_s[read], compression[read]
+    spell = ((times - times[0]) / _SPELL_S).astype(int)
+    member = (spell == np.arange(spell[-1] + 1)[:, None]).astype(np.float64)
+    full = member.sum(axis=1) >= _MIN_FRAMES_IN_SPELL
+    means = member[full] @ values / member[full].sum(axis=1, keepdims=True)
+    moments = range(_MIN_SPELLS, len(means) - _MIN_SPELLS + 1)
+    if not moments:
+        return None
+    quality = np.column_stack([np.log(means[:, 0] + _DETAIL_FLOOR), -means[:, 1]])
+    falls = np.array([np.percentile(quality[:m], 25, axis=0) - np.percentile(quality[m:], 75, axis=0) for m in moments])
+    depth = np.sqrt(np.prod(np.maximum(falls, 0.0), axis=1))
+    k = int(np.argmax(depth))
+    return float(depth[k]), float(times[0] + np.flatnonzero(full)[moments[k]] * _SPELL_S)

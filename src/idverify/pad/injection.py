@@ -27,7 +27,13 @@ from numpy.typing import NDArray
 from idverify.media import Recording, TimeProblems
 from idverify.pad._llr import load_scale
 from idverify.pad.evidence import PADEvidence, Status
-from idverify.pad.fingerprints import FrameFingerprints, deepest_repeat, longest_freeze, squared_differences
+from idverify.pad.fingerprints import (
+    FrameFingerprints,
+    deepest_repeat,
+    lasting_fall,
+    longest_freeze,
+    squared_differences,
+)
 from idverify.reasons import NotAssessed, Reason
 
 __all__ = ["ContainerFacts", "assess"]
@@ -100,10 +106,11 @@ def assess(fingerprints: FrameFingerprints, facts: ContainerFacts) -> tuple[PADE
             _freeze(times, distance, change),
             _cuts(times, change),
             _noise(times, thumbnails),
+            _quality(times, fingerprints.compression()),
         )
     else:
         why = NotAssessed(reason=Reason.VIDEO_TOO_SHORT, detail=f"{len(times)} frames")
-        names = ("repeated_passage", "frozen_pictures", "cuts", "sensor_noise")
+        names = ("repeated_passage", "frozen_pictures", "cuts", "sensor_noise", "quality_fall")
         pictures = tuple(PADEvidence.not_assessed(name, "", why) for name in names)
     return (*pictures, _timestamps(facts.time_problems), _origin(facts.metadata), _sizes(fingerprints.sizes_wh))
 
@@ -200,6 +207,25 @@ def _noise(times: F64, thumbnails: NDArray[np.uint8]) -> PADEvidence:
         level,
         0.0,
         f"{verdict}: {level:.3f} levels; strong compression removes it too",
+    )
+
+
+def _quality(times: F64, compression: F64) -> PADEvidence:
+    name, unit = "quality_fall", "fall of detail and rise of repetition at one moment, for good (higher: deeper)"
+    found = lasting_fall(times, compression)
+    if found is None:
+        why = NotAssessed(reason=Reason.VIDEO_TOO_SHORT, detail="too short to have two parts, or not 8-bit luma")
+        return PADEvidence.not_assessed(name, unit, why)
+    (native, time_s), scale = found, load_scale(name)
+    fell = native >= scale.marks["fell_from"][0]
+    where = f"from {time_s:.1f} s on" if fell else "no lasting change of compression"
+    return _evidence(
+        name,
+        unit,
+        native,
+        scale(native),
+        f"{where}: depth {native:.3f}" + (" (less detail, more of it copied from picture to picture)" if fell else ""),
+        reason=Reason.HEAVILY_COMPRESSED if fell else None,
     )
 
 
