@@ -153,6 +153,8 @@ def evaluation_at_length(r: dict[str, Any]) -> str:
     whole, sure, trials = report["transactions"], report["confidence"], report["trials"]
     rows = [["FRR: the right person, live, not accepted", counted(whole["frr"])]]
     rows += [[f"FRR, {g['name'].replace('_', ' ')}", counted(g)] for g in report["groups"].get("frr", [])]
+    rows += [["FTE: reference photos that could not be enrolled", counted(whole["fte"])]]
+    rows += [["GFRR: FRR with those who could not be enrolled", counted(whole["gfrr"])]]
     rows += [["FAR: another person, live, accepted", counted(whole["far"])]]
     rows += [[f"IAPAR {name.replace('_', ' ')}: accepted", counted(rate)] for name, rate in whole["iapar"].items()]
     bins = [

@@ -241,6 +241,22 @@ def test_the_confidence_is_held_to_the_prior_that_it_rests_on(finished):
     assert abs(plain["ece"] - crowded["ece"]) > 1e-6
 
 
+def test_a_photo_that_could_not_be_enrolled_is_no_false_rejection(tmp_path):
+    """FRR, FAR and IAPAR are of enrolled people; the generalised rates count everybody."""
+    from idverify.evaluation.summary import summarise
+
+    trials = [dataclasses.replace(t, split=Split.EVAL) for t in made_up_trials(4, extra=())[:24]]
+    bad = {n for n, t in enumerate(trials) if t.reference == "dev0_photo.jpg"}
+    enrolled = TrialResult(outcome="accept", similarity=0.9)
+    unusable = TrialResult(outcome="inconclusive", reasons=("reference_unusable",))
+    write_scores(tmp_path / "s.csv", trials, {n: unusable if n in bad else enrolled for n in range(len(trials))})
+    figures = summarise(read_scores(tmp_path / "s.csv"), {})["transactions"]
+    names = ("frr", "gfrr", "fta", "far", "gfar")
+    counts = {name: (figures[name]["errors"], figures[name]["trials"]) for name in names}
+    assert counts == {"frr": (0, 3), "gfrr": (1, 4), "fta": (0, 3), "far": (9, 9), "gfar": (9, 12)}
+    assert {name: rate["trials"] for name, rate in figures["iapar"].items()} == {"print": 3, "replay": 3}
+
+
 def test_a_threshold_beyond_the_data_is_not_set(figures):
     rows = {row["target_fmr"]: row for row in figures["comparison"]["at_fmr"]}
     assert rows[1e-4] == {"target_fmr": 1e-4, "threshold": None, "dev_trials": 56, "dev_trials_needed": 30_000}

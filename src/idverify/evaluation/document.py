@@ -98,15 +98,18 @@ def _transactions(figures: Figures) -> Section:
     rows = [
         ("FRR: the right person, live, not accepted", *shown(figures["frr"])),
         ("FTA: no comparison could be made for them", *shown(figures["fta"])),
-        ("FTE: reference photos that could not be enrolled", *shown(figures["fte"])),
         ("FAR: another person, live, accepted", *shown(figures["far"])),
+        ("FTE: reference photos that could not be enrolled", *shown(figures["fte"])),
+        ("GFRR: FRR with those who could not be enrolled", *shown(figures["gfrr"])),
+        ("GFAR: FAR with those who could not be enrolled", *shown(figures["gfar"])),
         ("bona fide without reference, not accepted", *shown(figures["liveness_alone_refused"])),
     ]
     worst = figures.get("iapar_worst")
     for name, iapar in figures["iapar"].items():
         label = f"IAPAR {name}: attack accepted" + (HEADLINE if name == worst else "")
         rows.append((label, *shown(iapar)))
-    text = f"Whole checks under the policy. The right person's outcomes: {outcomes}."
+    text = "Whole checks under the policy, of people whose photo could be enrolled. "
+    text += f"The right person's outcomes: {outcomes}."
     if "riapar" in figures:
         text += f" RIAPAR (worst IAPAR + FRR): {100 * figures['riapar']:.3g} %."
     return Section(

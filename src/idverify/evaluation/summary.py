@@ -137,18 +137,25 @@ def _count(values: Iterable[str]) -> Figures:
 
 
 def _transactions(table: ScoreTable) -> Figures:
-    """What the policy did: anything but *accept* refuses a person, anything but *accept* stops an attack."""
-    accepted, bona_fide = table.outcome("accept"), table.bona_fide
-    mated, strangers = table.where(bona_fide & table.mated), table.where(bona_fide & table.non_mated)
-    attacks = table.where(~bona_fide & table.mated)
-    alone = table.where(bona_fide & (table.texts["mated"] == ""))
+    """What the policy did: anything but *accept* refuses a person, anything but *accept* stops an attack.
+
+    Rates are of people whose photo could be enrolled; the generalised ones (GFRR, GFAR) are of everybody.
+    """
+    everybody, table = table, table.where(~_unenrolled(table))
+    mated, strangers = table.where(table.bona_fide & table.mated), table.where(table.bona_fide & table.non_mated)
+    all_mated = everybody.where(everybody.bona_fide & everybody.mated)
+    all_strangers = everybody.where(everybody.bona_fide & everybody.non_mated)
+    attacks = table.where(~table.bona_fide & table.mated)
+    alone = table.where(table.bona_fide & (table.texts["mated"] == ""))
     figures: Figures = {
-        "frr": rate(~accepted[bona_fide & table.mated], mated.texts["subject"]),
+        "frr": rate(~mated.outcome("accept"), mated.texts["subject"]),
+        "gfrr": rate(~all_mated.outcome("accept"), all_mated.texts["subject"]),
         "frr_by_outcome": {
             name: int(np.count_nonzero(mated.outcome(name))) for name in ("accept", "reject", "inconclusive", FAILED)
         },
-        "far": rate(accepted[bona_fide & table.non_mated], *_people(strangers)),
-        "fte": counted(_failures_to_enrol(table)),
+        "far": rate(strangers.outcome("accept"), *_people(strangers)),
+        "gfar": rate(all_strangers.outcome("accept"), *_people(all_strangers)),
+        "fte": counted(_failures_to_enrol(everybody)),
         "fta": rate(np.isnan(mated.numbers["similarity"]), mated.texts["subject"]),
         "liveness_alone_refused": rate(~alone.outcome("accept"), alone.texts["subject"]),
         "iapar": {},
@@ -167,12 +174,17 @@ def _failures_to_enrol(table: ScoreTable) -> Proportion:
     """Reference photos, each counted once, that could not be enrolled."""
     with_reference = table.where(table.texts["reference"] != "")
     photos = np.unique(with_reference.texts["reference"])
-    codes = np.char.add(np.char.add(";", with_reference.texts["reasons"]), ";")
-    unusable = np.zeros(len(with_reference), np.bool_)
+    failed = np.unique(with_reference.texts["reference"][_unenrolled(with_reference)])
+    return metrics.fte(int(failed.size), int(photos.size))
+
+
+def _unenrolled(table: ScoreTable) -> Mask:
+    """Rows whose reference photo could not be enrolled."""
+    codes = np.char.add(np.char.add(";", table.texts["reasons"]), ";")
+    unusable = np.zeros(len(table), np.bool_)
     for code in ENROLMENT_FAILURES:
         unusable |= np.char.find(codes, f";{code.value};") >= 0
-    failed = np.unique(with_reference.texts["reference"][unusable])
-    return metrics.fte(int(failed.size), int(photos.size))
+    return unusable
 
 
 def _comparison(dev: ScoreTable, evaluated: ScoreTable) -> Figures:
@@ -334,7 +346,7 @@ def _confidence(table: ScoreTable, prior: Mapping[str, float] | None) -> Figures
 
 def _groups(table: ScoreTable, column: str) -> Figures:
     """Error rates by group against everybody, with the 25 % rule."""
-    mated = table.where(table.bona_fide & table.mated)
+    mated = table.where(table.bona_fide & table.mated & ~_unenrolled(table))
     rates = {"frr": (mated, ~mated.outcome("accept"))}
     compared = _compared(table, table.mated)
     rates["fnmr_at_policy"] = (compared, compared.texts["matched"] != "true")
