@@ -55,6 +55,9 @@ class Watch(threading.Thread):
         super().__init__(daemon=True)
         self.pid, self.at_most, self.samples, self.over = pid, at_most, [], threading.Event()
 
+    def can_see(self) -> bool:
+        return Path(f"/proc/{self.pid}/task/{self.pid}/children").is_file()
+
     def run(self) -> None:
         while not self.over.wait(SAMPLE_EVERY_S):
             states = [state for pid in self._family() for state in self._states(pid)]
@@ -62,8 +65,10 @@ class Watch(threading.Thread):
 
     def _family(self) -> list[str]:
         """The process and its children: workers have none of their own."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
-        return [str(self.pid), *(children.read_text().split() if children.is_file() else [])]
+        try:
+            return [str(self.pid), *Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+        except OSError:  # it ended
+            return []
 
     def _states(self, pid: str) -> list[str]:
         found = []
@@ -80,11 +85,11 @@ def run_once(work: Path, out: Path, workers: int) -> dict[str, Any]:
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     process = subprocess.Popen(command(work, out, workers), stdout=subprocess.DEVNULL)
     watch = Watch(process.pid, workers)
-    watch.start()
+    if watch.can_see():
+        watch.start()
     code = process.wait()
     wall_s = time.monotonic() - start
     watch.over.set()
-    watch.join()
     if code != 0:
         raise SystemExit(f"idverify evaluate ended with exit code {code}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -94,7 +99,7 @@ def run_once(work: Path, out: Path, workers: int) -> dict[str, Any]:
         "wall_s": wall_s,
         "cpu_s": cpu_s,
         "cpu_over_wall_and_workers": cpu_s / wall_s / workers,
-        "kept_busy": sum(watch.samples) / len(watch.samples) if any(watch.samples) else None,
+        "kept_busy": sum(watch.samples) / len(watch.samples) if watch.samples else None,
     }
 
 

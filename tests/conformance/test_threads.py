@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,3 +62,28 @@ def test_threads_that_meet_at_the_first_use_load_once_and_agree(verifier, portra
         found = set(pool.map(compare, range(4)))
     assert found == {document(verifier.compare(portrait, portrait))}
     assert fresh.face_models is fresh.face_models
+
+
+IN_A_FRESH_PROCESS = """
+import sys, time
+from idverify import _cores
+from idverify.verifier import Verifier
+_cores.keep_to(int(sys.argv[1]))
+verifier = Verifier()
+verifier.load()
+whole, own = time.process_time(), time.thread_time()
+verifier.check(sys.argv[2], sys.argv[3])
+print((time.thread_time() - own) / (time.process_time() - whole))
+"""
+
+
+def test_a_process_that_keeps_to_one_core_works_in_one_thread(verifier):
+    """As the workers of an evaluation: decoder, OpenCV and models start no thread that does anything."""
+    samples = Path(__file__).resolve().parents[2] / "samples"
+    media = [str(samples / name) for name in ("photo_panned.mp4", "reference.jpg")]
+    shares = {
+        cores: float(subprocess.check_output([sys.executable, "-c", IN_A_FRESH_PROCESS, str(cores), *media]))
+        for cores in (1, 4)
+    }
+    assert shares[1] > 0.98
+    assert shares[4] < shares[1], "the measurement sees other threads' work"
