@@ -41,6 +41,8 @@ from idverify.protocols import Trial, write_trials
 
 FILES = ("scores.csv", "run.json", "report.json", "report.md", "report.html")
 SAMPLE_EVERY_S = 0.05
+# Trials that are left after the last kill, so that the run is still going on.
+MARGIN = 500
 
 
 def command(work: Path, out: Path, workers: int, *options: str) -> list[str]:
@@ -103,24 +105,30 @@ def run_once(work: Path, out: Path, workers: int) -> dict[str, Any]:
     }
 
 
-def run_killed(work: Path, out: Path, like: Path, workers: int, kills: int, wall_s: float) -> dict[str, Any]:
-    """Kill and resume; no seed: each time at other moments."""
+def run_killed(work: Path, out: Path, like: Path, workers: int, kills: int, trials: int) -> dict[str, Any]:
+    """Kill and resume, up to a second after a random number of trials is finished; no seed: each time at others."""
     shutil.rmtree(out, ignore_errors=True)
     rng, finished = random.Random(), []
-    for _ in range(kills):
+    for wanted in sorted(rng.sample(range(trials - MARGIN), kills)):
         process = subprocess.Popen(
             command(work, out, workers, "--resume"), stdout=subprocess.DEVNULL, start_new_session=True
         )
-        time.sleep(rng.uniform(0.0, wall_s / (kills + 1)))
+        while lines(out / "journal.jsonl") <= wanted and process.poll() is None:
+            time.sleep(SAMPLE_EVERY_S)
+        time.sleep(rng.random())
         if process.poll() is not None:
             raise SystemExit("the run ended before it was killed")
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        journal = out / "journal.jsonl"
-        finished.append(max(0, journal.read_bytes().count(b"\n") - 1) if journal.is_file() else 0)
+        finished.append(lines(out / "journal.jsonl") - 1)
+        print(f"killed with {finished[-1]} of {trials} trials finished", file=sys.stderr)
     subprocess.run(command(work, out, workers, "--resume"), check=True, stdout=subprocess.DEVNULL)
     same = {name: digest(out / name) == digest(like / name) for name in FILES}
     return {"kills": kills, "trials_finished_at_each": finished, "same_bytes": same}
+
+
+def lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.is_file() else 0
 
 
 def digest(path: Path) -> str:
@@ -153,8 +161,9 @@ def show_run(args: argparse.Namespace) -> dict[str, Any]:
 def show_killed(args: argparse.Namespace) -> dict[str, Any]:
     work = args.work.resolve()
     cost = json.loads((work / "cost.json").read_text(encoding="utf-8"))
-    workers, wall_s = cost["run"]["workers"], cost["run"]["wall_s"]
-    killed = run_killed(work, work / "killed", work / "run", workers, args.kills, wall_s)
+    killed = run_killed(
+        work, work / "killed", work / "run", cost["run"]["workers"], args.kills, cost["trials"]
+    )
     return {"trials": cost["trials"], **killed}
 
 
