@@ -64,7 +64,8 @@ def score(trial: Trial, policy: DecisionPolicy) -> float:
         return -np.inf
     outcome, reasons = decided(trial, policy)
     llr = fuse_liveness(trial.mechanisms)
-    unjudged = outcome is Outcome.INCONCLUSIVE and set(reasons) != {Reason.LIVENESS_UNCERTAIN}
+    uncertain = not trial.obstacles and set(reasons) - set(trial.handicaps) == {Reason.LIVENESS_UNCERTAIN}
+    unjudged = outcome is Outcome.INCONCLUSIVE and not uncertain
     return float("nan") if llr is None or unjudged else llr
 
 

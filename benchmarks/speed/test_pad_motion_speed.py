@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
 from motion_scenes import blinking, face, head, look, photograph
 
-from idverify.pad import context_motion, depth, liveliness, stillness
+from idverify.pad import context_motion, depth, liveliness, mouth_stillness, stillness
 from idverify.pad._registration import CELL, N_CELLS, PIXELS, WINDOW, _energy, _off_ramps, _tiles
 from idverify.pad.motion import MotionObserver
 
@@ -34,11 +34,11 @@ def test_observer(benchmark):
     assert len(benchmark(run).signals()) == 75
 
 
-@pytest.mark.benchmark(group="four mechanisms on 30 s of signals")
+@pytest.mark.benchmark(group="five mechanisms on 30 s of signals")
 def test_assess(benchmark):
     signals = blinking(photograph(30.0, noise=2)).signals()
-    mechanisms = (stillness, depth, liveliness, context_motion)
-    assert len(benchmark(lambda: [m.assess(signals) for m in mechanisms])) == 4
+    mechanisms = (stillness, depth, liveliness, mouth_stillness, context_motion)
+    assert len(benchmark(lambda: [m.assess(signals) for m in mechanisms])) == 5
 
 
 # -- contrast of the cells ---------------------------------------------------------------------------------------------
@@ -111,3 +111,26 @@ def test_energy(benchmark, way):
     window = np.random.default_rng(2).integers(0, 255, (WINDOW[3], WINDOW[2])).astype(np.uint8)
     run = energy if way == "vectorised" else energy_by_loop
     np.testing.assert_allclose(benchmark(run, window), energy_by_loop(window), rtol=1e-3)
+
+
+# -- stillness of the mouth --------------------------------------------------------------------------------------------
+
+
+def mouth_by_loop(signals) -> float:
+    found = []
+    for t in range(len(signals)):
+        cells = [float(v) for v in signals.change_px[t] if not np.isnan(v)]
+        turned = np.hypot(*signals.pose_change_deg[t, :2])
+        if len(cells) < stillness.MIN_CELLS or turned > liveliness.MAX_TURN_DEG:
+            continue
+        mouth = sorted(0.0 if np.isnan(v) else float(v) for v in signals.change_px[t][liveliness.MOUTH])
+        found.append(np.mean(mouth[-2:]) / (np.median(cells) + stillness.ALLOWANCE_PX))
+    return float(np.quantile(found, 1 - liveliness.MOUTH_SHARE))
+
+
+@pytest.mark.parametrize("way", ["vectorised", "loop"])
+@pytest.mark.benchmark(group="mouth of 5 s")
+def test_mouth(benchmark, way):
+    signals = blinking(photograph(5.0, noise=2)).signals()
+    run = mouth_stillness.native_value if way == "vectorised" else mouth_by_loop
+    assert benchmark(run, signals) == pytest.approx(mouth_by_loop(signals), rel=1e-5)

@@ -1,8 +1,9 @@
 """From the evidence of two independent witnesses to one probability. The assumptions are written here and nowhere else.
 
 **Liveness.** Mechanisms that look at the same thing repeat each other. Within a family (see :data:`FAMILIES`) the LLRs
-are shrunk as if they were equally correlated with :data:`CORRELATION`: the sum of n is divided by
-``1 + CORRELATION * (n - 1)``; families add. A *decisive* finding replaces everything that speaks for bona fide: soft
+of one sign are shrunk as if they were equally correlated with :data:`CORRELATION`: the sum of the n strongest is divided
+by ``1 + CORRELATION * (n - 1)``, for the n at which that is most, so that a weak voice never takes from the strong ones
+that it agrees with; what speaks for and what speaks against add, and families add. A *decisive* finding replaces everything that speaks for bona fide: soft
 support cannot outvote it, and it never softens what else speaks against.
 
 **Confidence.** Three ways lead to a video: the right person, live (``genuine``); another person, live (``impostor``);
@@ -36,6 +37,9 @@ FAMILIES = {
     "depth": "motion",
     "liveliness": "motion",
     "context_motion": "motion",
+    # Somebody calm and silent shows little of either.
+    "mouth_stillness": "calm",
+    "texture_constancy": "calm",
     "recapture": "appearance",
     "screen_rhythm": "appearance",
 }
@@ -72,7 +76,14 @@ def _sum_of_families(llrs: Sequence[tuple[str, float]]) -> float:
     families: dict[str, list[float]] = {}
     for family, llr in llrs:
         families.setdefault(family, []).append(llr)
-    return float(sum(sum(own) / (1 + CORRELATION * (len(own) - 1)) for own in families.values()))
+    sides = [[sign * llr for llr in own if sign * llr > 0] for own in families.values() for sign in (1, -1)]
+    return float(sum(sign * _strongest(side) for sign, side in zip((1, -1) * len(families), sides, strict=True)))
+
+
+def _strongest(voices: Sequence[float]) -> float:
+    """What voices of one sign (as positive numbers) come to, each repeating the others in part."""
+    ranked = np.sort(voices)[::-1]
+    return float(np.max(ranked.cumsum() / (1 + CORRELATION * np.arange(len(ranked))), initial=0.0))
 
 
 def confidence(*, match_llr: float | None, liveness_llr: float | None, prior: Prior) -> float:

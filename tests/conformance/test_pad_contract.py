@@ -14,6 +14,7 @@ from idverify.pad import (
     depth,
     identity_continuity,
     liveliness,
+    mouth_stillness,
     pulse,
     reference_reuse,
     screen_rhythm,
@@ -75,6 +76,7 @@ CASES = [
     Case("stillness", stillness.UNIT, stillness.assess, NOTHING, MOTION),
     Case("depth", depth.UNIT, depth.assess, NOTHING, MOTION),
     Case("liveliness", liveliness.UNIT, liveliness.assess, NOTHING, MOTION, may_accuse=False),
+    Case("mouth_stillness", mouth_stillness.UNIT, mouth_stillness.assess, NOTHING, MOTION),
     Case("context_motion", context_motion.UNIT, context_motion.assess, NOTHING, MOTION),
     Case(
         "reference_reuse",

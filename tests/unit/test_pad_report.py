@@ -57,9 +57,9 @@ def attack(name, species, half, *mechanisms, **more):
 def rows_of(of_trial):
     for kind, evidence in (("mechanism", of_trial.mechanisms), ("injection", of_trial.injection)):
         yield from (row_of(of_trial.clip, kind, e) for e in evidence)
-    obstacles = " ".join(r.value for r in of_trial.obstacles)
+    obstacles, handicaps = (" ".join(r.value for r in codes) for codes in (of_trial.obstacles, of_trial.handicaps))
     end = {"outcome": of_trial.outcome, "detail": of_trial.failure, "status": FAILURE if of_trial.failure else ""}
-    yield Row(**asdict(of_trial.clip), kind="decision", mechanism="fused", obstacles=obstacles, **end)
+    yield Row(**asdict(of_trial.clip), kind="decision", mechanism="fused", obstacles=obstacles, handicaps=handicaps, **end)
 
 
 def test_trials_come_back_from_the_file_as_they_went_in(tmp_path):
@@ -69,6 +69,7 @@ def test_trials_come_back_from_the_file_as_they_went_in(tmp_path):
             replace(says(-2.0, "screen_rhythm", decisive=True, reason=Reason.PRESENTATION_ATTACK), detail='a, b\n"c"'),
             injection=(says(None, "cuts", reason=Reason.VIDEO_TOO_SHORT),),
             obstacles=(Reason.TOO_DARK, Reason.BLURRY),
+            handicaps=(Reason.HEAVILY_COMPRESSED,),
             outcome="reject",
         ),
         trial(at=clip("broken"), outcome=FAILURE, failure="CorruptMediaError: cut off"),
@@ -141,6 +142,8 @@ def test_a_recording_that_cannot_be_judged_has_no_score():
     assert np.isnan(score(trial(), POLICY))
     assert np.isnan(score(trial(says(3.0), obstacles=(Reason.TOO_DARK,)), POLICY))
     assert score(trial(says(0.5)), POLICY) == 0.5
+    assert score(trial(says(0.5), handicaps=(Reason.BLURRY,)), POLICY) == 0.5
+    assert np.isnan(score(trial(says(0.5), obstacles=(Reason.BLURRY,), handicaps=(Reason.BLURRY,)), POLICY))
 
 
 # -- rates -----------------------------------------------------------------------------------------

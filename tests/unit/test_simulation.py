@@ -414,6 +414,14 @@ def test_the_same_seed_gives_the_same_bytes_and_the_label(suffix: str, tmp_path:
     assert sorted(tmp_path.iterdir()) == sorted(paths)
 
 
+def test_pictures_of_an_odd_size_are_written_without_their_last_row_and_column(tmp_path):
+    shots = (Shot(k / 10, picture()[:207, :159]) for k in range(5))
+    write_take(Take(shots=shots), tmp_path / "odd.mp4", "odd")
+    with av.open(str(tmp_path / "odd.mp4")) as container:
+        assert (container.streams.video[0].width, container.streams.video[0].height) == (158, 206)
+
+
+
 def test_uneven_times_survive_the_file(tmp_path: Path) -> None:
     times = [0.0, 0.05, 0.3, 0.31, 0.9]
     write_take(Take(shots=(Shot(t, picture()) for t in times)), tmp_path / "t.mp4", "times")

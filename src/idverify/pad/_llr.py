@@ -36,7 +36,14 @@ else:
 __all__ = ["LLRScale", "load_scale"]
 
 # No mechanism stands in two of them.
-_CARDS = ("pad_motion.toml", "pad_texture.toml", "pad_image.toml", "pad_identity.toml", "pad_compression.toml")
+_CARDS = (
+    "pad_motion.toml",
+    "pad_mouth.toml",
+    "pad_texture.toml",
+    "pad_image.toml",
+    "pad_identity.toml",
+    "pad_compression.toml",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

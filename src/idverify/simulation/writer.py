@@ -94,7 +94,8 @@ def _encode(container: OutputContainer, take: Take) -> int:
 
 
 def _configure(context: VideoCodecContext, image: U8, encoding: Encoding) -> None:
-    context.height, context.width = image.shape[:2]
+    # An odd last row or column is left out: 4:2:0 has one chroma sample for two of luma each way.
+    context.height, context.width = (side // 2 * 2 for side in image.shape[:2])
     context.pix_fmt = "yuv420p"
     context.time_base = _TIME_BASE
     context.thread_count = 1
@@ -111,7 +112,8 @@ def _configure(context: VideoCodecContext, image: U8, encoding: Encoding) -> Non
 
 
 def _picture(shot: Shot) -> av.VideoFrame:
-    picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(shot.image_rgb), format="rgb24")
+    height, width = (side // 2 * 2 for side in shot.image_rgb.shape[:2])
+    picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(shot.image_rgb[:height, :width]), format="rgb24")
     picture = picture.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
     picture.pts = round(shot.time_s / _TIME_BASE)
     picture.time_base = _TIME_BASE

@@ -1,0 +1,71 @@
+"""Mouth stillness: do the eyes live in a face whose mouth never does?
+
+A mask with eye holes, of paper or stiffer, lets eyes blink and look about, which every other cue of motion takes for
+life. What it covers is rigid. Living lips and chin are never quite still: they breathe, swallow, smile or speak.
+
+The native value is the contrast of the mouth (:func:`idverify.pad.liveliness.activity`: change of the lower face over
+that of the typical part) that is exceeded for a tenth of the time, in the liveliest :data:`WINDOW_S` of the recording:
+about one, as everywhere else, where nothing moves. Somebody who keeps silent and calm comes close to it, so that it is
+never proof; somebody who speaks is far from it, and so is a film of such a person: it does not speak for bona fide.
+
+Sources: masks with holes as attack instruments: Erdogmus & Marcel 2014, doi:10.1109/TIFS.2014.2322255; the measure is
+this project's own.
+
+Public items: :data:`NAME`, :func:`native_value`, :func:`assess`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from idverify.pad._llr import load_scale
+from idverify.pad.evidence import PADEvidence, Status
+from idverify.pad.liveliness import MOUTH_SHARE, activity
+from idverify.pad.motion import MotionSignals
+from idverify.pad.stillness import BLIND_PX, MIN_FRAMES
+from idverify.reasons import NotAssessed, Reason
+
+__all__ = ["NAME", "assess", "native_value"]
+
+NAME = "mouth_stillness"
+UNIT = "change of the mouth / typical change of the face (lower: a rigid face)"
+WINDOW_S = 5.0
+
+
+def native_value(signals: MotionSignals) -> float | None:
+    """Contrast of the mouth in the liveliest stretch; None where no stretch has frames enough."""
+    mouth, times = activity(signals).mouth, signals.times_s
+    judged = np.isfinite(mouth)
+    if judged.sum() < MIN_FRAMES:
+        return None
+    span = times[-1] - times[0] + 1e-6
+    stretches = max(1, round(span / WINDOW_S))
+    slot = ((times - times[0]) / span * stretches).astype(int)
+    parts = [mouth[judged & (slot == k)] for k in range(stretches)]
+    full = [part for part in parts if len(part) >= MIN_FRAMES] or [mouth[judged]]
+    return float(max(np.quantile(part, 1 - MOUTH_SHARE) for part in full))
+
+
+def assess(signals: MotionSignals) -> PADEvidence:
+    """Whether the mouth is as rigid as a mask."""
+    native = native_value(signals)
+    if native is None:
+        reason = Reason.VIDEO_TOO_SHORT if len(signals) < 2 * MIN_FRAMES else Reason.TOO_MUCH_MOVEMENT
+        why = NotAssessed(reason=reason, detail=f"of {len(signals)} frames, too few show a face that is not turning")
+        return PADEvidence.not_assessed(NAME, UNIT, why)
+    noise = float(np.nanmedian(signals.change_px))
+    if noise > BLIND_PX:
+        why = NotAssessed(reason=Reason.LIVENESS_UNCERTAIN, detail=f"noise of {noise:.1f} px would hide calm lips")
+        return PADEvidence.not_assessed(NAME, UNIT, why)
+    mouth = activity(signals).mouth
+    judged = np.isfinite(mouth)
+    return PADEvidence(
+        name=NAME,
+        status=Status.ASSESSED,
+        unit=UNIT,
+        native=native,
+        bona_fide_llr=min(0.0, load_scale(NAME)(native)),
+        detail=f"the mouth changes {native:.1f} times as much as the typical part of the face",
+        times_s=signals.times_s[judged],
+        values=mouth[judged],
+    )
