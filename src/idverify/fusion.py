@@ -1,10 +1,11 @@
 """From the evidence of two independent witnesses to one probability. The assumptions are written here and nowhere else.
 
 **Liveness.** Mechanisms that look at the same thing repeat each other. Within a family (see :data:`FAMILIES`) the LLRs
-of one sign are shrunk as if they were equally correlated with :data:`CORRELATION`: the sum of the n strongest is divided
-by ``1 + CORRELATION * (n - 1)``, for the n at which that is most, so that a weak voice never takes from the strong ones
-that it agrees with; what speaks for and what speaks against add, and families add. A *decisive* finding replaces everything that speaks for bona fide: soft
-support cannot outvote it, and it never softens what else speaks against.
+of one sign are shrunk as if they were equally correlated with :data:`CORRELATION`: the sum of the n strongest is
+divided by ``1 + CORRELATION * (n - 1)``, for the n at which that is most, so that a weak voice never takes from the
+strong ones that it agrees with. What speaks for and what speaks against add, and families add. A *decisive* finding
+replaces everything that speaks for bona fide: soft support cannot outvote it, and it never softens what else speaks
+against.
 
 **Confidence.** Three ways lead to a video: the right person, live (``genuine``); another person, live (``impostor``);
 an artefact that shows the right person (``attack``). Given the policy's prior of the three and with match and liveness

@@ -59,7 +59,8 @@ def rows_of(of_trial):
         yield from (row_of(of_trial.clip, kind, e) for e in evidence)
     obstacles, handicaps = (" ".join(r.value for r in codes) for codes in (of_trial.obstacles, of_trial.handicaps))
     end = {"outcome": of_trial.outcome, "detail": of_trial.failure, "status": FAILURE if of_trial.failure else ""}
-    yield Row(**asdict(of_trial.clip), kind="decision", mechanism="fused", obstacles=obstacles, handicaps=handicaps, **end)
+    end |= {"obstacles": obstacles, "handicaps": handicaps}
+    yield Row(**asdict(of_trial.clip), kind="decision", mechanism="fused", **end)
 
 
 def test_trials_come_back_from_the_file_as_they_went_in(tmp_path):
