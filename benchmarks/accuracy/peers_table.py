@@ -8,7 +8,7 @@ COMMAND = "python benchmarks/accuracy/peers.py SHARED_DATA --people 300 --json b
 
 
 def markdown(result: dict[str, Any]) -> str:
-    others = "; ".join(f"{name} ({what})" for name, what in result.get("others", {}).items()) or "none was tried"
+    others = "; ".join(f"{name} ({what})" for name, what in result["others"].items())
     lines = [
         f"**Peers side by side.** {result['photos']} photos of {result['people']} people (LFW's test half, those of "
         "the clips), all pairs; each clip against each photo. All peers see the same faces and landmarks; each stands "
