@@ -13,7 +13,7 @@ import pytest
 
 from idverify.frame import Frame, Orientation
 from idverify.pad import pulse, reference_reuse, screen_rhythm
-from idverify.pad.fingerprints import FrameFingerprints, deepest_repeat, squared_differences
+from idverify.pad.fingerprints import FrameFingerprints, deepest_repeat, lasting_fall, squared_differences
 
 SIDE = reference_reuse.CROP_SIDE_PX
 
@@ -159,3 +159,34 @@ def test_pulse_of_ten_seconds(benchmark):
     rng = np.random.default_rng(4)
     colours = 100 + rng.normal(size=(150, 4, 3))
     assert benchmark(pulse.estimate_pulse, np.arange(150) / 15, colours) is not None
+
+
+def fall_by_loop(times, values):
+    spells = {}
+    for time_s, (detail, repeated) in zip(times, values, strict=True):
+        spells.setdefault(int((time_s - times[0]) / 0.5), []).append((detail, repeated))
+    rows = [
+        (np.log(np.mean([d for d, _ in own]) + 0.05), -np.mean([r for _, r in own]))
+        for own in spells.values()
+        if len(own) >= 4
+    ]
+    best = 0.0
+    for m in range(2, len(rows) - 1):
+        falls = [
+            np.percentile([row[k] for row in rows[:m]], 25) - np.percentile([row[k] for row in rows[m:]], 75)
+            for k in (0, 1)
+        ]
+        best = max(best, np.sqrt(max(falls[0], 0.0) * max(falls[1], 0.0)))
+    return best
+
+
+@pytest.mark.parametrize("way", ["vectorised", "loop"])
+@pytest.mark.benchmark(group="lasting fall of 300 frames")
+def test_lasting_fall(benchmark, way):
+    times, rng = np.arange(300) / 30, np.random.default_rng(5)
+    later = (times > 6)[:, None]
+    values = np.where(later, [1.2, 0.7], [2.0, 0.3]) + rng.normal(0, 0.03, (300, 2))
+    found = benchmark(lasting_fall if way == "vectorised" else fall_by_loop, times, values)
+    depth = found[0] if way == "vectorised" else found
+    assert depth == pytest.approx(fall_by_loop(times, values), rel=1e-6)
+    assert depth > 0.3
