@@ -226,7 +226,7 @@ def decide(findings: Findings, policy: DecisionPolicy) -> tuple[Outcome, tuple[R
     lacking = list(findings.obstacles)
     support: list[Reason] = []
     if findings.task is not Task.MATCH and not policy.unsafe:
-        _judge_liveness(findings.liveness, policy, against, lacking, support)
+        _judge_liveness(findings.liveness, policy, bool(findings.handicaps), against, lacking, support)
     if findings.task is not Task.LIVENESS:
         _judge_match(findings.match, bool(lacking), against, lacking, support)
     if findings.task is not Task.MATCH:
@@ -241,6 +241,7 @@ def decide(findings: Findings, policy: DecisionPolicy) -> tuple[Outcome, tuple[R
 def _judge_liveness(
     liveness: LivenessEvidence | None,
     policy: DecisionPolicy,
+    handicapped: bool,
     against: list[Reason],
     lacking: list[Reason],
     support: list[Reason],
@@ -254,13 +255,13 @@ def _judge_liveness(
         evidence = mechanisms.get(name)
         if evidence is None or evidence.status is not Status.ASSESSED:
             lacking.append((evidence and evidence.reason) or Reason.LIVENESS_UNCERTAIN)
-    # Where the recording cannot be judged, only proof speaks against it.
-    if against or (hindered and liveness.llr < policy.reject_liveness_llr):
+    if against:
         return
-    # Asked in this order, NaN is neither evidence for nor against.
+    # Asked in this order, NaN is neither evidence for nor against. Where the recording cannot be judged, or only with
+    # difficulty, nothing but proof speaks against it.
     if liveness.llr >= policy.accept_liveness_llr:
         support.append(Reason.LIVE)
-    elif liveness.llr < policy.reject_liveness_llr:
+    elif liveness.llr < policy.reject_liveness_llr and not (hindered or handicapped):
         against.append(_strongest_objection(liveness.mechanisms))
     else:
         lacking.append(Reason.LIVENESS_UNCERTAIN)

@@ -120,7 +120,7 @@ TABLE = {
     ),
     "soft evidence of an attack in a video with obstacles": (
         found(liveness=live(-3.0, SOFT_OBJECTION, mechanism("stillness", 1.0)), obstacles=(Reason.TOO_DARK,)),
-        IAL2, "inconclusive", ["too_dark"],
+        IAL2, "inconclusive", ["too_dark", "liveness_uncertain"],
     ),
     "too little liveness, and a blurred face": (
         found(liveness=live(0.3), handicaps=(Reason.BLURRY,)), IAL2, "inconclusive", ["blurry", "liveness_uncertain"],
@@ -138,8 +138,12 @@ TABLE = {
     "two people in a blurred picture": (
         found(obstacles=(Reason.MULTIPLE_FACES,), handicaps=(Reason.BLURRY,)), IAL2, "inconclusive", ["multiple_faces"],
     ),
-    "an attack in a blurred video": (
-        found(liveness=live(-3.0, SOFT_OBJECTION), handicaps=(Reason.BLURRY,)), IAL2, "reject", ["presentation_attack"],
+    "soft evidence of an attack in a blurred video": (
+        found(liveness=live(-3.0, SOFT_OBJECTION, mechanism("stillness", 1.0)), handicaps=(Reason.BLURRY,)),
+        IAL2, "inconclusive", ["blurry", "liveness_uncertain"],
+    ),
+    "proof of an attack in a blurred video": (
+        found(liveness=live(-6.0, STILL), handicaps=(Reason.BLURRY,)), IAL2, "reject", ["static_presentation"],
     ),
     "a tampered recording": (
         found(warranted=(Reason.TAMPERED_RECORDING,)), IAL2, "reject", ["tampered_recording"],
