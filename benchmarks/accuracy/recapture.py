@@ -4,14 +4,15 @@
     python benchmarks/accuracy/recapture.py score *.npz --set DIR --out scores.csv
     python benchmarks/accuracy/recapture.py report scores.csv --set DIR
 
-``--set`` is the folder of models/training/recapture: its ``net_K.pt`` are the networks trained without fold K. Every
+``--set`` is the folder of models/training/recapture: its ``views_K.pt`` and ``setting_K.pt`` are the halves trained without fold K. Every
 clip is judged by the network that had seen no clip, crop or picture of its source; attacks simulated from it likewise;
 LFW photos are of people of the test half, whom the network trained on everything has not seen either. ``look`` is what
 does not depend on our networks; ``score`` writes a row per clip or take, failures included; ``report`` prints the
 tables: clips and simulated species from ``scores.csv``, captured crops also from the ``scores_K.csv`` of the training.
 
-MiniFASNet: mean of both nets over the frames, bona fide from 0.5 up; ours: pooled logit, attack above 0. Crops of
-captured faces are tight: the wide view is missing. Needs PyTorch for MiniFASNet and the networks.
+MiniFASNet: mean of both nets over the frames, bona fide from 0.5 up; ours: pooled logit under the card's weights of the
+views, attack above the point where the card's LLR is zero. Crops of captured faces are tight: the wide view is missing,
+and what surrounds them is what little the crop holds. Needs PyTorch for MiniFASNet and the networks.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import contextlib
 import csv
 import io
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -28,19 +30,25 @@ import numpy as np
 import torch
 
 from idverify.media import open_recording
-from idverify.pad.recapture import frame_logits, pooled
+from idverify.pad.recapture import pooled, strip
 from idverify.simulation import render
 from idverify.simulation.faces import default_locate
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "models" / "training" / "recapture"))
 
 import data as training  # noqa: E402
+from export import load_halves, run_halves  # noqa: E402
 from minifasnet import MiniFASNet  # noqa: E402
-from net import RecaptureNet  # noqa: E402
-from train import load, logits  # noqa: E402
+from train import load_rows  # noqa: E402
 
-COLUMNS = ("name", "presentation", "species", "source", "fold", "frames", "face_px", "recapture", "minifasnet")
+# Face and setting: sums over their two views, pooled over the frames; they grow with the evidence of a recapture.
+COLUMNS = ("name", "presentation", "species", "source", "fold", "frames", "face_px", "face", "setting", "minifasnet")
 # Between these lines of a model card stand the figures.
 FIGURES = ("<!-- figures: begin -->", "<!-- figures: end -->")
 LFW_FOLD = "all"
@@ -48,30 +56,20 @@ FRAMES = 8
 
 
 class FoldNets:
-    """The networks by fold, each with the ``run`` of a session."""
+    """The networks by fold."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._nets = folder, {}
+    def __init__(self, folder: Path, start: Path) -> None:
+        self._folder, self._start, self._nets = folder, start, {}
 
     def has(self, fold) -> bool:
         """Whether the network without this fold was trained; sources of the others are left unscored."""
-        return (self._folder / f"net_{fold}.pt").is_file()
+        return (self._folder / f"setting_{fold}.pt").is_file()
 
-    def __getitem__(self, fold):
+    def logits(self, fold, strips):
+        """Evidence of a recapture float64 [shape=(n, 4)], by the network without the fold."""
         if fold not in self._nets:
-            net = RecaptureNet().eval()
-            net.load_state_dict(torch.load(self._folder / f"net_{fold}.pt", weights_only=True))
-            self._nets[fold] = net
-        return _Runner(self._nets[fold])
-
-
-class _Runner:
-    def __init__(self, net) -> None:
-        self._net = net
-
-    def run(self, side_by_side):
-        views = np.stack(np.split(side_by_side, 2, axis=2), axis=1)
-        return (logits(self._net, views, np.arange(len(views))),)
+            self._nets[fold] = load_halves(self._folder, fold, self._start)
+        return -run_halves(*self._nets[fold], strips).astype(np.float64)
 
 
 def reduced(image, box):
@@ -111,13 +109,13 @@ class Looker:
         views, sizes, pictures = [], [], []
         for image, mesh in found:
             box = np.concatenate([mesh[:, :2].min(axis=0), mesh[:, :2].max(axis=0)])
-            views.append(training.views(image, mesh))
+            views.append(strip([*training.views(image, mesh, wide), *training.settings_of(image, mesh)]))
             sizes.append((box[2:] - box[:2]).min())
             pictures.append(reduced(image, box))
         answer = float(np.mean(self.peer(pictures))) if pictures else float("nan")
         size = float(np.median(sizes)) if sizes else float("nan")
         about = (name, presentation, species, source, int(wide), len(views), size, answer)
-        return about, np.array(views, np.uint8).reshape(-1, 2, 96, 96, 3)
+        return about, np.array(views, np.uint8).reshape(-1, *strip([]).shape)
 
 
 def compressed(image):
@@ -147,11 +145,12 @@ def captured(args, looker):
 
 
 def from_clips(args, looker):
-    """One simulated take and one mask of each clip."""
+    """Three simulated takes and one mask of each clip."""
+    n = len(training.SPECIES)
     for k, path in enumerate(sorted((args.data / "videos" / "bona_fide").iterdir())):
         still = next(spread(path, looker.locate), (None,))[0]
-        if still is not None:
-            yield looker.take(training.SPECIES[k % len(training.SPECIES)], path, still, 5000 + k)
+        for j in range(3 if still is not None else 0):
+            yield looker.take(training.SPECIES[(3 * k + j) % n], path, still, 5000 + 10 * k + j)
         yield looker.take("mask_eyeholes", path, path, 6000 + k)
 
 
@@ -190,7 +189,7 @@ def save(path, about, views):
 
 
 def score(args) -> None:
-    nets = FoldNets(args.set)
+    nets = FoldNets(args.set, args.start)
     with args.out.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
@@ -207,10 +206,10 @@ def scored(about, views, nets):
     fold = training.fold_of(source) if source != "lfw" else LFW_FOLD
     row = [name, presentation, species, source, fold, frames]
     if not frames or not nets.has(fold):
-        return [*row, "", "", ""]
-    per_view = frame_logits(views, nets[fold])
-    native = pooled(per_view.sum(axis=1) if wide else per_view[:, 0])
-    return [*row, f"{face_px:.0f}", f"{native:.4f}", f"{answer:.4f}"]
+        return [*row, "", "", "", ""]
+    logits = nets.logits(fold, views)
+    face, setting = logits[:, : 2 if wide else 1].sum(axis=1), logits[:, 2:].sum(axis=1)
+    return [*row, f"{face_px:.0f}", f"{pooled(face):.4f}", f"{pooled(setting):.4f}", f"{answer:.4f}"]
 
 
 # -- report ----------------------------------------------------------------------------------------
@@ -246,9 +245,22 @@ def table(title, groups, bona_fide):
         )
 
 
+@lru_cache(maxsize=1)
+def weights():
+    """Of face, setting and one, from the card: above 0 the card's LLR speaks against bona fide."""
+    card = tomllib.loads((ROOT / "models" / "calibration" / "pad_recapture.toml").read_text(encoding="utf-8"))
+    zero = np.interp(0.0, card["llr"][::-1], card["native"][::-1])
+    return card["weights"][0], card["weights"][2], -zero
+
+
+def weighed(face, setting):
+    a, b, c = weights()
+    return a * face + b * setting + c
+
+
 def pair(row):
     """Ours and MiniFASNet's value, both growing with attack."""
-    return float(row["recapture"]), -float(row["minifasnet"])
+    return weighed(float(row["face"]), float(row["setting"])), -float(row["minifasnet"])
 
 
 def rejected(name, values):
@@ -271,13 +283,13 @@ def report(args) -> None:
 def print_report(args) -> None:
     with args.scores.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    failed = [row["name"] for row in rows if row["recapture"] == ""]
-    rows = [row for row in rows if row["recapture"] != ""]
+    failed = [row["name"] for row in rows if row["face"] == ""]
+    rows = [row for row in rows if row["face"] != ""]
     print(f"{len(rows)} rows, {len(failed)} without a face or a network that had not seen their source")
-    for row in sorted(rows, key=lambda row: float(row["recapture"])):
+    for row in sorted(rows, key=pair):
         if row["species"] in ("clip", "captured_replay"):
             about = f"{row['name']:28s}{row['presentation']:10s} face {row['face_px']:>4s} px"
-            print(f"{about}  ours {float(row['recapture']):+6.2f}  MiniFASNet {row['minifasnet']}")
+            print(f"{about}  ours {pair(row)[0]:+6.2f}  MiniFASNet {row['minifasnet']}")
     bona_fide, photos = (np.array([pair(r) for r in rows if r["species"] == kind]) for kind in ("clip", "photo"))
     rejected("bona fide clips", bona_fide)
     rejected("photos of unseen people", photos)
@@ -304,15 +316,17 @@ def print_report(args) -> None:
 
 def crops_report(folder: Path) -> None:
     """Single pictures of the training set, each judged by the network without its fold."""
-    _, rows = load(folder)
+    rows = load_rows(folder)
     native = {}
     for fold in range(len(training.FOLDS)):
-        if not (folder / f"scores_{fold}.csv").is_file():
+        paths = [folder / f"{half}_scores_{fold}.csv" for half in ("views", "setting")]
+        if not all(path.is_file() for path in paths):
             continue
-        with (folder / f"scores_{fold}.csv").open(encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                at = int(row["item"])
-                native[at] = -float(row["tight"]) - (float(row["wide"]) if rows[at]["wide"] else 0.0)
+        halves = [list(csv.DictReader(path.open(encoding="utf-8"))) for path in paths]
+        for face, setting in zip(*halves, strict=True):
+            at = int(face["item"])
+            seen = float(face["first"]) + (float(face["second"]) if rows[at]["wide"] else 0.0)
+            native[at] = weighed(-seen, -float(setting["first"]) - float(setting["second"]))
     print(f"\nsingle pictures, source left out: BPCER in % at an APCER of 10, 5 and 1 %\n{'':30s}{'n':>6s}{'AUC':>8s}")
     for source in sorted({row["source"] for at, row in enumerate(rows) if at in native}):
         own = [(at, row) for at, row in enumerate(rows) if row["source"] == source and at in native]
@@ -336,6 +350,7 @@ def main() -> None:
     one = commands.add_parser("score")
     one.add_argument("looked", type=Path, nargs="+")
     one.add_argument("--set", type=Path, required=True)
+    one.add_argument("--start", type=Path, required=True, help="folder of the two MiniFASNet files")
     one.add_argument("--out", type=Path, required=True)
     one.set_defaults(run=score)
     two = commands.add_parser("report")

@@ -3,7 +3,7 @@
     python models/training/recapture/calibrate.py scores.csv [-o models/calibration/pad_recapture.toml]
 
 ``scores.csv`` is what benchmarks/accuracy/recapture.py writes: every clip and every attack simulated from it judged by a network that had seen
-nothing of its source. The map is a two-parameter logistic, both classes and, among the attacks, all species weighing the same; its ends are
+nothing of its source. The weight of the setting beside the face and the map are a logistic regression, both classes and, among the attacks, all species weighing the same; its ends are
 bounded by what the numbers of sources support (no error in n bounds a rate by 3/n). A finding proves an attack MARGIN logits
 beyond the most suspicious bona fide recording.
 """
@@ -26,15 +26,15 @@ MARGIN = 2.0
 # Assumed: one attack in five is of a kind that one picture cannot show (a face animated well, a good display). It bounds the LLR.
 UNSEEN_ATTACK_SHARE = 0.2
 RIDGE = 1e-3
-KNOTS = 11
 
 
 def logistic(values, target, weight):
-    """Intercept and slope of ln P(bona fide) / P(attack), both classes weighing the same."""
-    design, beta = np.c_[np.ones(len(values)), values], np.zeros(2)
+    """Intercept and slopes of ln P(bona fide) / P(attack)."""
+    design = np.c_[np.ones(len(values)), values]
+    beta = np.zeros(design.shape[1])
     for _ in range(100):
         p = 1 / (1 + np.exp(-design @ beta))
-        hessian = (design * (weight * p * (1 - p))[:, None]).T @ design + RIDGE * np.eye(2)
+        hessian = (design * (weight * p * (1 - p))[:, None]).T @ design + RIDGE * np.eye(len(beta))
         beta += np.linalg.solve(hessian, design.T @ (weight * (target - p)) - RIDGE * beta)
     return beta
 
@@ -45,20 +45,22 @@ def main():
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "models" / "calibration" / "pad_recapture.toml")
     args = parser.parse_args()
     with args.scores.open(encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["recapture"] != "" and row["species"] not in ("photo", "crop")]
-    native = np.array([float(row["recapture"]) for row in rows])
+        rows = [row for row in csv.DictReader(file) if row["face"] != "" and row["species"] not in ("photo", "crop")]
+    halves = np.array([(float(row["face"]), float(row["setting"])) for row in rows])
     target = np.array([row["presentation"] == "bona_fide" for row in rows], float)
     species = np.array([row["species"] for row in rows])
     kinds = {name: (species == name).sum() for name in set(species[target == 0])}
     weight = np.array([0.5 / target.sum() if bona_fide else 0.5 / len(kinds) / kinds[name] for name, bona_fide in zip(species, target, strict=True)])
-    intercept, slope = logistic(native, target, weight)
-    bona_fide = native[target == 1]
-    floor, ceiling = -np.log(max(len(bona_fide) / 3, 1.0)), min(-np.log(UNSEEN_ATTACK_SHARE), np.log(max((target == 0).sum() / 3, 1.0)))
+    intercept, *slopes = logistic(halves, target, weight)
+    # Evidence of a recapture speaks against bona fide, in either half.
+    if max(slopes) >= 0:
+        raise SystemExit(f"a half speaks the wrong way: {slopes}")
+    of_face, of_setting = 1.0, slopes[1] / slopes[0]
+    native, slope = halves @ (of_face, of_setting), slopes[0]
+    bona_fide, attacks = native[target == 1], native[target == 0]
+    floor, ceiling = -np.log(max(len(bona_fide) / 3, 1.0)), min(-np.log(UNSEEN_ATTACK_SHARE), np.log(max(len(attacks) / 3, 1.0)))
     decisive_at = bona_fide.max() + MARGIN
     ends = np.sort((np.array([floor, ceiling]) - intercept) / slope)
-    knots = np.linspace(*ends, KNOTS)
-    llr = np.clip(intercept + slope * knots, floor, ceiling)
-    attacks = native[target == 0]
     args.output.write_text(
         "# Native value -> natural-log likelihood ratio (bona fide over attack) of the recapture network.\n"
         "# Written by models/training/recapture/calibrate.py; do not edit.\n"
@@ -67,7 +69,9 @@ def main():
         f"bona_fide = {len(bona_fide)}\nattacks = {len(attacks)}\nspecies = {len(kinds)}\n"
         f"left_out_bona_fide_wrong = {int((bona_fide > -intercept / slope).sum())}\n"
         f"left_out_attacks_wrong = {int((attacks < -intercept / slope).sum())}\nattacks_proven = {int((attacks >= decisive_at).sum())}\n"
-        f"native = [{', '.join(f'{v:.4g}' for v in knots)}]\nllr = [{', '.join(f'{v:.3f}' for v in llr)}]\ndecisive_at = {decisive_at:.3f}\n",
+        "# Of tight and wide view, and of the two views of the setting.\n"
+        f"weights = [{', '.join(f'{w:.4f}' for w in (of_face, of_face, of_setting, of_setting))}]\n"
+        f"native = [{ends[0]:.4g}, {ends[1]:.4g}]\nllr = [{ceiling:.3f}, {floor:.3f}]\ndecisive_at = {decisive_at:.3f}\n",
         encoding="utf-8",
     )
     print(args.output.read_text(encoding="utf-8"))

@@ -229,7 +229,28 @@ def animated(image, mesh, rng, behind):
     return blur(result, rng.uniform(0, 0.8))
 
 
-CLUES = {"screen": screen, "paper": paper, "cutout": cutout, "mask": mask, "animated": animated}
+def swapped(image, mesh, rng, behind):
+    """The inner face replaced by a copy of itself in other colours, sharpness and place: the seams of a swap without its identity.
+
+    After Shiohara & Yamasaki 2022, "Detecting Deepfakes with Self-Blended Images", doi:10.1109/CVPR52688.2022.01816.
+    """
+    size = face_size(mesh)
+    gain, offset = np.exp(rng.normal(size=3) * 0.12), rng.normal(size=3) * 10
+    other = cv2.LUT(image, np.clip(np.arange(256)[:, None] * gain + offset, 0, 255).astype(np.uint8)[:, None])
+    if rng.random() < 0.6:
+        small = rng.uniform(0.25, 0.8)
+        other = cv2.resize(cv2.resize(other, None, fx=small, fy=small, interpolation=cv2.INTER_AREA), image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    other = jpeg(other, rng.uniform(30, 90)) if rng.random() < 0.4 else other
+    middle, angle, zoom = mesh[:, :2].mean(axis=0), rng.normal() * 2.0, np.exp(rng.normal() * 0.03)
+    move = cv2.getRotationMatrix2D(tuple(map(float, middle)), float(angle), float(zoom))
+    move[:, 2] += rng.normal(size=2) * 0.015 * size
+    other = cv2.warpAffine(other, move, image.shape[1::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    outline = face_outline(mesh, grow=rng.uniform(0.75, 1.05))
+    edge = blur(stencil(image, outline), size * rng.uniform(0.005, 0.04))
+    return blend(other, image, cv2.convertScaleAbs(edge, alpha=rng.choice([1.0, 1.0, 0.75])))
+
+
+CLUES = {"screen": screen, "paper": paper, "cutout": cutout, "mask": mask, "animated": animated, "swapped": swapped}
 
 
 # -- the camera ------------------------------------------------------------------------------------

@@ -2,8 +2,9 @@
 
     python models/training/recapture/data.py --data ../shared/data --out DIR [--processes 2] [--share 1.0]
 
-Writes ``DIR/crops.npy`` (uint8 [shape=(n, 2, 96, 96, 3)]: tight and wide view, RGB), ``DIR/rows.csv`` (one row per item: label, source,
-fold, species, whether the wide view is there, MiniFASNet's probability of bona fide, twin). Fixed seeds per picture: the
+Writes ``DIR/crops.npy`` (uint8 [shape=(n, 2, 96, 96, 3)]: tight and wide view, RGB), ``DIR/settings.npy`` (uint8 [shape=(n, 2, 80, 80, 3)]: the
+two views of the surroundings, RGB), ``DIR/rows.csv`` (one row per item: label, source, fold, species, whether there is more than a tight crop,
+MiniFASNet's probability of bona fide, twin). Fixed seeds per picture: the
 same files whatever the number of processes.
 
 Sources are grouped in four folds; a person or a source is in one only. LFW: people of the fit half (benchmarks/accuracy/lfw.py).
@@ -26,19 +27,18 @@ import numpy as np
 from clues import CLUES, CameraDraw
 from idverify._colour import resize
 from idverify.media import load_photo, open_recording
-from idverify.pad.recapture import SIDE_PX, crop_boxes
+from idverify.pad.recapture import SETTING_PX, SIDE_PX, face_boxes, setting_boxes
 from idverify.simulation import render
 from idverify.simulation.faces import default_locate
+from minifasnet import MiniFASNet
 
 COLUMNS = ("label", "source", "fold", "species", "wide", "teacher", "twin")
 # Longest side of the face in the pictures that clues are put on, and how far the picture reaches around it.
-FACE_PX, REACH = 150, 4.2
+FACE_PX, REACH = 150, 4.6
 FRAMES_PER_CLIP = 20
 # A fold is left out as a whole: captured attacks never without the bona fide material of the same man.
 FOLDS = (("gc535", "grid", "talk"), ("krz", "lp"), ("man", "les", "tv"), ("lfw",))
 SPECIES = ("print_flat", "print_bent", "print_shaken", "print_cutout", "replay_phone", "replay_monitor", "replay_tablet_glare", "photo_animated")
-# MiniFASNet's detector draws its boxes higher than the mesh reaches: this share of the height is added above.
-FOREHEAD = 0.12
 
 
 def is_fit(person):
@@ -60,8 +60,15 @@ def fold_of(source):
 def views(image, mesh, wide=True):
     """Both crops of a picture [shape=(2, 96, 96, 3)]; without a wide view, the tight one twice."""
     box = np.concatenate([mesh[:, :2].min(axis=0), mesh[:, :2].max(axis=0)])
-    tight, broad = (cut(image, b) for b in crop_boxes(box))
+    tight, broad = (cut(image, b) for b in face_boxes(box))
     return np.stack([tight, broad if wide else tight])
+
+
+def settings_of(image, mesh):
+    """Both views of the setting [shape=(2, 80, 80, 3)], as ``Recapture.observe`` cuts them."""
+    box = np.concatenate([mesh[:, :2].min(axis=0), mesh[:, :2].max(axis=0)])
+    boxes = setting_boxes(box, image.shape[1::-1])
+    return np.stack([cv2.resize(image[top:bottom, left:right], (SETTING_PX, SETTING_PX)) for left, top, right, bottom in boxes])
 
 
 def cut(image, box):
@@ -92,8 +99,6 @@ def context(image, mesh):
 @lru_cache(maxsize=1)
 def tools(data):
     import torch
-
-    from minifasnet import MiniFASNet
 
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -130,28 +135,26 @@ class Items:
 
     def __init__(self, path, source=None):
         self.source = source or source_of(path)
-        self.crops, self.rows, self.asked = [], [], []
+        self.crops, self.settings, self.rows = [], [], []
 
     def add(self, image, mesh, *, label, species, wide=True, twin=""):
         self.crops.append(views(image, mesh, wide))
+        self.settings.append(settings_of(image, mesh))
         self.rows.append([label, self.source, fold_of(self.source), species, int(wide), float("nan"), twin])
-        if wide:
-            low, high = mesh[:, :2].min(axis=0), mesh[:, :2].max(axis=0)
-            low = np.maximum(low - [0, FOREHEAD * (high - low)[1]], 0)
-            self.asked.append((len(self.rows) - 1, (image, np.concatenate([low, high]))))
 
     def done(self):
-        if self.asked:
-            for (at, _), p in zip(self.asked, tools(DATA)[1]([picture for _, picture in self.asked]), strict=True):
-                self.rows[at][5] = round(float(p), 4)
-        return np.array(self.crops, np.uint8).reshape(-1, 2, SIDE_PX, SIDE_PX, 3), self.rows
+        settings = np.array(self.settings, np.uint8).reshape(-1, 2, SETTING_PX, SETTING_PX, 3)
+        if len(settings):
+            for row, p in zip(self.rows, tools(DATA)[1].answers(settings[..., ::-1]), strict=True):
+                row[5] = round(float(p), 4)
+        return np.array(self.crops, np.uint8).reshape(-1, 2, SIDE_PX, SIDE_PX, 3), settings, self.rows
 
 
 def bona_fide_job(path, variants, wide):
     """Each picture several times, every time with an attack twin through the same camera."""
     rng = np.random.default_rng(zlib.crc32(str(path.name).encode()))
     items, behinds = Items(path), tools(DATA)[2]
-    kinds = tuple(CLUES) if wide else ("screen", "paper", "mask", "screen")
+    kinds = tuple(CLUES) if wide else ("screen", "paper", "mask", "screen", "swapped")
     turn = int(rng.integers(len(kinds)))
     for image, mesh in pictures(path, FRAMES_PER_CLIP):
         small, points = context(image, mesh)
@@ -214,9 +217,9 @@ def jobs(data, share):
     photos = [sorted(p.glob("*.jpg"))[0] for p in people]
     clips = sorted((data / "videos" / "bona_fide").iterdir())
     for path in photos[: round(len(photos) * share)]:
-        yield "bona_fide", path, 2, True
+        yield "bona_fide", path, len(CLUES), True
     for path in clips:
-        yield "bona_fide", path, 4, True
+        yield "bona_fide", path, 8, True
     for name, variants in (("gc535", 1), ("krz", 3), ("man", 5)):
         for path in sorted((data / "crops" / name / "bona_fide").iterdir()):
             yield "bona_fide", path, variants, False
@@ -224,7 +227,7 @@ def jobs(data, share):
             yield "captured", path, variants, False
     for path in sorted((data / "videos" / "attack").iterdir()):
         yield "captured", path, 4, True
-    for k, path in enumerate(photos[-round(240 * share) :]):
+    for k, path in enumerate(photos[-round(640 * share) :]):
         yield "species", path, SPECIES[k % len(SPECIES)], k
     for k, path in enumerate(clips):
         for j in range(4):
@@ -241,15 +244,17 @@ def main():
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     os.environ["RECAPTURE_DATA"] = str(args.data)
-    crops, rows = [], []
+    crops, settings, rows = [], [], []
     with ProcessPoolExecutor(args.processes, initializer=_set_data, initargs=(str(args.data),)) as pool:
         todo = list(jobs(args.data, args.share))
-        for at, (part, described) in enumerate(pool.map(run, todo, chunksize=4)):
+        for at, (part, around, described) in enumerate(pool.map(run, todo, chunksize=4)):
             crops.append(part)
+            settings.append(around)
             rows += described
             if at % 200 == 0:
                 print(f"{at} of {len(todo)} jobs, {len(rows)} items", flush=True)
     np.save(args.out / "crops.npy", np.concatenate(crops))
+    np.save(args.out / "settings.npy", np.concatenate(settings))
     with (args.out / "rows.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([COLUMNS, *rows])
     print(f"{len(rows)} items")

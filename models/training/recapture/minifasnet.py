@@ -71,17 +71,20 @@ class Net:
             depth += 1
         return x
 
-    @torch.no_grad()
-    def __call__(self, crops_bgr):
-        """Probability of bona fide of crops uint8 [shape=(n, 80, 80, 3)]."""
-        x = torch.from_numpy(np.ascontiguousarray(crops_bgr.transpose(0, 3, 1, 2))).float()
+    def logits(self, x):
+        """Logits of the three classes of BGR pictures float32 [shape=(n, 3, 80, 80)], 0..255."""
         x = self._block(self._block(x, "conv1", 2), "conv2_dw")
         x = self._residual(self._depth_wise(x, "conv_23", 2), "conv_3")
         x = self._residual(self._depth_wise(x, "conv_34", 2), "conv_4")
         x = self._residual(self._depth_wise(x, "conv_45", 2), "conv_5")
         x = self._block(self._block(x, "conv_6_sep"), "conv_6_dw", 1, 0).flatten(1)
-        x = self._norm(x @ self.w["linear.weight"].T, "bn") @ self.w["prob.weight"].T
-        return torch.softmax(x, 1)[:, BONA_FIDE_CLASS].numpy()
+        return self._norm(x @ self.w["linear.weight"].T, "bn") @ self.w["prob.weight"].T
+
+    @torch.no_grad()
+    def __call__(self, crops_bgr):
+        """Probability of bona fide of crops uint8 [shape=(n, 80, 80, 3)]."""
+        x = torch.from_numpy(np.ascontiguousarray(crops_bgr.transpose(0, 3, 1, 2))).float()
+        return torch.softmax(self.logits(x), 1)[:, BONA_FIDE_CLASS].numpy()
 
 
 class MiniFASNet:
@@ -92,4 +95,8 @@ class MiniFASNet:
 
     def __call__(self, pictures):
         """Probability of bona fide of ``(image_rgb, face bbox_xyxy)`` pairs."""
-        return np.mean([net(np.stack([crop(im, box, scale) for im, box in pictures])) for scale, net in self.nets], axis=0)
+        return self.answers(np.stack([[crop(im, box, scale) for scale, _ in self.nets] for im, box in pictures]))
+
+    def answers(self, crops_bgr):
+        """Probability of bona fide of crops uint8 [shape=(n, 2, 80, 80, 3)], cut 2.7 and 4.0 times the face box."""
+        return np.mean([net(crops_bgr[:, k]) for k, (_, net) in enumerate(self.nets)], axis=0)

@@ -1,13 +1,20 @@
-"""The recapture network: one small trunk for both views, a linear head for each.
+"""The two halves of the recapture network. Every logit speaks for bona fide against attack; a frame's logit is a weighted sum of all four.
 
-Input uint8 [shape=(n, 2, 96, 96, 3)], RGB: tight and wide view of one face. Output float32 [shape=(n, 2)]: a logit per view; their sum is the
-logit of bona fide against attack. A second pair of heads, for training only, imitates the teacher.
+``ViewNet`` looks at the face: uint8 [shape=(n, 2, 96, 96, 3)], RGB, the tight and the wide view; float32 [shape=(n, 2)], a logit per view. One small
+trunk for both views, a linear head for each, trained from scratch. A second pair of heads, for training only, imitates the teacher.
+
+``SettingNet`` looks at what the face is in: uint8 [shape=(n, 2, 80, 80, 3)], RGB, 2.7 and 4.0 times the face; float32 [shape=(n, 2)]. Both nets start from
+MiniFASNet of minivision-ai/Silent-Face-Anti-Spoofing (Apache-2.0), and every convolution of them is trained further.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import nn
+
+from minifasnet import BONA_FIDE_CLASS, FILES, Net
 
 WIDTHS = (16, 24, 48, 96)
 
@@ -29,7 +36,7 @@ class Block(nn.Module):
         return torch.relu(x + y * self.gate(y.mean((2, 3)))[:, :, None, None])
 
 
-class RecaptureNet(nn.Module):
+class ViewNet(nn.Module):
     """See the module."""
 
     def __init__(self):
@@ -51,3 +58,31 @@ class RecaptureNet(nn.Module):
         # A clue fills the picture (mean) or sits in one place (maximum).
         x = self.drop(torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)).view(n, 2, -1)
         return torch.einsum("nvd,vdk->nvk", x, self.heads) + self.biases
+
+
+class SettingNet(nn.Module):
+    """See the module. The statistics of its batch norms stay as they were; `start` is the folder of the two MiniFASNet files."""
+
+    def __init__(self, start):
+        super().__init__()
+        self.nets = [Net(Path(start) / file) for _, file in FILES]
+        for k, net in enumerate(self.nets):
+            for name, value in net.w.items():
+                if not value.is_floating_point() or "running" in name:
+                    continue
+                if name == "conv1.conv.weight":  # they take BGR
+                    value = value.flip(1)
+                net.w[name] = nn.Parameter(value.clone())
+                self.register_parameter(f"{k}_{name.replace('.', '_')}", net.w[name])
+
+    def forward(self, settings):
+        """Logits float32 [shape=(n, 2 settings)]."""
+        x = settings.permute(0, 1, 4, 2, 3).float()
+        classes = [net.logits(x[:, k].contiguous(memory_format=torch.channels_last)) for k, net in enumerate(self.nets)]
+        return torch.stack([bona_fide_logit(c) for c in classes], 1)
+
+
+def bona_fide_logit(classes):
+    """Of the bona fide class against the other two."""
+    others = [k for k in range(classes.shape[1]) if k != BONA_FIDE_CLASS]
+    return classes[:, BONA_FIDE_CLASS] - torch.logsumexp(classes[:, others], 1)

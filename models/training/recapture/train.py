@@ -1,10 +1,11 @@
-"""Train the recapture network on the pictures of data.py.
+"""Train one half of the recapture network on the pictures of data.py.
 
-    python models/training/recapture/train.py --set DIR [--leave-out FOLD] [--steps N] [--threads 1]
+    python models/training/recapture/train.py views --set DIR [--leave-out FOLD]
+    python models/training/recapture/train.py setting --set DIR --start MINIFASNET_DIR [--leave-out FOLD]
 
-Writes ``DIR/net_all.pt``, or ``DIR/net_K.pt`` without fold K and ``DIR/scores_K.csv`` with the logits of that fold's items. A batch holds
-bona fide pictures with their own attack twins through the same camera, and attacks without a twin, every source at its share.
-Needs PyTorch; about two minutes of one core for 320 steps.
+Writes ``DIR/views_all.pt``, or ``DIR/views_K.pt`` without fold K and ``DIR/views_scores_K.csv`` with the logits of that fold's items; likewise
+``setting_...``. A batch holds bona fide pictures with their own attack twins through the same camera, and attacks without a twin, every
+source at its share. Needs PyTorch; a quarter of an hour of one core for each.
 """
 
 from __future__ import annotations
@@ -19,28 +20,32 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from net import RecaptureNet
+from net import SettingNet, ViewNet
 
-BATCH_TWINS, BATCH_SINGLES = 20, 24
-PEAK_RATE, DECAY, SMOOTHING = 4e-3, 2e-2, 0.03
-# The first part of the steps sees pictures of half the area: coarse clues first, and twice as fast.
-SMALL_SHARE, SMALL_PX = 0.5, 64
+STEPS = {"views": 1600, "setting": 200}
+PEAK_RATE = {"views": 4e-3, "setting": 2e-4}
+FILE = {"views": "crops.npy", "setting": "settings.npy"}
+# Twins (two pictures each) and single attacks of a batch.
+BATCH = {"views": (20, 24), "setting": (16, 16)}
+DECAY, SMOOTHING = 2e-2, 0.03
+# The first part of the steps sees the views at half their area: coarse clues first, and twice as fast.
+SMALL_SHARE, SMALL_PX = 0.4, 64
 # Weights: each view by itself beside their sum; the teacher.
 VIEW_LOSS, TEACHER_LOSS = 0.4, 0.3
-# A warp of the clue "animated" may be too small to be seen in one picture.
-ANIMATED_WEIGHT = 0.5
+# One picture shows a photo's animation hardly at all, and a swap's seams not always.
+SPECIES_WEIGHT = {"clue_animated": 0.15, "photo_animated": 0.15, "clue_swapped": 0.5}
 # Shares of the sources among twins and among single attacks (captured, simulated scenes); the rest goes evenly to the others.
 TWIN_SHARES = {"lfw": 0.40, "gc535": 0.18, "krz": 0.07, "man": 0.06, "les": 0.05}
 SINGLE_SHARES = {"gc535": 0.30, "krz": 0.10, "man": 0.10, "les": 0.06, "lfw": 0.24}
 
 
-def load(folder):
+def load_rows(folder):
     with (folder / "rows.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
         for key, kind in (("label", int), ("fold", int), ("wide", int), ("teacher", float)):
             row[key] = kind(row[key])
-    return np.load(folder / "crops.npy", mmap_mode="r"), rows
+    return rows
 
 
 def chances(sources, shares):
@@ -69,12 +74,13 @@ def units(rows, leave_out):
 
 
 def augment(views, rng):
-    """Mirror, zoom, shift and tint [shape=(2, 96, 96, 3)]."""
+    """Mirror, zoom, shift and tint [shape=(2, side, side, 3)]."""
     views = views[:, :, ::-1] if rng.random() < 0.5 else views
     if rng.random() < 0.8:
-        side = int(rng.integers(82, 97))
-        x, y = rng.integers(0, 97 - side, 2)
-        views = np.stack([cv2.resize(v[y : y + side, x : x + side], (96, 96), interpolation=cv2.INTER_LINEAR) for v in views])
+        full = views.shape[1]
+        side = int(rng.integers(round(0.86 * full), full + 1))
+        x, y = rng.integers(0, full + 1 - side, 2)
+        views = np.stack([cv2.resize(v[y : y + side, x : x + side], (full, full), interpolation=cv2.INTER_LINEAR) for v in views])
     if rng.random() < 0.5:
         views = np.clip(views * rng.uniform(0.88, 1.12, 3).astype(np.float32), 0, 255)
     if rng.random() < 0.05:
@@ -88,28 +94,29 @@ def shrunk(x):
     return small.permute(0, 2, 3, 1).unflatten(0, (-1, 2))
 
 
-def batches(crops, rows, leave_out, steps, seed):
+def batches(crops, rows, leave_out, sizes, steps, seed):
     rng = np.random.default_rng(seed)
     twins, singles = units(rows, leave_out)
     source = np.array([row["source"] for row in rows])
     twin_chance, single_chance = chances(source[twins[:, 0]], TWIN_SHARES), chances(source[singles], SINGLE_SHARES)
     label, wide, teacher = (np.array([row[k] for row in rows], np.float32) for k in ("label", "wide", "teacher"))
-    weight = np.where([row["species"] == "clue_animated" for row in rows], ANIMATED_WEIGHT, 1.0).astype(np.float32)
+    weight = np.array([SPECIES_WEIGHT.get(row["species"], 1.0) for row in rows], np.float32)
+    # The bona fide twin of a picture that weighs little weighs as little, or it would speak for the class.
+    light = dict(zip(twins[:, 1], weight[twins[:, 1]], strict=True))
+    for a, b in twins:
+        weight[a] = light[b]
     for _ in range(steps):
-        at = np.concatenate([twins[rng.choice(len(twins), BATCH_TWINS, p=twin_chance)].ravel(), rng.choice(singles, BATCH_SINGLES, p=single_chance)])
+        at = np.concatenate([twins[rng.choice(len(twins), sizes[0], p=twin_chance)].ravel(), rng.choice(singles, sizes[1], p=single_chance)])
         x = torch.from_numpy(np.stack([augment(np.asarray(crops[i]), rng) for i in at]))
         # Both classes weigh the same.
         balance = np.where(label[at] == 1, 0.5 / max((label[at] == 1).mean(), 1e-6), 0.5 / (label[at] == 0).mean()).astype(np.float32)
         yield x, *(torch.from_numpy(v[at].astype(np.float32)) for v in (label, wide, teacher)), torch.from_numpy(balance * weight[at])
 
 
-def loss_of(out, label, wide, teacher, weight):
+def loss_of_views(out, label, wide, teacher, weight):
     tight, broad = out[:, 0], out[:, 1]
-    target = label * (1 - 2 * SMOOTHING) + SMOOTHING
-    both = tight[:, 0] + wide * broad[:, 0]
-    loss = (weight * F.binary_cross_entropy_with_logits(both, target, reduction="none")).mean()
-    loss = loss + VIEW_LOSS * (weight * F.binary_cross_entropy_with_logits(tight[:, 0], target, reduction="none")).mean()
-    loss = loss + VIEW_LOSS * (weight * wide * F.binary_cross_entropy_with_logits(broad[:, 0], target, reduction="none")).mean()
+    # Of a tight crop there is no wide view.
+    loss = loss_of_labels(tight[:, 0], wide * broad[:, 0], label, weight, wide)
     # The teacher is listened to where it does not contradict what is known.
     heard = torch.isfinite(teacher) & ((label == 0) | (teacher > 0.5))
     soft = torch.nan_to_num(teacher, 0.5).clamp(0.01, 0.99)
@@ -117,23 +124,40 @@ def loss_of(out, label, wide, teacher, weight):
     return loss + TEACHER_LOSS * (heard * guess).mean()
 
 
+def loss_of_setting(out, label, wide, teacher, weight):
+    return loss_of_labels(out[:, 0] / 2, out[:, 1] / 2, label, weight, 1.0)
+
+
+def loss_of_labels(one, other, label, weight, has_other):
+    target = label * (1 - 2 * SMOOTHING) + SMOOTHING
+    each = [F.binary_cross_entropy_with_logits(logit, target, reduction="none") for logit in (one + other, one, other)]
+    return (weight * (each[0] + VIEW_LOSS * each[1] + VIEW_LOSS * has_other * each[2])).mean()
+
+
+LOSS = {"views": loss_of_views, "setting": loss_of_setting}
+
+
 @torch.no_grad()
 def logits(net, crops, indices):
+    """Float32 [shape=(n, 2)] of either half."""
     net.eval()
-    return np.concatenate([net(torch.from_numpy(np.asarray(crops[indices[k : k + 128]])))[:, :, 0].numpy() for k in range(0, len(indices), 128)])
+    parts = [net(torch.from_numpy(np.ascontiguousarray(crops[indices[k : k + 64]]))) for k in range(0, len(indices), 64)]
+    return np.concatenate([(part[:, :, 0] if part.ndim == 3 else part).float().numpy() for part in parts])
 
 
-def train(crops, rows, leave_out, steps, seed=0):
+def train(net, half, crops, rows, leave_out, steps, seed=0):
     torch.manual_seed(seed)
-    net = RecaptureNet().to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=PEAK_RATE, weight_decay=DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, PEAK_RATE, total_steps=steps, pct_start=0.2)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=PEAK_RATE[half], weight_decay=DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, PEAK_RATE[half], total_steps=steps, pct_start=0.2)
     start, running = time.time(), 0.0
-    for step, (x, *targets) in enumerate(batches(crops, rows, leave_out, steps, seed)):
+    for step, (x, *targets) in enumerate(batches(crops, rows, leave_out, BATCH[half], steps, seed)):
         net.train()
-        loss = loss_of(net(shrunk(x) if step < SMALL_SHARE * steps else x), *targets)
+        with torch.autocast("cpu", torch.bfloat16):
+            out = net(shrunk(x) if half == "views" and step < SMALL_SHARE * steps else x)
+        loss = LOSS[half](out.float(), *targets)
         optimiser.zero_grad()
         loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
         optimiser.step()
         schedule.step()
         running = 0.97 * running + 0.03 * loss.item() if step else loss.item()
@@ -142,26 +166,37 @@ def train(crops, rows, leave_out, steps, seed=0):
     return net
 
 
+def fresh(half, start):
+    if half == "views":
+        torch.manual_seed(0)
+        return ViewNet().to(memory_format=torch.channels_last)
+    return SettingNet(start)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("half", choices=STEPS)
     parser.add_argument("--set", type=Path, required=True)
+    parser.add_argument("--start", type=Path, help="folder of the two MiniFASNet files, for the half that starts from them")
     parser.add_argument("--leave-out", type=int)
-    parser.add_argument("--steps", type=int, default=320)
+    parser.add_argument("--steps", type=int)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
+    if (args.start is None) == (args.half == "setting"):
+        parser.error("--start goes with setting, and only with it")
     torch.set_num_threads(args.threads)
     torch.set_flush_denormal(True)
     cv2.setNumThreads(1)
-    crops, rows = load(args.set)
+    rows, crops = load_rows(args.set), np.load(args.set / FILE[args.half], mmap_mode="r")
     name = "all" if args.leave_out is None else str(args.leave_out)
-    net = train(crops, rows, args.leave_out, args.steps)
-    torch.save(net.state_dict(), args.set / f"net_{name}.pt")
+    net = train(fresh(args.half, args.start), args.half, crops, rows, args.leave_out, args.steps or STEPS[args.half])
+    torch.save(net.state_dict(), args.set / f"{args.half}_{name}.pt")
     if args.leave_out is None:
         return
     left = np.array([at for at, row in enumerate(rows) if row["fold"] == args.leave_out])
-    with (args.set / f"scores_{name}.csv").open("w", newline="", encoding="utf-8") as file:
+    with (args.set / f"{args.half}_scores_{name}.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["item", "tight", "wide"])
+        writer.writerow(["item", "first", "second"])
         writer.writerows([i, *np.round(z, 4)] for i, z in zip(left, logits(net, crops, left), strict=True))
 
 

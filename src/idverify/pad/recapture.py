@@ -1,24 +1,27 @@
 """Recapture: a small network that sees screens, paper, cut edges and moiré around and on the face.
 
-Two views of the face, one tight and one wide enough for bezels, hands and borders of paper, are cut from the full
-picture in up to 16 frames spread over the recording and judged each by itself; a trimmed mean of the logits is the
-native value, so that a few odd frames decide nothing. The network is trained in this project
+Four views of the face, from a tight one to one wide enough for bezels, hands and borders of paper, are cut from the
+full picture in up to 10 frames spread over the recording and judged each by itself; a trimmed mean of the frames'
+logits is the native value, so that a few odd frames decide nothing. The network is trained in this project
 (``models/training/recapture``, model card ``models/cards/recapture.md``). Its calibration comes from sources that
 the network had not seen and names the network's SHA-256: a card of another network is refused.
 
-Conventions: views are RGB as the camera gave them, scaled to 96 x 96; the native value grows with the evidence of a
-recapture; the LLR is natural-log, bona fide over attack. A face too small, dark or blurred is not judged.
+Conventions: views are RGB as the camera gave them, side by side in one strip of 96 x 352 pixels; the native value grows
+with the evidence of a recapture; the LLR is natural-log, bona fide over attack. A face too small, dark or blurred is
+not judged.
 
 Sources: He et al. 2024, "Joint Physical-Digital Facial Attack Detection Via Simulating Spoofing Clues",
-arXiv:2404.08450; views of several widths: Yu et al. 2020 (minivision-ai/Silent-Face-Anti-Spoofing, Apache-2.0).
+arXiv:2404.08450; views of several widths, and what the half for the wider ones was trained further from:
+minivision-ai/Silent-Face-Anti-Spoofing (2020, Apache-2.0).
 
-Public items: :class:`Recapture`, :func:`crop_boxes`, :func:`frame_logits`, :func:`pooled`, :func:`assess`,
-:func:`load_card`.
+Public items: :class:`Recapture`, :func:`face_boxes`, :func:`setting_boxes`, :func:`strip`, :func:`frame_logits`,
+:func:`pooled`, :func:`assess`, :func:`load_card`.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -40,7 +43,16 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["Recapture", "assess", "crop_boxes", "frame_logits", "load_card", "pooled"]
+__all__ = [
+    "Recapture",
+    "assess",
+    "face_boxes",
+    "frame_logits",
+    "load_card",
+    "pooled",
+    "setting_boxes",
+    "strip",
+]
 
 NAME = "recapture"
 UNIT = "logit (higher: more like a picture of a picture)"
@@ -48,12 +60,18 @@ UNIT = "logit (higher: more like a picture of a picture)"
 U8 = NDArray[np.uint8]
 F64 = NDArray[np.float64]
 
+# What the network was trained on (models/training/recapture): sides of the two views of the face over those of the face
+# mesh's box, as they lie, and sides of the two of its setting over those of the head's box, moved inside the picture.
 SIDE_PX = 96
-# Sides of the views over those of the face mesh's box; what the network was trained on (models/training/recapture).
 TIGHT, WIDE = 1.2, 2.4
-# Frames kept: issue 3 asks for 8 to 16.
-_MAX_FRAMES = 16
-_FIRST_EVERY_S = 0.2
+SETTING_PX = 80
+SETTINGS = (2.7, 4.0)
+STRIP_PX = 2 * SIDE_PX + len(SETTINGS) * SETTING_PX
+# The head reaches above the mesh by this share of the mesh's height.
+FOREHEAD = 0.12
+# Frames kept at most; more change the pooled value by less than its spread between recordings.
+_MAX_FRAMES = 10
+_FIRST_EVERY_S = 0.3
 # Share of the logits left out at each end.
 _TRIMMED = 0.25
 _MIN_FRAMES = 3
@@ -64,7 +82,7 @@ _CARD = Path("calibration") / "pad_recapture.toml"
 
 
 class Recapture:
-    """Keeps both views of the face in a few frames spread over the track (a :class:`TrackObserver`)."""
+    """Keeps the views of the face in a few frames spread over the track (a :class:`TrackObserver`)."""
 
     def __init__(self) -> None:
         self._kept: list[tuple[float, float, U8]] = []
@@ -76,22 +94,26 @@ class Recapture:
         if face.time_s < self._next_s:
             return
         box = face.bbox_xyxy_px
-        views = np.stack([view.frame.crop_rgb(b, (SIDE_PX, SIDE_PX)) for b in crop_boxes(box)])
-        self._kept.append((face.time_s, float((box[2:] - box[:2]).min()), views))
+        # The face at the camera's own resolution; for its setting the picture at working size is more than enough.
+        views = [view.frame.crop_rgb(b, (SIDE_PX, SIDE_PX)) for b in face_boxes(box)]
+        for left, top, right, bottom in setting_boxes(box / view.scale, view.image_rgb.shape[1::-1]):
+            part = cv2.resize(view.image_rgb[top:bottom, left:right], (SETTING_PX, SETTING_PX))
+            views.append(np.asarray(part, np.uint8))
+        self._kept.append((face.time_s, float((box[2:] - box[:2]).min()), strip(views)))
         if len(self._kept) > _MAX_FRAMES:
             # Every other one goes and the pace halves: memory stays flat, the spread stays even.
             self._kept, self._every_s = self._kept[::2], 2 * self._every_s
         self._next_s = self._kept[-1][0] + self._every_s
 
     def signals(self) -> tuple[F64, F64, U8]:
-        """Times [shape=(n,)], native face sizes in pixels [shape=(n,)], views uint8 [shape=(n, 2, 96, 96, 3)]."""
+        """Times [shape=(n,)], native face sizes in pixels [shape=(n,)], views uint8 [shape=(n, 96, 352, 3)]."""
         views = np.array([kept[2] for kept in self._kept], np.uint8)
         numbers = np.array([kept[:2] for kept in self._kept], np.float64).reshape(-1, 2)
-        return numbers[:, 0], numbers[:, 1], views.reshape(-1, 2, SIDE_PX, SIDE_PX, 3)
+        return numbers[:, 0], numbers[:, 1], views.reshape(-1, SIDE_PX, STRIP_PX, 3)
 
 
-def crop_boxes(bbox_xyxy_px: F64) -> F64:
-    """Boxes of the tight and the wide view.
+def face_boxes(bbox_xyxy_px: F64) -> F64:
+    """Boxes of the two views of the face; they may reach outside the picture.
 
     Parameters
     ----------
@@ -109,22 +131,64 @@ def crop_boxes(bbox_xyxy_px: F64) -> F64:
     return np.concatenate([middle - halves, middle + halves], axis=1)
 
 
+def setting_boxes(bbox_xyxy_px: F64, size_wh: tuple[int, ...]) -> NDArray[np.intp]:
+    """Boxes of the two views of what the face is in: as large as the picture allows, moved inside it.
+
+    Parameters
+    ----------
+    bbox_xyxy_px : float64 [shape=(4,)]
+        Of the face mesh.
+    size_wh
+        Of the picture.
+
+    Returns
+    -------
+    intp [shape=(2, 4)]
+        Whole pixels, right and bottom not included.
+    """
+    low, high = np.asarray(bbox_xyxy_px[:2], np.float64), np.asarray(bbox_xyxy_px[2:], np.float64)
+    low = np.maximum(low - [0, FOREHEAD * (high - low)[1]], 0)
+    size, middle, last = np.maximum(high - low, 1), (low + high) / 2, np.array(size_wh) - 1.0
+    scales = np.minimum(SETTINGS, (last / size).min())[:, None]
+    lows = np.clip(middle - scales * size / 2, 0, np.maximum(last - scales * size, 0))
+    return np.concatenate([np.floor(lows), np.floor(lows + scales * size) + 1], axis=1).astype(np.intp)
+
+
+def strip(views: Sequence[U8]) -> U8:
+    """The views of one frame side by side, the smaller ones over black: the picture that the model takes.
+
+    Parameters
+    ----------
+    views
+        RGB: uint8 [shape=(96, 96, 3)] twice, uint8 [shape=(80, 80, 3)] twice.
+
+    Returns
+    -------
+    uint8 [shape=(96, 352, 3)]
+    """
+    result, left = np.zeros((SIDE_PX, STRIP_PX, 3), np.uint8), 0
+    for view in views:
+        height, width = view.shape[:2]
+        result[:height, left : left + width] = view
+        left += width
+    return result
+
+
 def frame_logits(views: U8, session: Session) -> F64:
     """The network's evidence of a recapture, frame by frame.
 
     Parameters
     ----------
-    views : uint8 [shape=(n, 2, 96, 96, 3)]
+    views : uint8 [shape=(n, 96, 352, 3)]
     session
         Of the model ``recapture``.
 
     Returns
     -------
-    float64 [shape=(n, 2)]
-        Logit per view; their sum is the frame's.
+    float64 [shape=(n, 4)]
+        Logit per view.
     """
-    # The model takes one picture: the tight view with the wide one at its right.
-    (logits,) = session.run(np.concatenate([views[:, 0], views[:, 1]], axis=2))
+    (logits,) = session.run(views)
     # It speaks for bona fide.
     return -logits.astype(np.float64)
 
@@ -141,7 +205,7 @@ def assess(times_s: F64, faces_px: F64, views: U8, session: Session) -> PADEvide
     Parameters
     ----------
     times_s, faces_px : float64 [shape=(n,)]
-    views : uint8 [shape=(n, 2, 96, 96, 3)]
+    views : uint8 [shape=(n, 96, 352, 3)]
         As :meth:`Recapture.signals` gives them.
     session
         Of the model ``recapture``.
@@ -154,8 +218,8 @@ def assess(times_s: F64, faces_px: F64, views: U8, session: Session) -> PADEvide
     problem = _problem(faces_px, views)
     if problem is not None:
         return PADEvidence.not_assessed(NAME, UNIT, problem)
-    scale = load_card(session.spec.sha256)
-    per_view = frame_logits(views, session)
+    weights, scale = load_card(session.spec.sha256)
+    per_view = frame_logits(views, session) * weights
     values = per_view.sum(axis=1)
     native = pooled(values)
     proven = scale.proves(native)
@@ -166,7 +230,7 @@ def assess(times_s: F64, faces_px: F64, views: U8, session: Session) -> PADEvide
         native=native,
         bona_fide_llr=scale(native),
         detail=f"recapture logit {native:+.1f} over {len(values)} frames: "
-        f"face {pooled(per_view[:, 0]):+.1f}, surroundings {pooled(per_view[:, 1]):+.1f}",
+        f"face {pooled(per_view[:, :2].sum(axis=1)):+.1f}, setting {pooled(per_view[:, 2:].sum(axis=1)):+.1f}",
         reason=Reason.PRESENTATION_ATTACK if proven else None,
         decisive=proven,
         times_s=times_s,
@@ -185,7 +249,7 @@ def _problem(faces_px: F64, views: U8) -> NotAssessed | None:
         return NotAssessed(
             reason=Reason.LOW_RESOLUTION, detail=f"the face is {size:.0f} pixels wide, {_MIN_FACE_PX:.0f} are needed"
         )
-    luma, detail = np.median([_light_and_detail(tight) for tight in views[:, 0]], axis=0)
+    luma, detail = np.median([_light_and_detail(tight) for tight in views[:, :, :SIDE_PX]], axis=0)
     if luma < _MIN_LUMA:
         return NotAssessed(reason=Reason.TOO_DARK, detail=f"median luma of the face {luma:.0f} of 255")
     if detail < _MIN_DETAIL:
@@ -201,8 +265,8 @@ def _light_and_detail(tight: U8) -> tuple[float, float]:
 
 
 @lru_cache(maxsize=4)
-def load_card(model_sha256: str) -> LLRScale:
-    """The calibration of one network.
+def load_card(model_sha256: str) -> tuple[F64, LLRScale]:
+    """The calibration of one network: weights of the views float64 [shape=(4,)], and what their sum is worth.
 
     Parameters
     ----------
@@ -218,7 +282,7 @@ def load_card(model_sha256: str) -> LLRScale:
     try:
         card: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
         fitted_on = str(card["model_sha256"])
-        native, llr = (tuple(map(float, card[key])) for key in ("native", "llr"))
+        weights, native, llr = (tuple(map(float, card[key])) for key in ("weights", "native", "llr"))
         decisive_at = float(card["decisive_at"]) if "decisive_at" in card else None
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         raise CalibrationError(f"no usable card {_CARD.as_posix()}: {error}") from error
@@ -227,4 +291,4 @@ def load_card(model_sha256: str) -> LLRScale:
             f"{_CARD.as_posix()} was fitted on the network {fitted_on[:12]}..., the one in use is "
             f"{model_sha256[:12]}... ({spec(NAME).version})"
         )
-    return LLRScale(native=native, llr=llr, decisive_at=decisive_at)
+    return np.array(weights), LLRScale(native=native, llr=llr, decisive_at=decisive_at)
