@@ -30,7 +30,7 @@ import numpy as np
 import torch
 
 from idverify.media import open_recording
-from idverify.pad.recapture import pooled, strip
+from idverify.pad.recapture import FOREHEAD, pooled, strip
 from idverify.simulation import render
 from idverify.simulation.faces import default_locate
 
@@ -76,7 +76,7 @@ def reduced(image, box):
     """MiniFASNet's picture and box; very large pictures smaller, since its crops have 80 pixels."""
     scale = min(1.0, 300 / max(box[2] - box[0], box[3] - box[1]))
     low, high = np.array(box[:2]) * scale, np.array(box[2:]) * scale
-    low = np.maximum(low - [0, training.FOREHEAD * (high - low)[1]], 0)
+    low = np.maximum(low - [0, FOREHEAD * (high - low)[1]], 0)
     image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
     return image, np.concatenate([low, high])
 

@@ -24,12 +24,13 @@ from idverify.errors import CalibrationError
 from idverify.features import DlibExtractor, FusedExtractor, SFaceExtractor, sface_centre
 from idverify.landmarks import EyeModel, FaceMesh
 from idverify.models import data_dir
+from idverify.pad import recapture
 from idverify.runtime import Session
 
 __all__ = ["Chain"]
 
 COMPARISON_MODELS = ("sface", "dlib_resnet")
-PIPELINE_MODELS = ("yunet", "face_mesh", "iris", *COMPARISON_MODELS)
+PIPELINE_MODELS = ("yunet", "face_mesh", "iris", "recapture", *COMPARISON_MODELS)
 
 
 class Chain:
@@ -62,6 +63,7 @@ class Chain:
         """
         with self._lock:
             _ = self.face_models, self.card
+            recapture.load_card(self.recapture.spec.sha256)
 
     @cached_property
     def _sessions(self) -> dict[str, Session]:
@@ -89,6 +91,11 @@ class Chain:
                 SFaceExtractor(sessions["sface"], self._centre[0]), DlibExtractor(sessions["dlib_resnet"])
             ),
         )
+
+    @property
+    def recapture(self) -> Session:
+        """The network that sees pictures of pictures."""
+        return self._sessions["recapture"]
 
     @cached_property
     def _centre(self) -> tuple[NDArray[np.float64], str]:

@@ -27,6 +27,7 @@ from idverify.pad.evidence import PADEvidence
 from idverify.pad.panel import PADInputs, Panel, assess_reference
 from idverify.policy import DecisionPolicy
 from idverify.reasons import NotAssessed, Reason
+from idverify.runtime import Session
 from idverify.subject import Subject, choose_subject
 from idverify.tracking import Tracker
 
@@ -115,6 +116,7 @@ def look_at(
     models: FaceModels,
     policy: DecisionPolicy,
     *,
+    recapture: Session,
     needs: Needs = NOTHING_MORE,
     liveness: bool = True,
     progress: Callable[[float], None] | None = None,
@@ -128,6 +130,8 @@ def look_at(
     models
     policy
         For its limits, and what it takes to judge a recording.
+    recapture
+        The network of the mechanism of that name.
     needs
         What else is collected, for a challenge or an inspection.
     liveness
@@ -139,7 +143,7 @@ def look_at(
     ------
     MediaError
     """
-    watch, panel = Stopwatch(), Panel()
+    watch, panel = Stopwatch(), Panel(recapture)
     tracker = Tracker(models.detectors[0], models.mesh, models.eyes if needs.eyes else None)
     factories = {**(panel.factories if liveness else {}), **needs.factories}
     with watch("recording"), open_recording(video, limits=policy.limits) as recording:  # (0)

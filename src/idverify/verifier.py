@@ -274,7 +274,15 @@ class Verifier:
         needs: Needs = NOTHING_MORE,
         liveness: bool = True,
     ) -> Look:
-        look = look_at(video, self.face_models, self.policy, needs=needs, liveness=liveness, progress=progress)
+        look = look_at(
+            video,
+            self.face_models,
+            self.policy,
+            recapture=self._chain.recapture,
+            needs=needs,
+            liveness=liveness,
+            progress=progress,
+        )
         watch.ms |= look.timing_ms
         return look
 

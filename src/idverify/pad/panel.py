@@ -24,6 +24,7 @@ from idverify.pad import (
     liveliness,
     mouth_stillness,
     pulse,
+    recapture,
     reference_reuse,
     screen_rhythm,
     stillness,
@@ -34,9 +35,11 @@ from idverify.pad.fingerprints import FrameFingerprints
 from idverify.pad.identity_continuity import Likenesses
 from idverify.pad.motion import MotionObserver
 from idverify.pad.pulse import SkinColour
+from idverify.pad.recapture import Recapture
 from idverify.pad.reference_reuse import ReferenceReuse
 from idverify.pad.screen_rhythm import ScreenRhythm
 from idverify.pad.texture_constancy import SkinShade
+from idverify.runtime import Session
 from idverify.tracking import FaceTrack
 
 __all__ = ["MECHANISMS", "PADInputs", "Panel", "assess_reference"]
@@ -45,6 +48,7 @@ T = TypeVar("T")
 
 # Names of all mechanisms, in the order in which they are asked; a policy may require any of them.
 MECHANISMS = (
+    recapture.NAME,
     stillness.NAME,
     depth.NAME,
     liveliness.NAME,
@@ -81,17 +85,25 @@ class PADInputs:
 
 
 class Panel:
-    """The mechanisms of one check: give :attr:`factories` and :attr:`frame_observers` to the pass, then ask."""
+    """The mechanisms of one check: give :attr:`factories` and :attr:`frame_observers` to the pass, then ask.
+
+    Parameters
+    ----------
+    network
+        Of the mechanism that looks at single pictures: the model ``recapture``.
+    """
 
     factories: Mapping[str, Callable[[], TrackObserver]] = {
         "motion": MotionObserver,
+        "recapture": Recapture,
         "texture_constancy": SkinShade,
         "pulse": SkinColour,
         "screen_rhythm": ScreenRhythm,
         "reference_reuse": ReferenceReuse,
     }
 
-    def __init__(self) -> None:
+    def __init__(self, network: Session) -> None:
+        self._network = network
         self._fingerprints = FrameFingerprints()
         self._facts: injection.ContainerFacts | None = None
 
@@ -113,6 +125,7 @@ class Panel:
         """Ask every mechanism about the subject."""
         motion = _observer(inputs, "motion", MotionObserver).signals()
         return (
+            recapture.assess(*_observer(inputs, "recapture", Recapture).signals(), self._network),
             stillness.assess(motion),
             depth.assess(motion),
             liveliness.assess(motion),
