@@ -63,7 +63,7 @@ class FoldNets:
 
     def has(self, fold) -> bool:
         """Whether the network without this fold was trained; sources of the others are left unscored."""
-        return (self._folder / f"setting_{fold}.pt").is_file()
+        return all((self._folder / f"{half}_{fold}.pt").is_file() for half in ("views", "setting"))
 
     def logits(self, fold, strips):
         """Evidence of a recapture float64 [shape=(n, 4)], by the network without the fold."""
