@@ -4,7 +4,8 @@
     python benchmarks/accuracy/recapture.py score *.npz --set DIR --out scores.csv
     python benchmarks/accuracy/recapture.py report scores.csv --set DIR
 
-``--set`` is the folder of models/training/recapture: its ``views_K.pt`` and ``setting_K.pt`` are the halves trained without fold K. Every
+``--set`` is the folder of models/training/recapture: its ``views_K.pt`` and ``setting_K.pt`` were trained without
+fold K. Every
 clip is judged by the network that had seen no clip, crop or picture of its source; attacks simulated from it likewise;
 LFW photos are of people of the test half, whom the network trained on everything has not seen either. ``look`` is what
 does not depend on our networks; ``score`` writes a row per clip or take, failures included; ``report`` prints the

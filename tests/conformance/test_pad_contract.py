@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from motion_scenes import blinking, head, photograph
 
+from idverify.models import spec
 from idverify.pad import (
     context_motion,
     depth,
@@ -16,6 +18,7 @@ from idverify.pad import (
     liveliness,
     mouth_stillness,
     pulse,
+    recapture,
     reference_reuse,
     screen_rhythm,
     stillness,
@@ -72,7 +75,24 @@ FILMS = {
     "turns": head(5.4).signals(),
 }
 MOTION = tuple((s,) for s in FILMS.values())
+VIEWS = np.random.default_rng(4).integers(0, 255, (6, 96, 352, 3)).astype(np.uint8)
+FRAMES = (np.arange(6) * 0.3, np.full(6, 120.0))
+
+
+def _network_says(views: np.ndarray, logit: float) -> PADEvidence:
+    """Its answers by hand, in place of the network."""
+    session = SimpleNamespace(spec=spec("recapture"), run=lambda strips: (np.full((len(strips), 4), logit, np.float32),))
+    return recapture.assess(*(signal[: len(views)] for signal in FRAMES), views, session)
+
+
 CASES = [
+    Case(
+        "recapture",
+        recapture.UNIT,
+        _network_says,
+        (VIEWS[:0], 0.0),
+        tuple((VIEWS, logit) for logit in (-30.0, 0.0, 30.0)),
+    ),
     Case("stillness", stillness.UNIT, stillness.assess, NOTHING, MOTION),
     Case("depth", depth.UNIT, depth.assess, NOTHING, MOTION),
     Case("liveliness", liveliness.UNIT, liveliness.assess, NOTHING, MOTION, may_accuse=False),

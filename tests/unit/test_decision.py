@@ -35,6 +35,8 @@ def mechanism(name: str, llr: float | None, **more) -> PADEvidence:
 
 def live(llr: float | None = 4.0, *mechanisms: PADEvidence) -> LivenessEvidence:
     shown = mechanisms or (mechanism("stillness", 4.0), mechanism("depth", 4.0))
+    if all(m.name != "recapture" for m in shown):
+        shown += (mechanism("recapture", 0.5),)
     return LivenessEvidence(llr=llr, probability=None if llr is None else 0.9, mechanisms=shown)
 
 
@@ -60,6 +62,7 @@ def findings(task=Task.CHECK, match=None, liveness=None, obstacles=(), **more) -
 
 
 STILL = mechanism("stillness", -6.0, decisive=True, reason=Reason.STATIC_PRESENTATION)
+UNREADABLE = mechanism("recapture", None, reason=Reason.LOW_RESOLUTION)
 REUSED = mechanism("reference_reuse", -8.0, decisive=True, reason=Reason.REFERENCE_REUSED)
 SOFT_OBJECTION = mechanism("depth", -5.0, reason=Reason.PRESENTATION_ATTACK)
 
@@ -99,6 +102,10 @@ TABLE = {
     "a mechanism that is not required could not judge": (
         found(liveness=live(5.0, mechanism("stillness", 5.0), mechanism("depth", None))),
         IAL2, "accept", ["live", "match"],
+    ),
+    "the look of the picture could not be judged": (
+        found(liveness=live(5.0, mechanism("stillness", 5.0), UNREADABLE)),
+        IAL2, "inconclusive", ["low_resolution"],
     ),
     "no mechanism could judge": (
         found(liveness=live(None, mechanism("stillness", None))), IAL2, "inconclusive", ["liveness_uncertain"],
