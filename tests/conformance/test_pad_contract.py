@@ -79,9 +79,12 @@ VIEWS = np.random.default_rng(4).integers(0, 255, (6, 96, 352, 3)).astype(np.uin
 FRAMES = (np.arange(6) * 0.3, np.full(6, 120.0))
 
 
-def _network_says(views: np.ndarray, logit: float) -> PADEvidence:
+def _network_says(views: np.ndarray, logit: np.ndarray) -> PADEvidence:
     """Its answers by hand, in place of the network."""
-    session = SimpleNamespace(spec=spec("recapture"), run=lambda strips: (np.full((len(strips), 4), logit, np.float32),))
+    def run(strips):
+        return (np.full((len(strips), 4), logit.item(), np.float32),)
+
+    session = SimpleNamespace(spec=spec("recapture"), run=run)
     return recapture.assess(*(signal[: len(views)] for signal in FRAMES), views, session)
 
 
@@ -90,8 +93,8 @@ CASES = [
         "recapture",
         recapture.UNIT,
         _network_says,
-        (VIEWS[:0], 0.0),
-        tuple((VIEWS, logit) for logit in (-30.0, 0.0, 30.0)),
+        (VIEWS[:0], np.zeros(1)),
+        tuple((VIEWS, np.array([logit])) for logit in (-30.0, 0.0, 30.0)),
     ),
     Case("stillness", stillness.UNIT, stillness.assess, NOTHING, MOTION),
     Case("depth", depth.UNIT, depth.assess, NOTHING, MOTION),

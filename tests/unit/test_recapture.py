@@ -42,8 +42,9 @@ def textured(n: int = 8, level: float = 120.0, sigma: float = 40.0) -> np.ndarra
 
 
 def smooth(n: int = 8) -> np.ndarray:
-    """As much contrast, all of it coarse."""
-    return np.stack([cv2.normalize(cv2.GaussianBlur(v, (0, 0), 12), None, 40, 200, cv2.NORM_MINMAX) for v in textured(n)])
+    """Much contrast, all of it coarse."""
+    wave = 120 + 80 * np.sin(2 * np.pi * np.arange(recapture.STRIP_PX) / 60)
+    return np.broadcast_to(wave.astype(np.uint8)[:, None], (n, 96, recapture.STRIP_PX, 3)).copy()
 
 
 def judged(values, views=None, face_px=120.0, session=None):
