@@ -6,17 +6,20 @@ which is
 
     python benchmarks/accuracy/pad.py run --data ../shared/data --out DIR [--minutes 12] [--jobs 2] [--again]
     python benchmarks/accuracy/pad.py peer --data ../shared/data --out DIR        # MiniFASNet; needs PyTorch
-    python benchmarks/accuracy/pad.py report --out DIR [--policy ial2] [--update docs/liveness.md]
+    python benchmarks/accuracy/pad.py report --out DIR [--policy ial2] [--update docs/liveness.md] [--left-out scores.csv]
 
 ``run`` judges the real clips, then simulated attacks and degraded bona fide clips (pad_clips.py), as many as the
 minutes allow, and appends to ``DIR/rows.csv`` what every mechanism says; it can be stopped and goes on where it was.
 ``--again`` judges all clips anew, with the takes that are there: after a mechanism was changed or added. ``report``
 decides anew from the rows, so that any policy can be asked; it prints how many outcomes differ from those of the run.
+``--left-out`` takes the scores of benchmarks/accuracy/recapture.py: every real clip is then judged with what the
+recapture network says that was trained without the clip's source.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import hashlib
 import multiprocessing
 import sys
@@ -24,18 +27,21 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 from pad_clips import SOURCE_PHOTOS, Item, items, make
 from pad_report import full_report
-from pad_rows import FAILURE, Row, append, read_rows, row_of, trials_of
+from pad_rows import FAILURE, Row, Trial, append, read_rows, row_of, trials_of
 
 from idverify.errors import IdverifyError
+from idverify.models import spec
+from idverify.pad import recapture
+from idverify.pad.evidence import PADEvidence
 from idverify.policy import load_policy
-from idverify.reasons import Assessed
+from idverify.reasons import Assessed, Reason
 from idverify.simulation.source import Source
 from idverify.verifier import Verifier
 
@@ -159,8 +165,31 @@ def peer(args: argparse.Namespace) -> None:
 # -- report ----------------------------------------------------------------------------------------
 
 
+def as_left_out(trials: list[Trial], scores: Path) -> list[Trial]:
+    """The trials, with the recapture network's answer about a real clip that of the one without the clip's source."""
+    (face, _, setting, _), scale = recapture.load_card(spec(recapture.NAME).sha256)
+    with scores.open(encoding="utf-8") as file:
+        real = [row for row in csv.DictReader(file) if row["species"] in ("clip", "captured_replay")]
+    native = {row["name"]: face * float(row["face"]) + setting * float(row["setting"]) for row in real}
+
+    def heard(trial: Trial, evidence: PADEvidence) -> PADEvidence:
+        value = native.get(trial.clip.clip)
+        if evidence.name != recapture.NAME or value is None or evidence.bona_fide_llr is None:
+            return evidence
+        proven = scale.proves(value)
+        reason = Reason.PRESENTATION_ATTACK if proven else None
+        return replace(evidence, native=value, bona_fide_llr=scale(value), decisive=proven, reason=reason)
+
+    missing = native.keys() - {trial.clip.clip for trial in trials}
+    if missing:
+        raise SystemExit(f"no trials of {', '.join(sorted(missing))}")
+    return [replace(t, outcome="", mechanisms=tuple(heard(t, e) for e in t.mechanisms)) for t in trials]
+
+
 def report(args: argparse.Namespace) -> None:
     trials = trials_of(read_rows(args.out / "rows.csv") + read_rows(args.out / "peer.csv"))
+    if args.left_out:
+        trials = as_left_out(trials, args.left_out)
     text = full_report(trials, load_policy(args.policy))
     print(text)
     if args.update:
@@ -196,6 +225,7 @@ def main() -> None:
             command.add_argument("--again", action="store_true")
         if name in ("all", "report"):
             command.add_argument("--update", type=Path, help="a page whose figures are replaced")
+            command.add_argument("--left-out", type=Path, help="scores of the networks trained without a source")
     args = parser.parse_args()
     args.action(args)
 
