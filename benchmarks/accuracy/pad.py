@@ -6,7 +6,7 @@ which is
 
     python benchmarks/accuracy/pad.py run --data ../shared/data --out DIR [--minutes 12] [--jobs 2] [--again]
     python benchmarks/accuracy/pad.py peer --data ../shared/data --out DIR        # MiniFASNet; needs PyTorch
-    python benchmarks/accuracy/pad.py report --out DIR [--policy ial2] [--update docs/liveness.md] [--left-out scores.csv]
+    python benchmarks/accuracy/pad.py report --out DIR [--policy ial2] [--update PAGE] [--left-out scores.csv]
 
 ``run`` judges the real clips, then simulated attacks and degraded bona fide clips (pad_clips.py), as many as the
 minutes allow, and appends to ``DIR/rows.csv`` what every mechanism says; it can be stopped and goes on where it was.
