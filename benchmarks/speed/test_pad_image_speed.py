@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from idverify.frame import Frame, Orientation
-from idverify.pad import pulse, reference_reuse, screen_rhythm
+from idverify.pad import pulse, recapture, reference_reuse, screen_rhythm
 from idverify.pad.fingerprints import FrameFingerprints, deepest_repeat, lasting_fall, squared_differences
+from idverify.runtime import Session
 
 SIDE = reference_reuse.CROP_SIDE_PX
 
@@ -58,7 +59,9 @@ def thumbnails():
 
 
 @pytest.mark.benchmark(group="per analysed 1080p frame")
-@pytest.mark.parametrize("collector", [pulse.SkinColour, reference_reuse.ReferenceReuse, screen_rhythm.ScreenRhythm])
+@pytest.mark.parametrize(
+    "collector", [recapture.Recapture, pulse.SkinColour, reference_reuse.ReferenceReuse, screen_rhythm.ScreenRhythm]
+)
 def test_collectors(benchmark, collector, view, face):
     seen = collector()
 
@@ -69,6 +72,29 @@ def test_collectors(benchmark, collector, view, face):
         return len(seen.__dict__) > 0
 
     assert benchmark(fifteen_frames)
+
+
+@pytest.fixture(scope="module")
+def strips():
+    return np.random.default_rng(3).integers(0, 256, (10, recapture.SIDE_PX, recapture.STRIP_PX, 3)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def network():
+    return Session("recapture", threads=1)
+
+
+@pytest.mark.benchmark(group="recapture network, ten frames of four views")
+def test_recapture_network(benchmark, strips, network):
+    assert benchmark(recapture.frame_logits, strips, network).shape == (10, 4)
+
+
+@pytest.mark.benchmark(group="recapture network, ten frames of four views")
+def test_recapture_network_by_loops(benchmark, strips, network):
+    def one_by_one():
+        return np.concatenate([recapture.frame_logits(strip[None], network) for strip in strips])
+
+    np.testing.assert_allclose(benchmark(one_by_one), recapture.frame_logits(strips, network), atol=1e-3)
 
 
 @pytest.mark.benchmark(group="row profile of one picture")
