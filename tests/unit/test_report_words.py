@@ -85,6 +85,17 @@ def test_findings_follow_the_walk_and_leave_nothing_out() -> None:
     assert labels == ["match", "liveness", "stillness", "depth", "container metadata", "recording"]
 
 
+def test_in_brief_what_takes_no_side_is_gathered_by_name() -> None:
+    rows = findings(builders.decision(), brief=True)
+    assert [row.label for row in rows] == ["match", "liveness", "stillness", "could not judge", "recording"]
+    abstention = builders.depth_abstains()
+    assert rows[3].text == f"depth: {abstention.reason.sentence}"
+    even = dataclasses.replace(builders.stillness(0.1), name="screen_rhythm")
+    liveness = dataclasses.replace(builders.decision().liveness, mechanisms=(even, abstention))
+    rows = findings(dataclasses.replace(builders.decision(), liveness=liveness), brief=True)
+    assert [row.text for row in rows if row.label == "say little"] == ["screen rhythm"]
+
+
 def test_missing_halves_are_said_to_be_missing() -> None:
     rows = {row.label: row.text for row in findings(builders.too_dark())}
     assert rows["match"] == rows["liveness"] == "not assessed"

@@ -31,15 +31,20 @@ def models_group() -> None:
 def list_command() -> None:
     """Show every model with role, origin, licence and the state of its file."""
     table = Table(box=None, pad_edge=False)
-    for title in ("Model", "Role", "Origin", "Version", "Licence", "SHA-256", "File"):
-        table.add_column(title, no_wrap=title in ("Model", "SHA-256", "File"))
-    for status in check():
+    for title in ("Model", "File", "Licence", "SHA-256"):
+        table.add_column(title, no_wrap=True)
+    console = Console(highlight=False)
+    statuses = check()
+    for status in statuses:
         row = status.spec
         state = status.state if row.default or status.state != "missing" else "not pulled by default"
-        table.add_row(row.name, row.role, row.origin, row.version, row.licence, row.sha256[:12], state)
-    console = Console()
+        table.add_row(row.name, state, row.licence, row.sha256[:12])
     console.print(table)
-    console.print(f"\nFolder: {models_dir()}", highlight=False, soft_wrap=True)
+    console.print()
+    for status in statuses:
+        row = status.spec
+        console.print(f"{row.name}: {row.role}; {row.origin}, {row.version}", soft_wrap=True)
+    console.print(f"\nFolder: {models_dir()}", soft_wrap=True)
 
 
 @models_group.command(name="pull")

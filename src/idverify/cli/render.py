@@ -69,10 +69,11 @@ def warn(decision: Decision) -> None:
 
 
 def show_decision(decision: Decision) -> None:
-    """Print the outcome, why, what each part found, and what to do next."""
+    """Print the outcome, why, what decided it, and what to do next; page and JSON hold all that was measured."""
     parts: list[Any] = [Text(headline(decision), style=_OUTCOME_STYLE[tone_of(decision.outcome)])]
     parts += [Text(reason.sentence) for reason in decision.reasons]
-    rows = [(Text(row.label, style="bold"), Text(row.text, style=_STYLE[row.tone])) for row in findings(decision)]
+    found = findings(decision, brief=True)
+    rows = [(Text(row.label, style="bold"), Text(row.text, style=_STYLE[row.tone])) for row in found]
     rows.append((Text("policy", style="bold"), Text(decision.policy.name)))
     parts += [Text(), grid(rows)]
     if decision.guidance:

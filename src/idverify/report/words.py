@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -163,23 +164,45 @@ def warnings(decision: Decision) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*loud, *decision.warnings]))
 
 
-def findings(decision: Decision) -> tuple[Finding, ...]:
-    """The rows that carried the decision, in the order of the walk."""
+def findings(decision: Decision, *, brief: bool = False) -> tuple[Finding, ...]:
+    """The rows that carried the decision, in the order of the walk.
+
+    Parameters
+    ----------
+    decision
+    brief
+        Gather mechanisms and signals that speak neither for nor against in two rows at the end, by name.
+    """
     rows: list[Finding] = []
     if decision.match is not None:
         rows.append(_match_finding(decision.match, refused=Reason.NO_MATCH in decision.reasons))
     elif decision.task is not Task.LIVENESS:
         rows.append(Finding(label="match", text="not assessed"))
-    if decision.liveness is not None:
-        rows.append(_liveness_finding(decision))
-        rows.extend(mechanism_finding(evidence) for evidence in decision.liveness.mechanisms)
-    else:
-        rows.append(Finding(label="liveness", text="not checked"))
-    if decision.challenge is not None:
-        rows.extend(challenge_findings(decision.challenge))
-    rows.extend(mechanism_finding(evidence) for evidence in decision.injection_signals)
-    rows.append(_recording_finding(decision))
-    return tuple(rows)
+    rows.append(_liveness_finding(decision) if decision.liveness else Finding(label="liveness", text="not checked"))
+    challenge = () if decision.challenge is None else challenge_findings(decision.challenge)
+    mechanisms = decision.liveness.mechanisms if decision.liveness else ()
+    if not brief:
+        rows += [*map(mechanism_finding, mechanisms), *challenge]
+        rows += map(mechanism_finding, decision.injection_signals)
+        return (*rows, _recording_finding(decision))
+    asked = (*mechanisms, *decision.injection_signals)
+    found = [(evidence, mechanism_finding(evidence)) for evidence in asked]
+    rows += [row for _, row in found if row.tone is not Tone.NEUTRAL]
+    quiet = [evidence for evidence, row in found if row.tone is Tone.NEUTRAL]
+    return (*rows, *challenge, *_quiet_findings(quiet), _recording_finding(decision))
+
+
+def _quiet_findings(evidence: Sequence[PADEvidence]) -> Iterator[Finding]:
+    """Those that could not judge, each with why; and the names of those that found nothing either way."""
+    silent = [e for e in evidence if e.status is Status.NOT_ASSESSED]
+    why: dict[str, list[str]] = {}
+    for e in silent:
+        why.setdefault(e.reason.sentence if e.reason else "", []).append(name_words(e.name))
+    if why:
+        text = " ".join(f"{', '.join(names)}: {sentence or 'no reason was given.'}" for sentence, names in why.items())
+        yield Finding(label="could not judge", text=text)
+    if even := [name_words(e.name) for e in evidence if e.status is Status.ASSESSED]:
+        yield Finding(label="say little", text=", ".join(even))
 
 
 def mechanism_finding(evidence: PADEvidence) -> Finding:
