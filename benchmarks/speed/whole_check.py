@@ -3,9 +3,9 @@
 Prints, for a 10 s 1080p and a 5 s 720p clip made here: the time PyAV needs only to decode, with its default threading
 and with frame threading; the time of a whole check with models loaded; their ratio; the processor seconds of both
 over all cores, which tell a busy machine from a slow program; and the share of them that the liveness mechanisms take,
-from a comparison of the same clip without them (the prints of every frame are taken in both). Then what a fresh process adds and its peak memory for
-5 s and 30 s of video. Every figure is a median; ratios are of times taken right after one another, since the machine's
-speed changes under them.
+from a comparison of the same clip without them (the prints of every frame are taken in both). Then what a fresh process
+adds and its peak memory for 5 s and 30 s of video. Every figure is a median; ratios are of times taken right after one
+another, since the machine's speed changes under them.
 """
 
 from __future__ import annotations

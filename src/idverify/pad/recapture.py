@@ -1,7 +1,7 @@
 """Recapture: a small network that sees screens, paper, cut edges and moiré around and on the face.
 
 Four views of the face, from a tight one to one wide enough for bezels, hands and borders of paper, are cut from the
-full picture in up to 10 frames spread over the recording and judged each by itself; a trimmed mean of the frames'
+full picture in 8 to 15 frames spread over the recording and judged each by itself; a trimmed mean of the frames'
 logits is the native value, so that a few odd frames decide nothing. The network is trained in this project
 (``models/training/recapture``, model card ``models/cards/recapture.md``). Its calibration comes from sources that
 the network had not seen and names the network's SHA-256: a card of another network is refused.
@@ -69,9 +69,9 @@ SETTINGS = (2.7, 4.0)
 STRIP_PX = 2 * SIDE_PX + len(SETTINGS) * SETTING_PX
 # The head reaches above the mesh by this share of the mesh's height.
 FOREHEAD = 0.12
-# Frames kept at most; more change the pooled value by less than its spread between recordings.
-_MAX_FRAMES = 10
-_FIRST_EVERY_S = 0.3
+# Frames kept at most; when they are thinned out, eight stay.
+_MAX_FRAMES = 15
+_FIRST_EVERY_S = 0.2
 # Share of the logits left out at each end.
 _TRIMMED = 0.25
 _MIN_FRAMES = 3
