@@ -32,8 +32,8 @@ DECAY, SMOOTHING = 2e-2, 0.03
 SMALL_SHARE, SMALL_PX = 0.4, 64
 # Weights: each view by itself beside their sum; the teacher.
 VIEW_LOSS, TEACHER_LOSS = 0.4, 0.3
-# One picture shows a photo's animation hardly at all, and a swap's seams not always; a monitor that fills the picture is hard to see.
-SPECIES_WEIGHT = {"clue_animated": 0.15, "photo_animated": 0.15, "clue_swapped": 0.5, "replay_monitor": 2.0}
+# One picture shows a photo's animation hardly at all, and a swap's seams not always.
+SPECIES_WEIGHT = {"clue_animated": 0.15, "photo_animated": 0.15, "clue_swapped": 0.5}
 # Shares of the sources among twins and among single attacks (captured, simulated scenes); the rest goes evenly to the others.
 TWIN_SHARES = {"lfw": 0.40, "gc535": 0.18, "krz": 0.07, "man": 0.06, "les": 0.05}
 SINGLE_SHARES = {"gc535": 0.30, "krz": 0.10, "man": 0.10, "les": 0.06, "lfw": 0.24}
@@ -94,34 +94,23 @@ def shrunk(x):
     return small.permute(0, 2, 3, 1).unflatten(0, (-1, 2))
 
 
-def weights_of(rows, label, source, twins, singles, chances_of, sizes):
-    """Weight of each item: what one picture hardly shows counts less, and in every source both classes count the same."""
-    weight = np.array([SPECIES_WEIGHT.get(row["species"], 1.0) for row in rows], np.float32)
-    # The bona fide twin of a picture that weighs little weighs as little, or it would speak for the class.
-    weight[twins[:, 0]] = weight[twins[:, 1]]
-    expected = np.zeros(len(rows))
-    np.add.at(expected, twins.ravel(), np.repeat(sizes[0] * chances_of[0], 2))
-    np.add.at(expected, singles, sizes[1] * chances_of[1])
-    for name in np.unique(source):
-        own = source == name
-        mass = [float((expected * weight)[own & (label == k)].sum()) for k in (0, 1)]
-        for k in (0, 1):
-            if mass[k]:
-                weight[own & (label == k)] *= sum(mass) / 2 / mass[k]
-    return weight / (expected * weight).sum() * expected.sum()
-
-
 def batches(crops, rows, leave_out, sizes, steps, seed):
     rng = np.random.default_rng(seed)
     twins, singles = units(rows, leave_out)
     source = np.array([row["source"] for row in rows])
     twin_chance, single_chance = chances(source[twins[:, 0]], TWIN_SHARES), chances(source[singles], SINGLE_SHARES)
     label, wide, teacher = (np.array([row[k] for row in rows], np.float32) for k in ("label", "wide", "teacher"))
-    weight = weights_of(rows, label, source, twins, singles, (twin_chance, single_chance), sizes)
+    weight = np.array([SPECIES_WEIGHT.get(row["species"], 1.0) for row in rows], np.float32)
+    # The bona fide twin of a picture that weighs little weighs as little, or it would speak for the class.
+    light = dict(zip(twins[:, 1], weight[twins[:, 1]], strict=True))
+    for a, b in twins:
+        weight[a] = light[b]
     for _ in range(steps):
         at = np.concatenate([twins[rng.choice(len(twins), sizes[0], p=twin_chance)].ravel(), rng.choice(singles, sizes[1], p=single_chance)])
         x = torch.from_numpy(np.stack([augment(np.asarray(crops[i]), rng) for i in at]))
-        yield x, *(torch.from_numpy(v[at].astype(np.float32)) for v in (label, wide, teacher, weight))
+        # Both classes weigh the same.
+        balance = np.where(label[at] == 1, 0.5 / max((label[at] == 1).mean(), 1e-6), 0.5 / (label[at] == 0).mean()).astype(np.float32)
+        yield x, *(torch.from_numpy(v[at].astype(np.float32)) for v in (label, wide, teacher)), torch.from_numpy(balance * weight[at])
 
 
 def loss_of_views(out, label, wide, teacher, weight):
