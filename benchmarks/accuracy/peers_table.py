@@ -27,7 +27,13 @@ def markdown(result: dict[str, Any]) -> str:
         cells = [row["note"], ""] if "note" in row else []
         cells = cells or [" / ".join(map(str, row[p].values())) for p in ("bona_fide", "attack")]
         lines.append(f"| {row['peer']} | {cells[0]} | {cells[1]} |")
-    lines += ["", f"`{COMMAND}`"]
+    lines += [
+        "",
+        "idverify's recapture network was trained on pictures of these very clips; what it says of clips left out of its "
+        "training is in [docs/liveness.md](docs/liveness.md).",
+        "",
+        f"`{COMMAND}`",
+    ]
     return "\n".join(lines)
 
 
