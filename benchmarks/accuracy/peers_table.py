@@ -29,8 +29,8 @@ def markdown(result: dict[str, Any]) -> str:
         lines.append(f"| {row['peer']} | {cells[0]} | {cells[1]} |")
     lines += [
         "",
-        "idverify's recapture network was trained on pictures of these very clips; what it says of clips left out of its "
-        "training is in [docs/liveness.md](docs/liveness.md).",
+        "idverify's recapture network was trained on pictures of these very clips; what it says of clips left out of "
+        "its training is in [docs/liveness.md](docs/liveness.md).",
         "",
         f"`{COMMAND}`",
     ]
