@@ -180,19 +180,19 @@ def make_stills(data, cache, n):
 
 
 class Reader:
-    """Runs the same acquisition as a verification and caches the signals of the longest track."""
+    """Runs the same acquisition as a verification and caches what an observer collects of the longest track."""
 
-    def __init__(self, cache):
-        self.cache, self.models = cache, None
+    def __init__(self, cache, name="motion", observer=MotionObserver):
+        self.cache, self.name, self.observer, self.models = cache, name, observer, None
 
     def __call__(self, path):
-        kept = self.cache / f"{path.stem}.pkl"
+        kept = self.cache / f"{self.name}_{path.stem}.pkl"
         if not kept.exists():
             self.models = self.models or (YuNet(Session("yunet")), FaceMesh(Session("face_mesh")))
             with open_recording(path) as recording:
-                capture = acquire(recording, Tracker(*self.models), factories={"motion": MotionObserver})
+                capture = acquire(recording, Tracker(*self.models), factories={self.name: self.observer})
             tracks = sorted(capture.tracks, key=lambda k: len(capture.tracks[k]))
-            signals = capture.observers[tracks[-1]]["motion"].signals() if tracks else None
+            signals = capture.observers[tracks[-1]][self.name].signals() if tracks else None
             kept.write_bytes(pickle.dumps(signals))
         return pickle.loads(kept.read_bytes())
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import pickle
 from pathlib import Path
 
 import cv2

@@ -12,42 +12,18 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import pickle
 from pathlib import Path
 
 import cv2
 import numpy as np
-from fit_pad_motion import fit_logistic, make_stills
+from fit_pad_motion import Reader, fit_logistic, make_stills
 
-from idverify.acquisition import acquire
-from idverify.detection import YuNet
-from idverify.landmarks import FaceMesh
-from idverify.media import open_recording
 from idverify.pad.texture_constancy import NAME, SkinShade, wander_percent
-from idverify.runtime import Session
 from idverify.simulation import simulate
-from idverify.tracking import Tracker
 
 PIECE_S = 5.0
 # Added before the logarithm, in %: the wander of pictures is zero more often than not.
 OFFSET = 0.1
-
-
-class Reader:
-    """Shade of the longest track of a video, cached."""
-
-    def __init__(self, cache):
-        self.cache, self.models = cache, None
-
-    def __call__(self, path):
-        kept = self.cache / f"shade_{path.stem}.pkl"
-        if not kept.exists():
-            self.models = self.models or (YuNet(Session("yunet")), FaceMesh(Session("face_mesh")))
-            with open_recording(path) as recording:
-                capture = acquire(recording, Tracker(*self.models), factories={NAME: SkinShade})
-            tracks = sorted(capture.tracks, key=lambda k: len(capture.tracks[k]))
-            kept.write_bytes(pickle.dumps(capture.observers[tracks[-1]][NAME].signals() if tracks else None))
-        return pickle.loads(kept.read_bytes())
 
 
 def make_animated(data, cache, n):
@@ -85,7 +61,7 @@ def main():
     options = parser.parse_args()
     options.cache.mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(1)
-    read = Reader(options.cache)
+    read = Reader(options.cache, NAME, SkinShade)
     clips = {p.stem: natives(read(p)) for p in sorted((options.data / "videos" / "bona_fide").iterdir())}
     attacks = {p.stem: natives(read(p)) for p in make_animated(options.data, options.cache, options.animated)}
     captured = sorted((options.data / "videos" / "attack").iterdir())

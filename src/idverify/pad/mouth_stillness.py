@@ -17,6 +17,7 @@ Public items: :data:`NAME`, :func:`native_value`, :func:`assess`.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from idverify.pad._llr import load_scale
 from idverify.pad.evidence import PADEvidence, Status
@@ -34,7 +35,10 @@ WINDOW_S = 5.0
 
 def native_value(signals: MotionSignals) -> float | None:
     """Contrast of the mouth in the liveliest stretch; None where no stretch has frames enough."""
-    mouth, times = activity(signals).mouth, signals.times_s
+    return _liveliest(activity(signals).mouth, signals.times_s)
+
+
+def _liveliest(mouth: NDArray[np.float64], times: NDArray[np.float64]) -> float | None:
     judged = np.isfinite(mouth)
     if judged.sum() < MIN_FRAMES:
         return None
@@ -48,7 +52,8 @@ def native_value(signals: MotionSignals) -> float | None:
 
 def assess(signals: MotionSignals) -> PADEvidence:
     """Whether the mouth is as rigid as a mask."""
-    native = native_value(signals)
+    mouth = activity(signals).mouth
+    native = _liveliest(mouth, signals.times_s)
     if native is None:
         reason = Reason.VIDEO_TOO_SHORT if len(signals) < 2 * MIN_FRAMES else Reason.TOO_MUCH_MOVEMENT
         why = NotAssessed(reason=reason, detail=f"of {len(signals)} frames, too few show a face that is not turning")
@@ -57,7 +62,6 @@ def assess(signals: MotionSignals) -> PADEvidence:
     if noise > BLIND_PX:
         why = NotAssessed(reason=Reason.LIVENESS_UNCERTAIN, detail=f"noise of {noise:.1f} px would hide calm lips")
         return PADEvidence.not_assessed(NAME, UNIT, why)
-    mouth = activity(signals).mouth
     judged = np.isfinite(mouth)
     return PADEvidence(
         name=NAME,
