@@ -161,8 +161,7 @@ def look_at(
         if liveness and isinstance(subject, Subject):
             mechanisms = panel.assess(_inputs(capture, subject))  # (5)
         injection_signals = panel.injection_signals()
-    faceless = isinstance(subject, NotAssessed) and subject.reason is Reason.NO_FACE
-    dark = faceless and panel.median_luma() < DARK_SCENE_LUMA
+    dark = isinstance(subject, NotAssessed) and panel.median_luma() < DARK_SCENE_LUMA
     return Look(
         capture=capture,
         subject=subject,
@@ -221,7 +220,7 @@ def _bits_per_pixel(recording: Recording, capture: Capture) -> float:
 
 def _subject_problems(subject: Subject | NotAssessed, policy: DecisionPolicy, dark: bool) -> list[Reason]:
     if isinstance(subject, NotAssessed):
-        return [Reason.TOO_DARK] if dark else [subject.reason]
+        return [Reason.TOO_DARK] if dark and subject.reason is Reason.NO_FACE else [subject.reason]
     found = [problem.reason for problem in subject.problems]
     if identity_continuity.assess(subject.likenesses).reason is Reason.PERSON_CHANGED:
         found.append(Reason.PERSON_CHANGED)
