@@ -1,4 +1,4 @@
-"""Texture constancy and identity continuity: cost per analysed frame and per recording, beside plain loops.
+"""Texture constancy, eye stillness and identity continuity: cost per frame and per recording, beside plain loops.
 
 Run: ``pytest benchmarks/speed/test_pad_texture_speed.py --benchmark-only --benchmark-group-by=group``.
 """
@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
 from motion_scenes import face, head, look
 
-from idverify.pad import identity_continuity, texture_constancy
+from idverify.pad import eye_stillness, identity_continuity, texture_constancy
 from idverify.pad.identity_continuity import Likenesses
 from idverify.pad.texture_constancy import MIN_FRAMES_IN_SLOT, SKIN, SLOT_S, TREMOR_PX, SkinShade
 
@@ -88,3 +88,30 @@ def test_least_likeness(benchmark):
 @pytest.mark.benchmark(group="least likeness of 7 faces")
 def test_least_likeness_by_loop(benchmark):
     assert benchmark(least_by_loop) < 1
+
+
+# -- stillness of the eyes ---------------------------------------------------------------------------------------------
+
+
+def eyes_by_loop(pictures: np.ndarray) -> np.ndarray:
+    (x, y), at_rest = eye_stillness.SHIFT_XY_PX, eye_stillness.eyes_at_rest(pictures)
+    out = np.empty(pictures.shape[:2])
+    for eye in range(2):
+        rest = at_rest[eye].astype(float)
+        for k, picture in enumerate(pictures[:, eye].astype(float)):
+            best = -1.0
+            for down in range(2 * y + 1):
+                for across in range(2 * x + 1):
+                    window = picture[down : down + rest.shape[0], across : across + rest.shape[1]]
+                    best = max(best, float(np.corrcoef(window.ravel(), rest.ravel())[0, 1]))
+            out[k, eye] = 1 - best
+    return out
+
+
+@pytest.mark.parametrize("way", ["vectorised", "loop"])
+@pytest.mark.benchmark(group="eyes of 5 s")
+def test_eyes(benchmark, way):
+    pictures = RNG.integers(0, 255, (75, 2, 24, 48)).astype(np.uint8)
+    vectorised = lambda seen: eye_stillness.eye_change(seen, eye_stillness.eyes_at_rest(seen))  # noqa: E731
+    run = vectorised if way == "vectorised" else eyes_by_loop
+    np.testing.assert_allclose(benchmark(run, pictures), eyes_by_loop(pictures), atol=1e-4)

@@ -40,6 +40,7 @@ FAMILIES = {
     "context_motion": "motion",
     # Somebody calm and silent shows little of either.
     "mouth_stillness": "calm",
+    "eye_stillness": "calm",
     "texture_constancy": "calm",
     "recapture": "appearance",
     "screen_rhythm": "appearance",

@@ -14,6 +14,7 @@ from idverify.models import spec
 from idverify.pad import (
     context_motion,
     depth,
+    eye_stillness,
     identity_continuity,
     liveliness,
     mouth_stillness,
@@ -63,6 +64,14 @@ def _alike(people: str) -> tuple[identity_continuity.Likenesses]:
     return (identity_continuity.Likenesses(times_s=times_s, similarity=similarity, weights=weights),)
 
 
+def _eyes(n: int, blinks: float) -> eye_stillness.EyeSignals:
+    times_s = np.arange(n) / 15.0
+    change = 0.005 + blinks * np.tile((times_s % 2 < 0.3)[:, None], 2)
+    return eye_stillness.EyeSignals(
+        times_s=times_s, change=change, window=(times_s // 5).astype(np.int64), eyes_px=np.full(n, 90.0)
+    )
+
+
 TIMES_S = np.arange(180) / 15.0
 BEAT = np.sin(2 * np.pi * 1.2 * TIMES_S)
 COLOURS = 120 + 0.6 * BEAT[:, None, None] + np.random.default_rng(2).normal(0, 0.3, (len(TIMES_S), 4, 3))
@@ -75,7 +84,7 @@ FILMS = {
     "turns": head(5.4).signals(),
 }
 MOTION = tuple((s,) for s in FILMS.values())
-VIEWS = np.random.default_rng(4).integers(0, 255, (6, 96, 352, 3)).astype(np.uint8)
+VIEWS = np.random.default_rng(4).integers(0, 255, (6, 96, recapture.STRIP_PX, 3)).astype(np.uint8)
 FRAMES = (np.arange(6) * 0.3, np.full(6, 120.0))
 
 
@@ -100,6 +109,13 @@ CASES = [
     Case("depth", depth.UNIT, depth.assess, NOTHING, MOTION),
     Case("liveliness", liveliness.UNIT, liveliness.assess, NOTHING, MOTION, may_accuse=False),
     Case("mouth_stillness", mouth_stillness.UNIT, mouth_stillness.assess, NOTHING, MOTION),
+    Case(
+        "eye_stillness",
+        eye_stillness.UNIT,
+        eye_stillness.assess,
+        (_eyes(0, 0.0),),
+        ((_eyes(90, 0.0),), (_eyes(90, 0.5),)),
+    ),
     Case("context_motion", context_motion.UNIT, context_motion.assess, NOTHING, MOTION),
     Case(
         "reference_reuse",

@@ -39,6 +39,7 @@ __all__ = ["LLRScale", "load_scale"]
 _CARDS = (
     "pad_motion.toml",
     "pad_mouth.toml",
+    "pad_eyes.toml",
     "pad_texture.toml",
     "pad_image.toml",
     "pad_identity.toml",

@@ -19,6 +19,7 @@ from idverify.media import Recording
 from idverify.pad import (
     context_motion,
     depth,
+    eye_stillness,
     identity_continuity,
     injection,
     liveliness,
@@ -31,6 +32,7 @@ from idverify.pad import (
     texture_constancy,
 )
 from idverify.pad.evidence import PADEvidence, Status, TrackObserver
+from idverify.pad.eye_stillness import EyePictures
 from idverify.pad.fingerprints import FrameFingerprints
 from idverify.pad.identity_continuity import Likenesses
 from idverify.pad.motion import MotionObserver
@@ -53,6 +55,7 @@ MECHANISMS = (
     depth.NAME,
     liveliness.NAME,
     mouth_stillness.NAME,
+    eye_stillness.NAME,
     context_motion.NAME,
     texture_constancy.NAME,
     pulse.NAME,
@@ -96,6 +99,7 @@ class Panel:
     factories: Mapping[str, Callable[[], TrackObserver]] = {
         "motion": MotionObserver,
         "recapture": Recapture,
+        "eye_stillness": EyePictures,
         "texture_constancy": SkinShade,
         "pulse": SkinColour,
         "screen_rhythm": ScreenRhythm,
@@ -130,6 +134,7 @@ class Panel:
             depth.assess(motion),
             liveliness.assess(motion),
             mouth_stillness.assess(motion),
+            eye_stillness.assess(_observer(inputs, "eye_stillness", EyePictures).signals()),
             context_motion.assess(motion),
             texture_constancy.assess(_observer(inputs, "texture_constancy", SkinShade).signals()),
             pulse.assess(*_observer(inputs, "pulse", SkinColour).signals()),

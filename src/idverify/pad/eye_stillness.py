@@ -1,0 +1,189 @@
+"""Eye stillness: are the eyes one picture, whatever the face around them does?
+
+Living eyes blink, look elsewhere, narrow and widen. A face made of one photo, pasted picture by picture into somebody
+else's video, printed or shown, has one picture of each eye, however it is turned and stretched: cut out between the
+corners of the eye, the same picture comes out again and again.
+
+Each eye is cut out between its corners, the picture at rest of every :data:`WINDOW_S` is the median of what was
+cut, and a frame's change is what their correlation lacks to one, at the best shift (the mesh trembles). The native
+value is the change of the steadier eye that lasts for :data:`BLINK_S`, a blink, in the liveliest window. Somebody
+who stares without a blink looks like a picture here, so that it is never proof; and a film of living eyes is full of
+life: it does not speak for bona fide.
+
+Sources: blinks missing from manipulated video: Li et al. 2018, arXiv:1806.02877; lengths of blinks: Caffier et al.
+2003, doi:10.1007/s00421-003-0807-5; the measure is this project's own.
+
+Public items: :data:`NAME`, :class:`EyePictures`, :class:`EyeSignals`, :func:`eyes_at_rest`, :func:`eye_change`,
+:func:`native_value`, :func:`assess`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from idverify.pad._llr import load_scale
+from idverify.pad.evidence import AnalysedFrame, PADEvidence, Status
+from idverify.reasons import NotAssessed, Reason
+from idverify.tracking import FaceObservation
+
+__all__ = ["NAME", "EyePictures", "EyeSignals", "assess", "eye_change", "eyes_at_rest", "native_value"]
+
+U8 = NDArray[np.uint8]
+F64 = NDArray[np.float64]
+
+NAME = "eye_stillness"
+UNIT = "% by which the picture of the steadier eye changes (lower: more like one picture)"
+WINDOW_S, BLINK_S = 5.0, 0.2
+# Corners of the right and the left eye in the mesh (MediaPipe's order), and where they lie in the picture of an eye.
+CORNERS = ((33, 133), (362, 263))
+PICTURE_WH, LEFT_XY, WIDTH_PX = (48, 24), (8.0, 12.0), 32.0
+# The best shift is looked for within these many pixels of the eye's picture, across and down.
+SHIFT_XY_PX = (4, 3)
+# Frames in a window, and pixels of the picture at working size from outer corner to outer corner, to judge at all.
+MIN_FRAMES, MIN_EYES_PX = 30, 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EyeSignals:
+    """How the eyes of one face change.
+
+    Parameters
+    ----------
+    times_s : float64 [shape=(n,)]
+    change : float64 [shape=(n, 2)]
+        From the eye at rest, of the right and the left eye: 0 the same picture, 1 and more nothing in common.
+    window : int64 [shape=(n,)]
+        Which stretch of :data:`WINDOW_S` the frame is in.
+    eyes_px : float64 [shape=(n,)]
+        From outer corner to outer corner at working size.
+    """
+
+    times_s: F64
+    change: F64
+    window: NDArray[np.int64]
+    eyes_px: F64
+
+    def __len__(self) -> int:
+        return len(self.times_s)
+
+
+class EyePictures:
+    """Collects :class:`EyeSignals` (a :class:`~idverify.pad.evidence.TrackObserver`); keeps one window of pictures."""
+
+    def __init__(self) -> None:
+        self._done: list[tuple[F64, F64]] = []
+        self._frames: list[tuple[float, float]] = []
+        self._pictures: list[U8] = []
+        self._rest: U8 | None = None
+
+    def observe(self, view: AnalysedFrame, face: FaceObservation) -> None:
+        """See one analysed frame in which the face was followed."""
+        if self._frames and face.time_s - self._frames[0][0] >= WINDOW_S:
+            self._rest = eyes_at_rest(np.stack(self._pictures))
+            self._done.append(self._compared(self._rest))
+            self._frames, self._pictures = [], []
+        corners = face.points_px[np.ravel(CORNERS), :2].astype(np.float64).reshape(2, 2, 2) / view.scale
+        self._frames.append((face.time_s, float(np.hypot(*(corners[1, 1] - corners[0, 0])))))
+        self._pictures.append(np.stack([_cut(view.luma, *pair) for pair in corners]))
+
+    def _compared(self, rest: U8) -> tuple[F64, F64]:
+        return np.array(self._frames), eye_change(np.stack(self._pictures), rest)
+
+    def signals(self) -> EyeSignals:
+        """Everything collected so far."""
+        parts, window = list(self._done), list(range(len(self._done)))
+        if self._frames:
+            # A last stretch that is too short to be a window counts with the one before.
+            alone = self._rest is None or len(self._frames) >= MIN_FRAMES
+            rest = eyes_at_rest(np.stack(self._pictures)) if self._rest is None or alone else self._rest
+            parts.append(self._compared(rest))
+            window.append(len(self._done) - (not alone))
+        frames = np.concatenate([np.empty((0, 2)), *(frames for frames, _ in parts)])
+        return EyeSignals(
+            times_s=frames[:, 0],
+            change=np.concatenate([np.empty((0, 2)), *(change for _, change in parts)]),
+            window=np.repeat(np.array(window, np.int64), [len(frames) for frames, _ in parts]),
+            eyes_px=frames[:, 1],
+        )
+
+
+def _cut(luma: U8, right: F64, left: F64) -> U8:
+    """The picture of an eye whose corners lie at two points of the picture."""
+    across = left - right
+    # Turn and scale as one complex factor; corners that fall together give a factor of no size and a flat picture.
+    factor = WIDTH_PX / max(float(across @ across), 1.0) * across
+    turn = np.array([[factor[0], factor[1]], [-factor[1], factor[0]]])
+    to_picture = np.column_stack([turn, LEFT_XY - turn @ right])
+    cut = cv2.warpAffine(luma, to_picture, PICTURE_WH, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(cut, np.uint8)
+
+
+def eyes_at_rest(pictures: U8) -> U8:
+    """The median of pictures uint8 [shape=(n, 2, 24, 48)], less the margin of the shifts [shape=(2, 18, 40)]."""
+    (width, height), (across, down) = PICTURE_WH, SHIFT_XY_PX
+    whole = np.median(pictures, axis=0).astype(np.uint8)
+    return np.asarray(whole[:, down : height - down, across : width - across], np.uint8)
+
+
+def eye_change(pictures: U8, rest: U8) -> F64:
+    """What the correlation of each picture with the eye at rest lacks to one, at the best shift.
+
+    Parameters
+    ----------
+    pictures : uint8 [shape=(n, 2, 24, 48)]
+    rest : uint8 [shape=(2, 18, 40)]
+        As :func:`eyes_at_rest` gives it.
+
+    Returns
+    -------
+    float64 [shape=(n, 2)]
+    """
+    width, height = PICTURE_WH
+    found = []
+    for eye in range(2):
+        # One tall picture of all frames, compared in one go; rows that straddle two frames are left out.
+        tall = np.ascontiguousarray(pictures[:, eye]).reshape(-1, width)
+        score = cv2.matchTemplate(tall, rest[eye], cv2.TM_CCOEFF_NORMED)
+        rows = np.arange(len(pictures))[:, None] * height + np.arange(2 * SHIFT_XY_PX[1] + 1)
+        found.append(1.0 - score[rows].reshape(len(pictures), -1).max(axis=1).astype(np.float64))
+    return np.asarray(np.clip(np.stack(found, axis=1), 0.0, 2.0), np.float64)
+
+
+def native_value(signals: EyeSignals) -> float | None:
+    """Per cent by which the steadier eye changes for as long as a blink; None where no window has frames enough."""
+    found = []
+    for k in range(int(signals.window.max(initial=-1)) + 1):
+        own = signals.window == k
+        n, times = int(own.sum()), signals.times_s[own]
+        if n < MIN_FRAMES:
+            continue
+        lasting = max(1, round(BLINK_S * (n - 1) / float(times[-1] - times[0])))
+        steadier = np.sort(signals.change[own].min(axis=1))
+        found.append(100.0 * float(steadier[-min(lasting, n)]))
+    return max(found, default=None)
+
+
+def assess(signals: EyeSignals) -> PADEvidence:
+    """Whether the eyes stay one picture."""
+    size = float(np.median(signals.eyes_px)) if len(signals) else 0.0
+    if len(signals) and size < MIN_EYES_PX:
+        small = NotAssessed(reason=Reason.LOW_RESOLUTION, detail=f"the eyes are {size:.0f} pixels apart")
+        return PADEvidence.not_assessed(NAME, UNIT, small)
+    native = native_value(signals)
+    if native is None:
+        short = NotAssessed(reason=Reason.VIDEO_TOO_SHORT, detail=f"the eyes are followed in {len(signals)} frames")
+        return PADEvidence.not_assessed(NAME, UNIT, short)
+    return PADEvidence(
+        name=NAME,
+        status=Status.ASSESSED,
+        unit=UNIT,
+        native=native,
+        bona_fide_llr=min(0.0, load_scale(NAME)(native)),
+        detail=f"the steadier eye changes by {native:.1f} % for as long as a blink; a picture of an eye stays the same",
+        times_s=signals.times_s,
+        values=100.0 * signals.change.min(axis=1),
+    )

@@ -1,0 +1,131 @@
+"""Eye stillness: one picture of an eye is told from a living one, however it is moved, lit and compressed."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from motion_scenes import RATE_HZ, Film, blinking, face, look, photograph
+
+from idverify.pad import eye_stillness
+from idverify.pad.evidence import Status
+from idverify.pad.eye_stillness import EyePictures, EyeSignals, eye_change, eyes_at_rest, native_value
+
+
+def observed(film: Film) -> EyePictures:
+    """What the observer keeps of a film whose eyes lie inwards of the anchors."""
+    observer = EyePictures()
+    for i, (picture, anchors) in enumerate(zip(film.pictures, film.anchors, strict=True)):
+        observation = face(anchors, i / RATE_HZ, i)
+        for corner, share in ((133, 0.38), (362, 0.62)):
+            observation.points_px[corner, :2] = anchors[0] + share * (anchors[1] - anchors[0])
+        observer.observe(look(picture), observation)
+    return observer
+
+
+PICTURES = {
+    "held still": photograph(5.4, noise=2),
+    "swaying": photograph(5.4, sway=1.0, noise=2),
+    "tilted": photograph(5.4, tilt=0.3, noise=2),
+    "under a changing light": photograph(5.4, sway=0.5, noise=2, gain=0.15),
+}
+
+
+@pytest.mark.parametrize("way", PICTURES)
+def test_one_picture_of_eyes_is_objected_to(way):
+    evidence = eye_stillness.assess(observed(PICTURES[way]).signals())
+    assert evidence.native < 2.0
+    assert evidence.bona_fide_llr < -0.3
+    assert not evidence.decisive
+
+
+@pytest.mark.parametrize("way", PICTURES)
+def test_the_same_eyes_that_blink_are_not(way):
+    evidence = eye_stillness.assess(observed(blinking(PICTURES[way])).signals())
+    assert evidence.native > 10.0
+    assert evidence.bona_fide_llr == 0.0
+
+
+def test_the_more_a_lid_covers_the_higher():
+    films = [blinking(PICTURES["held still"], strength=s) for s in (0.0, 0.2, 0.5, 1.0)]
+    natives = [native_value(observed(film).signals()) for film in films]
+    assert natives == sorted(natives)
+
+
+def test_one_eye_that_moves_is_not_enough():
+    """Hair, a hand or a reflection may pass before one eye of a picture."""
+    signals = observed(blinking(PICTURES["held still"])).signals()
+    change = signals.change.copy()
+    change[:, 0] = np.median(change[:, 0])
+    one = EyeSignals(times_s=signals.times_s, change=change, window=signals.window, eyes_px=signals.eyes_px)
+    assert native_value(one) < 2.0
+
+
+def test_one_blink_in_five_seconds_is_enough_and_a_single_odd_frame_is_not():
+    film = PICTURES["held still"]
+    for at_s in (3.1, 5.1):  # the second in the short rest of the last window
+        assert native_value(observed(blinking(film, every_s=at_s)).signals()) > 10.0
+    odd = Film([*film.pictures], film.anchors, film.yaw_deg)
+    odd.pictures[20] = np.roll(film.pictures[20], 90, axis=0)
+    assert native_value(observed(odd).signals()) < 2.0
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(0.5, 1.6), st.floats(-30, 30), st.integers(0, 1000))
+def test_light_and_contrast_change_nothing(gain, lift, seed):
+    rng = np.random.default_rng(seed)
+    base = cv2.GaussianBlur(rng.normal(0, 120, (24, 48)), (0, 0), 2.0) + 110
+    pictures = np.stack([np.stack([base, base[:, ::-1]])] * 12)
+    lit = pictures.copy()
+    lit[5] = lit[5] * gain + lift
+    lit = np.clip(lit, 0, 255)
+    kept = np.clip(pictures, 0, 255).astype(np.uint8)
+    if lit[5].min() > 5 and lit[5].max() < 250:
+        rest = eyes_at_rest(kept)
+        assert eye_change(lit.astype(np.uint8), rest)[5].max() < eye_change(kept, rest)[5].max() + 0.02
+
+
+def test_change_is_that_of_a_plain_loop():
+    rng = np.random.default_rng(3)
+    pictures = cv2.GaussianBlur(rng.normal(0, 200, (40, 24, 48)).transpose(1, 2, 0), (0, 0), 1.5).transpose(2, 0, 1)
+    pictures = np.clip(pictures + 120, 0, 255).astype(np.uint8).reshape(20, 2, 24, 48)
+    expected, at_rest = np.empty((20, 2)), eyes_at_rest(pictures)
+    assert at_rest.shape == (2, 18, 40)
+    for eye in range(2):
+        rest = at_rest[eye].astype(float)
+        for k in range(20):
+            windows = np.lib.stride_tricks.sliding_window_view(pictures[k, eye].astype(float), rest.shape)
+            shifted = windows.reshape(-1, rest.size)
+            expected[k, eye] = 1 - max(np.corrcoef(w, rest.ravel())[0, 1] for w in shifted)
+    np.testing.assert_allclose(eye_change(pictures, at_rest), expected, atol=1e-4)
+
+
+def test_memory_holds_one_window_of_pictures():
+    film = PICTURES["held still"]
+    long = Film(film.pictures * 6, film.anchors * 6, film.yaw_deg * 6)
+    observer = observed(long)
+    assert len(observer._pictures) <= eye_stillness.WINDOW_S * RATE_HZ
+    signals = observer.signals()
+    assert len(signals) == len(long.pictures)
+    assert np.bincount(signals.window).min() >= eye_stillness.MIN_FRAMES
+    assert len(observer.signals()) == len(signals)
+
+
+@pytest.mark.parametrize(("seconds", "shrunk"), [(1.0, 1.0), (5.4, 0.2)], ids=["short", "small"])
+def test_too_little_to_see_is_not_judged(seconds, shrunk):
+    film = photograph(seconds, noise=2)
+    small = [cv2.resize(p, None, fx=shrunk, fy=shrunk, interpolation=cv2.INTER_AREA) for p in film.pictures]
+    evidence = eye_stillness.assess(observed(Film(small, [a * shrunk for a in film.anchors], film.yaw_deg)).signals())
+    assert evidence.status is Status.NOT_ASSESSED
+    assert evidence.reason is not None
+
+
+def test_eyes_without_width_or_contrast_are_no_error():
+    observer = EyePictures()
+    for i in range(40):
+        observation = face(np.full((4, 2), 100.0), i / RATE_HZ, i)
+        observer.observe(look(np.full((360, 360), 90, np.uint8)), observation)
+    assert np.isfinite(observer.signals().change).all()
+    assert eye_stillness.assess(observer.signals()).status is Status.NOT_ASSESSED
