@@ -6,14 +6,14 @@ which is
 
     python benchmarks/accuracy/pad.py run --data ../shared/data --out DIR [--minutes 12] [--jobs 2] [--again]
     python benchmarks/accuracy/pad.py peer --data ../shared/data --out DIR        # MiniFASNet; needs PyTorch
-    python benchmarks/accuracy/pad.py report --out DIR [--policy ial2] [--update PAGE] [--left-out scores.csv]
+    python benchmarks/accuracy/pad.py report --out DIR [--policy ial2] [--update PAGE] [--left-out scores.csv takes.csv]
 
 ``run`` judges the real clips, then simulated attacks and degraded bona fide clips (pad_clips.py), as many as the
 minutes allow, and appends to ``DIR/rows.csv`` what every mechanism says; it can be stopped and goes on where it was.
 ``--again`` judges all clips anew, with the takes that are there: after a mechanism was changed or added. ``report``
 decides anew from the rows, so that any policy can be asked; it prints how many outcomes differ from those of the run.
-``--left-out`` takes the scores of benchmarks/accuracy/recapture.py: every real clip is then judged with what the
-recapture network says that was trained without the clip's source.
+``--left-out`` takes the scores of benchmarks/accuracy/recapture.py: every real clip, and every take that is scored
+there, is then judged with what the recapture network says that was trained without the clip's source.
 """
 
 from __future__ import annotations
@@ -165,12 +165,17 @@ def peer(args: argparse.Namespace) -> None:
 # -- report ----------------------------------------------------------------------------------------
 
 
-def as_left_out(trials: list[Trial], scores: Path) -> list[Trial]:
-    """The trials, with the recapture network's answer about a real clip that of the one without the clip's source."""
-    (face, _, setting, _), scale = recapture.load_card(spec(recapture.NAME).sha256)
-    with scores.open(encoding="utf-8") as file:
-        real = [row for row in csv.DictReader(file) if row["species"] in ("clip", "captured_replay")]
-    native = {row["name"]: face * float(row["face"]) + setting * float(row["setting"]) for row in real}
+def as_left_out(trials: list[Trial], scores: list[Path]) -> list[Trial]:
+    """The trials, with the recapture network's answer about a clip that of the one without the clip's source."""
+    weights, scale = recapture.load_card(spec(recapture.NAME).sha256)
+    of_part = dict(zip(("face", "scene", "setting"), weights[[0, 2, 3]], strict=True))
+    known = {trial.clip.clip for trial in trials}
+    native = {
+        row["name"]: float(sum(weight * float(row[part]) for part, weight in of_part.items()))
+        for path in scores
+        for row in read_scores(path)
+        if row["face"] and row["name"] in known
+    }
 
     def heard(trial: Trial, evidence: PADEvidence) -> PADEvidence:
         value = native.get(trial.clip.clip)
@@ -180,10 +185,15 @@ def as_left_out(trials: list[Trial], scores: Path) -> list[Trial]:
         reason = Reason.PRESENTATION_ATTACK if proven else None
         return replace(evidence, native=value, bona_fide_llr=scale(value), decisive=proven, reason=reason)
 
-    missing = native.keys() - {trial.clip.clip for trial in trials}
-    if missing:
-        raise SystemExit(f"no trials of {', '.join(sorted(missing))}")
+    real = {t.clip.clip for t in trials if t.clip.material in ("bona_fide", "captured")}
+    if real - native.keys():
+        raise SystemExit(f"no scores of {', '.join(sorted(real - native.keys()))}")
     return [replace(t, outcome="", mechanisms=tuple(heard(t, e) for e in t.mechanisms)) for t in trials]
+
+
+def read_scores(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def report(args: argparse.Namespace) -> None:
@@ -225,7 +235,7 @@ def main() -> None:
             command.add_argument("--again", action="store_true")
         if name in ("all", "report"):
             command.add_argument("--update", type=Path, help="a page whose figures are replaced")
-            command.add_argument("--left-out", type=Path, help="scores of the networks trained without a source")
+            command.add_argument("--left-out", type=Path, nargs="+", help="scores of networks trained without a source")
     args = parser.parse_args()
     args.action(args)
 

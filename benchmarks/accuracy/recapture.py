@@ -3,6 +3,8 @@
     python benchmarks/accuracy/recapture.py look PART --data ../shared/data --out PART.npz  # minutes each
     python benchmarks/accuracy/recapture.py score *.npz --set DIR --out scores.csv
     python benchmarks/accuracy/recapture.py report scores.csv --set DIR
+    python benchmarks/accuracy/recapture.py look takes --takes run/takes --data ../shared/data --out takes.npz
+    python benchmarks/accuracy/recapture.py score takes.npz --set DIR --out takes.csv
 
 ``--set`` is the folder of models/training/recapture: its ``views_K.pt`` and ``setting_K.pt`` were trained without
 fold K. Every
@@ -10,10 +12,11 @@ clip is judged by the network that had seen no clip, crop or picture of its sour
 LFW photos are of people of the test half, whom the network trained on everything has not seen either. ``look`` is what
 does not depend on our networks; ``score`` writes a row per clip or take, failures included; ``report`` prints the
 tables: clips and simulated species from ``scores.csv``, captured crops also from the ``scores_K.csv`` of the training.
+The last two judge the takes of benchmarks/accuracy/pad.py in the same way, for its report alone.
 
 MiniFASNet: mean of both nets over the frames, bona fide from 0.5 up; ours: pooled logit under the card's weights of the
-views, attack above the point where the card's LLR is zero. Crops of captured faces are tight: the wide view is missing,
-and what surrounds them is what little the crop holds. Needs PyTorch for MiniFASNet and the networks.
+views, attack above the point where the card's LLR is zero. Crops of captured faces are tight: wide view and scene are
+missing, and what surrounds them is what little the crop holds. Needs PyTorch for MiniFASNet and the networks.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ import torch
 
 from idverify.media import open_recording
 from idverify.pad.recapture import FOREHEAD, pooled, strip
-from idverify.simulation import render
+from idverify.simulation import DEGRADATIONS, SPECIES, render
 from idverify.simulation.faces import default_locate
 
 if sys.version_info >= (3, 11):
@@ -46,10 +49,14 @@ sys.path.insert(0, str(ROOT / "models" / "training" / "recapture"))
 import data as training  # noqa: E402
 from export import load_halves, run_halves  # noqa: E402
 from minifasnet import MiniFASNet  # noqa: E402
+from pad_clips import source_of  # noqa: E402
 from train import load_rows  # noqa: E402
 
-# Face and setting: sums over their two views, pooled over the frames; they grow with the evidence of a recapture.
-COLUMNS = ("name", "presentation", "species", "source", "fold", "frames", "face_px", "face", "setting", "minifasnet")
+# Face and setting: sums over their two views; these and the scene, pooled over the frames, grow with the evidence of a
+# recapture.
+ABOUT = ("name", "presentation", "species", "source", "fold", "frames")
+PARTS = ("face", "scene", "setting")
+COLUMNS = (*ABOUT, "face_px", *PARTS, "minifasnet")
 # Between these lines of a model card stand the figures.
 FIGURES = ("<!-- figures: begin -->", "<!-- figures: end -->")
 LFW_FOLD = "all"
@@ -67,7 +74,7 @@ class FoldNets:
         return all((self._folder / f"{half}_{fold}.pt").is_file() for half in ("views", "setting"))
 
     def logits(self, fold, strips):
-        """Evidence of a recapture float64 [shape=(n, 4)], by the network without the fold."""
+        """Evidence of a recapture float64 [shape=(n, 5)], by the network without the fold."""
         if fold not in self._nets:
             self._nets[fold] = load_halves(self._folder, fold, self._start)
         return -run_halves(*self._nets[fold], strips).astype(np.float64)
@@ -91,18 +98,18 @@ class Looker:
     def __init__(self, data: Path) -> None:
         self.peer, self.locate = MiniFASNet(data / "peers" / "minifasnet"), default_locate()
 
-    def pictures(self, path, presentation, species, wide=True):
+    def pictures(self, path, presentation, species, wide=True, source=None):
         """Frames spread over a clip, or one photo; of a tight crop only the tight view counts."""
         photo = path.suffix in (".jpg", ".png")
         found = training.pictures(path, 1) if photo else spread(path, self.locate)
-        return self._looked(path.stem, presentation, species, training.source_of(path), found, wide)
+        return self._looked(path.stem, presentation, species, source or training.source_of(path), found, wide)
 
-    def take(self, species, path, origin, seed):
+    def take(self, species, path, origin, seed, other=None):
         """A simulated attack, five or six frames of it."""
-        masked = species == "mask_eyeholes"
-        timing = {"duration_s": 1.0} if masked else {"duration_s": 4.0, "rate_hz": 1.5, "size_wh": (480, 854)}
-        shots = render(species, origin, seed=seed, locate=self.locate, **timing).shots
-        images = (compressed(shot.image_rgb) for at, shot in enumerate(shots) if not masked or at % 5 == 3)
+        whole = SPECIES[species].needs_clip
+        timing = {"duration_s": 1.0} if whole else {"duration_s": 4.0, "rate_hz": 1.5, "size_wh": (480, 854)}
+        shots = render(species, origin, seed=seed, locate=self.locate, other=other, **timing).shots
+        images = (compressed(shot.image_rgb) for at, shot in enumerate(shots) if not whole or at % 5 == 3)
         found = ((image, mesh) for image in images if (mesh := self.locate(image)) is not None)
         return self._looked(f"{path.stem}_{seed}", "attack", species, training.source_of(path), found, True)
 
@@ -139,33 +146,49 @@ def captured(args, looker):
     for kind, species in (("attack", "captured_replay"), ("bona_fide", "clip")):
         for path in sorted((args.data / "videos" / kind).iterdir()):
             yield looker.pictures(path, kind, species)
-    for name, step in (("gc535", 10), ("krz", 3), ("man", 2)):
+    for name in ("gc535", "krz", "man"):
         for presentation in ("bona_fide", "attack"):
-            for path in sorted((args.data / "crops" / name / presentation).iterdir())[::step]:
+            for path in sorted((args.data / "crops" / name / presentation).iterdir()):
                 yield looker.pictures(path, presentation, "crop", wide=False)
 
 
 def from_clips(args, looker):
-    """Three simulated takes and one mask of each clip."""
-    n = len(training.SPECIES)
+    """Three simulated takes, one mask and one swap of each clip; the face put in is of somebody of the test half."""
+    n, others = len(training.SPECIES), test_photos(args.data)
     for k, path in enumerate(sorted((args.data / "videos" / "bona_fide").iterdir())):
         still = next(spread(path, looker.locate), (None,))[0]
         for j in range(3 if still is not None else 0):
             yield looker.take(training.SPECIES[(3 * k + j) % n], path, still, 5000 + 10 * k + j)
         yield looker.take("mask_eyeholes", path, path, 6000 + k)
+        yield looker.take("face_swap_crude", path, path, 6500 + k, others[-1 - k])
+
+
+def test_photos(data):
+    """One photo of each person of the test half."""
+    people = [p for p in sorted((data / "lfw").iterdir()) if p.is_dir() and not training.is_fit(p.name)]
+    return [sorted(p.glob("*.jpg"))[0] for p in people]
 
 
 def from_photos(args, looker):
     """Photos of people of the test half, and simulated takes of others of them."""
-    people = [p for p in sorted((args.data / "lfw").iterdir()) if p.is_dir() and not training.is_fit(p.name)]
-    photos = [sorted(p.glob("*.jpg"))[0] for p in people]
+    photos = test_photos(args.data)
     for path in photos[: args.photos]:
         yield looker.pictures(path, "bona_fide", "photo")
-    for k, path in enumerate(photos[-args.takes :]):
+    for k, path in enumerate(photos[-args.simulated :]):
         yield looker.take(training.SPECIES[k % len(training.SPECIES)], path, path, 7000 + k)
 
 
-PARTS = {"captured": captured, "from_clips": from_clips, "from_photos": from_photos}
+def takes(args, looker):
+    """What benchmarks/accuracy/pad.py simulated, degraded clips included."""
+    with (args.data / "videos.csv").open(newline="", encoding="utf-8") as file:
+        known = {source_of(line["subject"]): training.source_of(Path(line["path"])) for line in csv.DictReader(file)}
+    for path in sorted(args.takes.glob("*.mp4")):
+        species, _, subject = path.stem.partition("-")
+        presentation = "bona_fide" if species in DEGRADATIONS else "attack"
+        yield looker.pictures(path, presentation, species, source=known.get(subject, "lfw"))
+
+
+LOOKS = {"captured": captured, "from_clips": from_clips, "from_photos": from_photos, "takes": takes}
 
 
 def look(args) -> None:
@@ -173,7 +196,7 @@ def look(args) -> None:
     torch.set_num_threads(1)
     training._set_data(str(args.data))
     about, views, looker = [], [], Looker(args.data)
-    for row, seen in PARTS[args.part](args, looker):
+    for row, seen in LOOKS[args.part](args, looker):
         about.append(row)
         views.append(seen)
         print(row, flush=True)
@@ -207,10 +230,10 @@ def scored(about, views, nets):
     fold = training.fold_of(source) if source != "lfw" else LFW_FOLD
     row = [name, presentation, species, source, fold, frames]
     if not frames or not nets.has(fold):
-        return [*row, "", "", "", ""]
+        return row + [""] * (len(COLUMNS) - len(row))
     logits = nets.logits(fold, views)
-    face, setting = logits[:, : 2 if wide else 1].sum(axis=1), logits[:, 2:].sum(axis=1)
-    return [*row, f"{face_px:.0f}", f"{pooled(face):.4f}", f"{pooled(setting):.4f}", f"{answer:.4f}"]
+    parts = (logits[:, : 2 if wide else 1].sum(axis=1), wide * logits[:, 2], logits[:, 3:].sum(axis=1))
+    return [*row, f"{face_px:.0f}", *(f"{pooled(part):.4f}" for part in parts), f"{answer:.4f}"]
 
 
 # -- report ----------------------------------------------------------------------------------------
@@ -248,20 +271,20 @@ def table(title, groups, bona_fide):
 
 @lru_cache(maxsize=1)
 def weights():
-    """Of face, setting and one, from the card: above 0 the card's LLR speaks against bona fide."""
+    """Of face, scene and setting, from the card, and an offset: above 0 the card's LLR speaks against bona fide."""
     card = tomllib.loads((ROOT / "models" / "calibration" / "pad_recapture.toml").read_text(encoding="utf-8"))
     zero = np.interp(0.0, card["llr"][::-1], card["native"][::-1])
-    return card["weights"][0], card["weights"][2], -zero
+    return np.array(card["weights"])[[0, 2, 3]], -zero
 
 
-def weighed(face, setting):
-    a, b, c = weights()
-    return a * face + b * setting + c
+def weighed(*parts):
+    of_parts, offset = weights()
+    return float(of_parts @ parts + offset)
 
 
 def pair(row):
     """Ours and MiniFASNet's value, both growing with attack."""
-    return weighed(float(row["face"]), float(row["setting"])), -float(row["minifasnet"])
+    return weighed(*(float(row[part]) for part in PARTS)), -float(row["minifasnet"])
 
 
 def rejected(name, values):
@@ -324,10 +347,11 @@ def crops_report(folder: Path) -> None:
         if not all(path.is_file() for path in paths):
             continue
         halves = [list(csv.DictReader(path.open(encoding="utf-8"))) for path in paths]
-        for face, setting in zip(*halves, strict=True):
-            at = int(face["item"])
-            seen = float(face["first"]) + (float(face["second"]) if rows[at]["wide"] else 0.0)
-            native[at] = weighed(-seen, -float(setting["first"]) - float(setting["second"]))
+        for views, setting in zip(*halves, strict=True):
+            at = int(views["item"])
+            tight, broad, scene = (-float(views[f"logit_{k}"]) for k in range(3))
+            around = -float(setting["logit_0"]) - float(setting["logit_1"])
+            native[at] = weighed(tight + broad, scene, around) if rows[at]["wide"] else weighed(tight, 0.0, around)
     print(f"\nsingle pictures, source left out: BPCER in % at an APCER of 10, 5 and 1 %\n{'':30s}{'n':>6s}{'AUC':>8s}")
     for source in sorted({row["source"] for at, row in enumerate(rows) if at in native}):
         own = [(at, row) for at, row in enumerate(rows) if row["source"] == source and at in native]
@@ -342,11 +366,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
     zero = commands.add_parser("look")
-    zero.add_argument("part", choices=PARTS)
+    zero.add_argument("part", choices=LOOKS)
     zero.add_argument("--data", type=Path, required=True)
     zero.add_argument("--out", type=Path, required=True)
+    zero.add_argument("--takes", type=Path, help="folder of takes, for the part of that name")
     zero.add_argument("--photos", type=int, default=160, help="photos of unseen people")
-    zero.add_argument("--takes", type=int, default=48, help="further photos that are simulated, one species each")
+    zero.add_argument("--simulated", type=int, default=48, help="further photos that are simulated, one species each")
     zero.set_defaults(run=look)
     one = commands.add_parser("score")
     one.add_argument("looked", type=Path, nargs="+")

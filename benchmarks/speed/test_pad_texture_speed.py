@@ -93,12 +93,12 @@ def test_least_likeness_by_loop(benchmark):
 # -- stillness of the eyes ---------------------------------------------------------------------------------------------
 
 
-def eyes_by_loop(pictures: np.ndarray) -> np.ndarray:
-    (x, y), at_rest = eye_stillness.SHIFT_XY_PX, eye_stillness.eyes_at_rest(pictures)
+def eyes_by_loop(pictures: np.ndarray, yaw: np.ndarray, middle: np.ndarray, at_rest: np.ndarray) -> np.ndarray:
+    x, y = eye_stillness.SHIFT_XY_PX
     out = np.empty(pictures.shape[:2])
     for eye in range(2):
-        rest = at_rest[eye].astype(float)
         for k, picture in enumerate(pictures[:, eye].astype(float)):
+            rest = at_rest[np.abs(middle - yaw[k]).argmin(), eye].astype(float)
             best = -1.0
             for down in range(2 * y + 1):
                 for across in range(2 * x + 1):
@@ -112,6 +112,7 @@ def eyes_by_loop(pictures: np.ndarray) -> np.ndarray:
 @pytest.mark.benchmark(group="eyes of 5 s")
 def test_eyes(benchmark, way):
     pictures = RNG.integers(0, 255, (75, 2, 24, 48)).astype(np.uint8)
-    vectorised = lambda seen: eye_stillness.eye_change(seen, eye_stillness.eyes_at_rest(seen))  # noqa: E731
-    run = vectorised if way == "vectorised" else eyes_by_loop
-    np.testing.assert_allclose(benchmark(run, pictures), eyes_by_loop(pictures), atol=1e-4)
+    yaw = RNG.uniform(-15, 15, 75)
+    seen = (pictures, yaw, *eye_stillness.eyes_at_rest(pictures, yaw))
+    run = eye_stillness.eye_change if way == "vectorised" else eyes_by_loop
+    np.testing.assert_allclose(benchmark(run, *seen), eyes_by_loop(*seen), atol=1e-4)

@@ -4,7 +4,8 @@
 
 Bona fide: the clips of ``videos/bona_fide``, each by its liveliest stretch, as a verification judges it. Attacks, simulated with fixed
 seeds: the same people with the face of an LFW photo in the place of their own (``idverify simulate face_swap_crude``). A person is left
-out with and without the other face. The map is zero or below, and no proof: people stare.
+out with and without the other face. The map is zero or below, and no proof: people stare. That is part of the model too: some honest
+people look just like a picture (a lapse, as in psychometrics), or the few who did would flatten the map for all.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from fit_pad_motion import Reader
-from fit_pad_mouth import fit
+from fit_pad_motion import RIDGE, Reader
+from scipy.optimize import minimize
 
 from idverify.pad.eye_stillness import NAME, EyePictures, native_value
 from idverify.simulation import simulate
+
+OFFSET = 0.2
 
 
 def make_swaps(data, cache, n):
@@ -52,7 +55,7 @@ def main():
         rows.append((person, False, None if signals is None else native_value(signals)))
     for name, is_bona_fide, value in rows:
         print(f"{'bona fide' if is_bona_fide else 'swap':10s} {name:28s} {value}")
-    table = fit([row for row in rows if row[2] is not None], "swaps")
+    table = fit([row for row in rows if row[2] is not None])
     lines = [
         "# Written by models/training/fit_pad_eyes.py; do not edit.",
         f'date = "{datetime.date.today().isoformat()}"',
@@ -60,6 +63,37 @@ def main():
         *(f"{key} = {value}" for key, value in table.items()),
     ]
     options.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def fit(rows):
+    """The map, and errors with each person left out; rows are (person, whether bona fide, native value)."""
+    people, bona_fide, native = (np.array(column) for column in zip(*rows, strict=True))
+    x, n_bona, n_attack = np.log(native + OFFSET), int(bona_fide.sum()), int((~bona_fide).sum())
+    # As many may stare as the number of people cannot exclude.
+    lapse = 3 / n_bona
+    intercept, slope = fit_with_lapse(x, bona_fide, lapse)
+    wrong = [0, 0]
+    for person in set(people):
+        out = people == person
+        a, b = fit_with_lapse(x[~out], bona_fide[~out], lapse)
+        for is_bona, value in zip(bona_fide[out], x[out], strict=True):
+            wrong[int(is_bona)] += int((a + b * value < 0) == is_bona)
+    print("LLR at 1, 1.5, 2, 2.5, 3, 4 %:", np.round(intercept + slope * np.log(np.array([1, 1.5, 2, 2.5, 3, 4]) + OFFSET), 2))
+    return {
+        "intercept": round(float(intercept), 4), "slope": round(float(slope), 4), "offset": OFFSET,
+        "floor": round(float(np.log(lapse)), 3), "ceiling": 0.0, "bona_fide_clips": n_bona, "swaps": n_attack,
+        "left_out_bona_fide_wrong": wrong[1], "left_out_swaps_wrong": wrong[0],
+    }  # fmt: skip
+
+
+def fit_with_lapse(x, bona_fide, lapse):
+    """Intercept and slope of L, where the ratio of bona fide to attack is ``lapse + (1 - lapse) * exp(L)``."""
+
+    def loss(p):
+        odds = lapse + (1 - lapse) * np.exp(np.clip(p[0] + p[1] * x, -40, 40))
+        return np.log1p(np.where(bona_fide, 1 / odds, odds)).sum() + RIDGE * p[1] ** 2
+
+    return minimize(loss, [-1.0, 1.0], bounds=[(None, None), (0, None)]).x
 
 
 if __name__ == "__main__":

@@ -257,6 +257,11 @@ def table(name, native, llr, about, decisive_at=None, **counts):
     return "\n".join(lines) + "\n"
 
 
+def mark(name, doubtful):
+    """From where a finding is a doubt."""
+    return f"\n[{name}.marks]\ndoubtful_from = [{doubtful:.4g}]\n"
+
+
 def fit_reuse(args, models, signals, bona_fide):
     paths = sorted((args.data / "lfw").glob("*/*.jpg"))[:: args.photos]
     folders = sorted({p.parent for p in sorted((args.data / "lfw").glob("*/*.jpg"))})
@@ -310,7 +315,7 @@ def fit_repeats(args, clips, signals, bona_fide):
     cap = rule_of_three(len(bona_fide))
     # Thresholds from the likest passages of genuine clips.
     worst = max(v[0] for v in plain)
-    decisive = worst + 0.25 * (1 - worst)
+    doubtful, decisive = (worst + share * (1 - worst) for share in (0.25, 0.75))
     still = max(v[1] for v in plain)
     freeze_at = max(1.0, 3 * still)
     for kind in ("loop", "ping_pong"):
@@ -318,13 +323,13 @@ def fit_repeats(args, clips, signals, bona_fide):
         print(f"{kind}: {sum(found)} of {len(found)} proven at {decisive:.3f}")
     return table(
         "repeated_passage", [worst, decisive], [0.0, -cap],
-        "0 up to the likest passages of genuine clips, decisive a quarter of the way from there to exact",
+        "0 up to the likest passages of genuine clips; a doubt a quarter and decisive three quarters of the way from there to exact",
         decisive, bona_fide=len(plain), attacks=2 * 2 * len(made),
-    ) + table(
+    ) + mark("repeated_passage", doubtful) + table(
         "frozen_pictures", [max(0.4, still), freeze_at], [0.0, -cap],
-        "decisive from three times the longest freeze of a genuine clip or its re-encode, and one second",
+        "a doubt from one and a half times the longest freeze of a genuine clip or its re-encode, and half a second; decisive from twice that",
         freeze_at, bona_fide=len(plain),
-    )
+    ) + mark("frozen_pictures", max(0.5, 1.5 * still))
 
 
 def fit_pulse(signals, bona_fide):

@@ -55,7 +55,7 @@ def main():
         rows.append((wearer, False, None if signals is None else native_value(signals)))
     for name, is_bona_fide, value in rows:
         print(f"{'bona fide' if is_bona_fide else 'mask':10s} {name:28s} {value}")
-    table = fit([row for row in rows if row[2] is not None], "masks")
+    table = fit([row for row in rows if row[2] is not None])
     lines = [
         "# Written by models/training/fit_pad_mouth.py; do not edit.",
         f'date = "{datetime.date.today().isoformat()}"',
@@ -65,8 +65,7 @@ def main():
     options.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def fit(rows, attacks):
-    """The map, and errors with each person left out; rows are (person, whether bona fide, native value)."""
+def fit(rows):
     people, bona_fide, native = (np.array(column) for column in zip(*rows, strict=True))
     x, weights = np.log(native + OFFSET), np.ones(len(rows))
     intercept, slope = fit_logistic(x, bona_fide, weights)
@@ -80,8 +79,8 @@ def fit(rows, attacks):
     n_bona, n_attack = int(bona_fide.sum()), int((~bona_fide).sum())
     return {
         "intercept": round(float(intercept), 4), "slope": round(float(slope), 4), "offset": OFFSET,
-        "floor": round(-float(np.log(n_bona / 3)), 3), "ceiling": 0.0, "bona_fide_clips": n_bona, attacks: n_attack,
-        "left_out_bona_fide_wrong": wrong[1], f"left_out_{attacks}_wrong": wrong[0],
+        "floor": round(-float(np.log(n_bona / 3)), 3), "ceiling": 0.0, "bona_fide_clips": n_bona, "masks": n_attack,
+        "left_out_bona_fide_wrong": wrong[1], "left_out_masks_wrong": wrong[0],
     }  # fmt: skip
 
 

@@ -80,7 +80,8 @@ class Reason(str, Enum):
     LIVENESS_UNCERTAIN = (
         "liveness_uncertain",
         "The video does not show enough to tell a live person from a picture.",
-        "Please record again for at least five seconds in good light, turning your head slowly left and right.",
+        "Please record again for at least five seconds in good light, turning your head slowly left and right and "
+        "blinking as you do.",
     )
     PERSON_CHANGED = (
         "person_changed",

@@ -91,7 +91,7 @@ FRAMES = (np.arange(6) * 0.3, np.full(6, 120.0))
 def _network_says(views: np.ndarray, logit: np.ndarray) -> PADEvidence:
     """Its answers by hand, in place of the network."""
     def run(strips):
-        return (np.full((len(strips), 4), logit.item(), np.float32),)
+        return (np.full((len(strips), 5), logit.item(), np.float32),)
 
     session = SimpleNamespace(spec=spec("recapture"), run=run)
     return recapture.assess(*(signal[: len(views)] for signal in FRAMES), views, session)

@@ -18,7 +18,7 @@ def observed(film: Film) -> EyePictures:
     """What the observer keeps of a film whose eyes lie inwards of the anchors."""
     observer = EyePictures()
     for i, (picture, anchors) in enumerate(zip(film.pictures, film.anchors, strict=True)):
-        observation = face(anchors, i / RATE_HZ, i)
+        observation = face(anchors, i / RATE_HZ, i, film.yaw_deg[i])
         for corner, share in ((133, 0.38), (362, 0.62)):
             observation.points_px[corner, :2] = anchors[0] + share * (anchors[1] - anchors[0])
         observer.observe(look(picture), observation)
@@ -83,23 +83,39 @@ def test_light_and_contrast_change_nothing(gain, lift, seed):
     lit = np.clip(lit, 0, 255)
     kept = np.clip(pictures, 0, 255).astype(np.uint8)
     if lit[5].min() > 5 and lit[5].max() < 250:
-        rest = eyes_at_rest(kept)
-        assert eye_change(lit.astype(np.uint8), rest)[5].max() < eye_change(kept, rest)[5].max() + 0.02
+        yaw = np.linspace(-5, 5, 12)
+        rest = eyes_at_rest(kept, yaw)
+        assert eye_change(lit.astype(np.uint8), yaw, *rest)[5].max() < eye_change(kept, yaw, *rest)[5].max() + 0.02
 
 
 def test_change_is_that_of_a_plain_loop():
     rng = np.random.default_rng(3)
     pictures = cv2.GaussianBlur(rng.normal(0, 200, (40, 24, 48)).transpose(1, 2, 0), (0, 0), 1.5).transpose(2, 0, 1)
     pictures = np.clip(pictures + 120, 0, 255).astype(np.uint8).reshape(20, 2, 24, 48)
-    expected, at_rest = np.empty((20, 2)), eyes_at_rest(pictures)
-    assert at_rest.shape == (2, 18, 40)
+    yaw = rng.uniform(-10, 10, 20)
+    expected, (middle, at_rest) = np.empty((20, 2)), eyes_at_rest(pictures, yaw)
+    assert at_rest.shape == (3, 2, 18, 40)
+    assert (np.diff(middle) > 0).all()
     for eye in range(2):
-        rest = at_rest[eye].astype(float)
         for k in range(20):
+            rest = at_rest[np.abs(middle - yaw[k]).argmin(), eye].astype(float)
             windows = np.lib.stride_tricks.sliding_window_view(pictures[k, eye].astype(float), rest.shape)
             shifted = windows.reshape(-1, rest.size)
             expected[k, eye] = 1 - max(np.corrcoef(w, rest.ravel())[0, 1] for w in shifted)
-    np.testing.assert_allclose(eye_change(pictures, at_rest), expected, atol=1e-4)
+    np.testing.assert_allclose(eye_change(pictures, yaw, middle, at_rest), expected, atol=1e-4)
+
+
+def test_a_picture_that_looks_narrower_from_each_side_is_still_one_picture():
+    rng = np.random.default_rng(6)
+    eye = np.clip(cv2.GaussianBlur(rng.normal(0, 250, (24, 48)), (0, 0), 2.0) + 120, 0, 255)
+    yaw = np.repeat([-15.0, 0.0, 15.0], 10)
+    seen = []
+    for stretch in (1.25, 1.0, 0.8):
+        map_ = np.array([[1.0, 0, 0], [0, stretch, 12 * (1 - stretch)]])
+        seen.append(cv2.warpAffine(eye, map_, (48, 24), borderMode=cv2.BORDER_REPLICATE))
+    pictures = np.repeat(np.stack([np.stack([s, s]) for s in seen]).astype(np.uint8), 10, axis=0)
+    assert eye_change(pictures, yaw, *eyes_at_rest(pictures, yaw)).max() < 1e-3
+    assert eye_change(pictures, 0 * yaw, *eyes_at_rest(pictures, 0 * yaw)).max() > 0.05
 
 
 def test_memory_holds_one_window_of_pictures():

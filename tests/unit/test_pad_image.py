@@ -208,6 +208,16 @@ def test_every_frame_twice_as_recorders_in_the_dark_do_is_no_tampering():
     assert not any(e.decisive for e in injection.assess(fingerprints(np.repeat(film(60), 2, axis=0)), FACTS))
 
 
+@pytest.mark.parametrize(("frames", "reason"), [(6, None), (27, Reason.RECORDING_CUT), (60, Reason.TAMPERED_RECORDING)])
+def test_the_longer_a_freeze_the_more_it_says(frames, reason):
+    """A stutter says nothing; longer than any genuine recording's is no single take; much longer is proof."""
+    moving = film(90, seed=3)
+    frozen = np.concatenate([moving[:20], np.repeat(moving[20:21], frames, axis=0), moving[21:]])
+    evidence = signal("frozen_pictures", frozen)
+    assert evidence.reason is reason
+    assert evidence.decisive == (reason is Reason.TAMPERED_RECORDING)
+
+
 def test_the_call_froze_says_the_frozen_recording():
     moving = film(70)
     frozen = np.concatenate([moving[:20], np.repeat(moving[20:21], 60, axis=0), moving[21:]])

@@ -3,7 +3,7 @@
     python models/training/recapture/calibrate.py scores.csv [-o models/calibration/pad_recapture.toml]
 
 ``scores.csv`` is what benchmarks/accuracy/recapture.py writes: every clip and every attack simulated from it judged by a network that had seen
-nothing of its source. The weight of the setting beside the face and the map are a logistic regression, both classes and, among the attacks, all species weighing the same; its ends are
+nothing of its source. The weights of scene and setting beside the face and the map are a logistic regression, both classes weighing the same, and among the attacks captured and simulated ones, and among these all species; its ends are
 bounded by what the numbers of sources support (no error in n bounds a rate by 3/n). A finding proves an attack MARGIN logits
 beyond the most suspicious bona fide recording.
 """
@@ -26,6 +26,8 @@ MARGIN = 2.0
 # Assumed: one attack in five is of a kind that one picture cannot show (a face animated well, a good display). It bounds the LLR.
 UNSEEN_ATTACK_SHARE = 0.2
 RIDGE = 1e-3
+PARTS = ("face", "scene", "setting")
+CAPTURED = "captured_replay"
 
 
 def logistic(values, target, weight):
@@ -46,17 +48,18 @@ def main():
     args = parser.parse_args()
     with args.scores.open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["face"] != "" and row["species"] not in ("photo", "crop")]
-    halves = np.array([(float(row["face"]), float(row["setting"])) for row in rows])
+    parts = np.array([[float(row[part]) for part in PARTS] for row in rows])
     target = np.array([row["presentation"] == "bona_fide" for row in rows], float)
     species = np.array([row["species"] for row in rows])
     kinds = {name: (species == name).sum() for name in set(species[target == 0])}
-    weight = np.array([0.5 / target.sum() if bona_fide else 0.5 / len(kinds) / kinds[name] for name, bona_fide in zip(species, target, strict=True)])
-    intercept, *slopes = logistic(halves, target, weight)
-    # Evidence of a recapture speaks against bona fide, in either half.
+    share = {name: 0.25 if name == CAPTURED else 0.25 / (len(kinds) - 1) for name in kinds}
+    weight = np.array([0.5 / target.sum() if bona_fide else share[name] / kinds[name] for name, bona_fide in zip(species, target, strict=True)])
+    intercept, *slopes = logistic(parts, target, weight)
+    # Evidence of a recapture speaks against bona fide, wherever it is seen.
     if max(slopes) >= 0:
-        raise SystemExit(f"a half speaks the wrong way: {slopes}")
-    of_face, of_setting = 1.0, slopes[1] / slopes[0]
-    native, slope = halves @ (of_face, of_setting), slopes[0]
+        raise SystemExit(f"a part speaks the wrong way: {slopes}")
+    of_face, of_scene, of_setting = weights = np.array(slopes) / slopes[0]
+    native, slope = parts @ weights, slopes[0]
     bona_fide, attacks = native[target == 1], native[target == 0]
     floor, ceiling = -np.log(max(len(bona_fide) / 3, 1.0)), min(-np.log(UNSEEN_ATTACK_SHARE), np.log(max(len(attacks) / 3, 1.0)))
     decisive_at = bona_fide.max() + MARGIN
@@ -69,8 +72,8 @@ def main():
         f"bona_fide = {len(bona_fide)}\nattacks = {len(attacks)}\nspecies = {len(kinds)}\n"
         f"left_out_bona_fide_wrong = {int((bona_fide > -intercept / slope).sum())}\n"
         f"left_out_attacks_wrong = {int((attacks < -intercept / slope).sum())}\nattacks_proven = {int((attacks >= decisive_at).sum())}\n"
-        "# Of tight and wide view, and of the two views of the setting.\n"
-        f"weights = [{', '.join(f'{w:.4f}' for w in (of_face, of_face, of_setting, of_setting))}]\n"
+        "# Of tight and wide view, of the scene, and of the two views of the setting.\n"
+        f"weights = [{', '.join(f'{w:.4f}' for w in (of_face, of_face, of_scene, of_setting, of_setting))}]\n"
         f"native = [{ends[0]:.4g}, {ends[1]:.4g}]\nllr = [{ceiling:.3f}, {floor:.3f}]\ndecisive_at = {decisive_at:.3f}\n",
         encoding="utf-8",
     )

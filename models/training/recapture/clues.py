@@ -16,6 +16,7 @@ from idverify.simulation.hands import SKIN_TONES
 from idverify.simulation.landmark_sets import EYE_RINGS
 from idverify.simulation.optics import add_light, lamp_glare, pixel_grid, tone_table, window_glare
 from idverify.simulation.prints import printed
+from idverify.simulation.swap import pasted
 
 
 def face_size(mesh):
@@ -103,12 +104,20 @@ def framed(shown, mesh, rng, behind, *, edge, thickness, dim):
     x0, y0, x1, y1 = low[0] - reach[0], low[1] - reach[1] - 0.15 * size, high[0] + reach[2], high[1] + reach[3]
     quad = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]) + rng.normal(size=(4, 2)) * 0.04 * size
     outward = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * size * thickness * rng.uniform(0.3, 1.7, (4, 1))
-    back = cv2.convertScaleAbs(blur(behind, rng.uniform(0, 5)), alpha=dim)
-    body, window = (np.zeros(shown.shape[:2], np.uint8) for _ in range(2))
-    cv2.fillConvexPoly(body, np.rint((quad + outward) * 16).astype(np.int32), 255, cv2.LINE_AA, 4)
-    cv2.fillConvexPoly(window, np.rint(quad * 16).astype(np.int32), 255, cv2.LINE_AA, 4)
-    result = blend(shown, blend(np.full_like(shown, edge.astype(np.uint8)), back, body), window)
+    result = cv2.convertScaleAbs(blur(behind, rng.uniform(0, 5)), alpha=dim)
+    layers = [(quad + outward, edge)]
+    if rng.random() < 0.4:  # a desktop or a player around the picture, a white border of a print
+        layers.append((quad + outward * rng.uniform(0.2, 0.9, (4, 1)), rng.uniform(0, 255, 3)))
+    for corners, colour in layers:
+        result = blend(np.full_like(shown, colour.astype(np.uint8)), result, filled(shown, corners))
+    result = blend(shown, result, filled(shown, quad))
     return fingers(result, quad + outward, size, rng) if rng.random() < 0.5 else result
+
+
+def filled(image, corners):
+    area = np.zeros(image.shape[:2], np.uint8)
+    cv2.fillConvexPoly(area, np.rint(corners * 16).astype(np.int32), 255, cv2.LINE_AA, 4)
+    return area
 
 
 def fingers(image, quad, size, rng):
@@ -248,6 +257,18 @@ def swapped(image, mesh, rng, behind):
     outline = face_outline(mesh, grow=rng.uniform(0.75, 1.05))
     edge = blur(stencil(image, outline), size * rng.uniform(0.005, 0.04))
     return blend(other, image, cv2.convertScaleAbs(edge, alpha=rng.choice([1.0, 1.0, 0.75])))
+
+
+def swap(image, mesh, rng, other, other_mesh):
+    """Another person's face pasted in, as the simulator does it, from a picture of any sharpness; the mesh trembles."""
+    if rng.random() < 0.5:
+        small = rng.uniform(0.4, 1.0)
+        soft = cv2.resize(other, None, fx=small, fy=small, interpolation=cv2.INTER_AREA)
+        other = cv2.resize(soft, other.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    if rng.random() < 0.5:
+        other = jpeg(other, rng.uniform(30, 90))
+    mesh = mesh + np.float32(rng.normal(size=mesh.shape) * 0.004 * face_size(mesh))
+    return pasted(image, mesh, other, other_mesh, feather=rng.uniform(0.02, 0.1), grow=rng.uniform(0.8, 1.02))
 
 
 CLUES = {"screen": screen, "paper": paper, "cutout": cutout, "mask": mask, "animated": animated, "swapped": swapped}

@@ -1,8 +1,8 @@
-"""Training pictures of the recapture network: bona fide twins, simulated and captured attacks, cut into the two views.
+"""Training pictures of the recapture network: bona fide twins, simulated and captured attacks, cut into five views.
 
     python models/training/recapture/data.py --data ../shared/data --out DIR [--processes 2] [--share 1.0]
 
-Writes ``DIR/crops.npy`` (uint8 [shape=(n, 2, 96, 96, 3)]: tight and wide view, RGB), ``DIR/settings.npy`` (uint8 [shape=(n, 2, 80, 80, 3)]: the
+Writes ``DIR/crops.npy`` (uint8 [shape=(n, 3, 96, 96, 3)]: tight and wide view and the scene, RGB), ``DIR/settings.npy`` (uint8 [shape=(n, 2, 80, 80, 3)]: the
 two views of the surroundings, RGB), ``DIR/rows.csv`` (one row per item: label, source, fold, species, whether there is more than a tight crop,
 MiniFASNet's probability of bona fide, twin). Fixed seeds per picture: the
 same files whatever the number of processes.
@@ -24,17 +24,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from clues import CLUES, CameraDraw
+from clues import CLUES, CameraDraw, swap
 from idverify._colour import resize
 from idverify.media import load_photo, open_recording
-from idverify.pad.recapture import SETTING_PX, SIDE_PX, face_boxes, setting_boxes
+from idverify.pad.recapture import SCENE, SETTING_PX, SIDE_PX, face_boxes, scene_box, setting_boxes
 from idverify.simulation import render
 from idverify.simulation.faces import default_locate
 from minifasnet import MiniFASNet
 
 COLUMNS = ("label", "source", "fold", "species", "wide", "teacher", "twin")
-# Longest side of the face in the pictures that clues are put on, and how far the picture reaches around it.
-FACE_PX, REACH = 150, 4.6
+# Longest side of the face in the pictures that clues are put on.
+FACE_PX = 150
 FRAMES_PER_CLIP = 20
 # A fold is left out as a whole: captured attacks never without the bona fide material of the same man.
 FOLDS = (("gc535", "grid", "talk"), ("krz", "lp"), ("man", "les", "tv"), ("lfw",))
@@ -58,17 +58,20 @@ def fold_of(source):
 
 
 def views(image, mesh, wide=True):
-    """Both crops of a picture [shape=(2, 96, 96, 3)]; without a wide view, the tight one twice."""
+    """Face and scene of a picture [shape=(3, 96, 96, 3)]; without more than a tight crop, that one thrice."""
     box = np.concatenate([mesh[:, :2].min(axis=0), mesh[:, :2].max(axis=0)])
     tight, broad = (cut(image, b) for b in face_boxes(box))
-    return np.stack([tight, broad if wide else tight])
+    left, top, right, bottom = scene_box(box, image.shape[1::-1])
+    scene = resize(np.ascontiguousarray(image[top:bottom, left:right]), (SIDE_PX, SIDE_PX))
+    return np.stack([tight, broad, scene] if wide else [tight] * 3)
 
 
 def settings_of(image, mesh):
     """Both views of the setting [shape=(2, 80, 80, 3)], as ``Recapture.observe`` cuts them."""
     box = np.concatenate([mesh[:, :2].min(axis=0), mesh[:, :2].max(axis=0)])
     boxes = setting_boxes(box, image.shape[1::-1])
-    return np.stack([cv2.resize(image[top:bottom, left:right], (SETTING_PX, SETTING_PX)) for left, top, right, bottom in boxes])
+    parts = (np.ascontiguousarray(image[top:bottom, left:right]) for left, top, right, bottom in boxes)
+    return np.stack([resize(part, (SETTING_PX, SETTING_PX)) for part in parts])
 
 
 def cut(image, box):
@@ -85,8 +88,8 @@ def context(image, mesh):
     """The surroundings of a face at a handy size, and the mesh in it."""
     low, high = mesh[:, :2].min(axis=0), mesh[:, :2].max(axis=0)
     size, middle = (high - low).max(), (low + high) / 2
-    left, top = np.maximum(np.floor(middle - REACH / 2 * size), 0).astype(int)
-    right, bottom = np.minimum(np.ceil(middle + REACH / 2 * size), image.shape[1::-1]).astype(int)
+    left, top = np.maximum(np.floor(middle - SCENE / 2 * size), 0).astype(int)
+    right, bottom = np.minimum(np.ceil(middle + SCENE / 2 * size), image.shape[1::-1]).astype(int)
     part, scale = image[top:bottom, left:right], min(1.0, FACE_PX / size)
     wh = tuple(np.maximum(np.rint(np.array(part.shape[1::-1]) * scale), 2).astype(int).tolist())
     mesh = (mesh - np.float32([left, top, 0])) * np.float32(scale)
@@ -102,8 +105,10 @@ def tools(data):
 
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    behinds = [load_photo(p) for p in sorted(Path(data, "lfw").glob("*/*_0001.jpg"))[::23] if is_fit(p.parent.name)]
-    return default_locate(), MiniFASNet(Path(data) / "peers" / "minifasnet"), behinds
+    locate = default_locate()
+    others = [load_photo(p) for p in sorted(Path(data, "lfw").glob("*/*_0001.jpg"))[::23] if is_fit(p.parent.name)]
+    faces = [(photo, mesh) for photo in others if (mesh := locate(photo)) is not None]
+    return locate, MiniFASNet(Path(data) / "peers" / "minifasnet"), others, faces
 
 
 def frames_of(path, count):
@@ -147,14 +152,14 @@ class Items:
         if len(settings):
             for row, p in zip(self.rows, tools(DATA)[1].answers(settings[..., ::-1]), strict=True):
                 row[5] = round(float(p), 4)
-        return np.array(self.crops, np.uint8).reshape(-1, 2, SIDE_PX, SIDE_PX, 3), settings, self.rows
+        return np.array(self.crops, np.uint8).reshape(-1, 3, SIDE_PX, SIDE_PX, 3), settings, self.rows
 
 
 def bona_fide_job(path, variants, wide):
     """Each picture several times, every time with an attack twin through the same camera."""
     rng = np.random.default_rng(zlib.crc32(str(path.name).encode()))
-    items, behinds = Items(path), tools(DATA)[2]
-    kinds = tuple(CLUES) if wide else ("screen", "paper", "mask", "screen", "swapped")
+    items, behinds, faces = Items(path), *tools(DATA)[2:]
+    kinds = (*CLUES, "swap") if wide else ("screen", "paper", "mask", "screen", "swapped", "swap")
     turn = int(rng.integers(len(kinds)))
     for image, mesh in pictures(path, FRAMES_PER_CLIP):
         small, points = context(image, mesh)
@@ -165,7 +170,8 @@ def bona_fide_job(path, variants, wide):
             behind = cv2.resize(np.roll(behind, rng.integers(-60, 60, 2).tolist(), (0, 1)), small.shape[1::-1])
             camera = CameraDraw(rng)
             items.add(*camera(small, points), label=1, species="", wide=wide, twin=twin)
-            items.add(*camera(CLUES[kind](small, points, rng, behind), points), label=0, species=f"clue_{kind}", wide=wide, twin=twin)
+            spoofed = swap(small, points, rng, *faces[int(rng.integers(len(faces)))]) if kind == "swap" else CLUES[kind](small, points, rng, behind)
+            items.add(*camera(spoofed, points), label=0, species=f"clue_{kind}", wide=wide, twin=twin)
     return items.done()
 
 

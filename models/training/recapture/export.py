@@ -2,8 +2,8 @@
 
     python models/training/recapture/export.py DIR --start MINIFASNET_DIR -o models/recapture.onnx
 
-Input uint8 [shape=(n, 96, 352, 3)], RGB: tight and wide view of the face and two views of its setting side by side (``idverify.pad.recapture.strip``).
-Output float32 [shape=(n, 4)]: a logit per view. The graph is written node by node: it needs no exporter, and the same weights give the same
+Input uint8 [shape=(n, 96, 448, 3)], RGB: tight and wide view of the face, the scene and two views of the setting side by side
+(``idverify.pad.recapture.strip``). Output float32 [shape=(n, 5)]: a logit per view. The graph is written node by node: it needs no exporter, and the same weights give the same
 bytes. Weights are stored with 16 bits, and the engine widens them when it loads the file.
 """
 
@@ -19,10 +19,8 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from minifasnet import BONA_FIDE_CLASS
-from net import Block, SettingNet, ViewNet
-
-VIEW_PX, SETTING_PX = 96, 80
-WIDTH = 2 * VIEW_PX + 2 * SETTING_PX
+from idverify.pad.recapture import SETTING_PX, SIDE_PX, STRIP_PX
+from net import VIEWS, Block, SettingNet, ViewNet
 
 
 class Graph:
@@ -132,8 +130,8 @@ class SettingGraph:
 def build(views, setting):
     """The ONNX model of both trained halves; the teacher's heads stay behind."""
     graph = Graph()
-    faces = graph.add("Reshape", graph.part("image_rgb", 0, 2 * VIEW_PX, VIEW_PX), graph.constant([-1, VIEW_PX, 2, VIEW_PX, 3], np.int64))
-    x = graph.add("Reshape", graph.add("Transpose", faces, perm=[0, 2, 4, 1, 3]), graph.constant([-1, 3, VIEW_PX, VIEW_PX], np.int64))
+    faces = graph.add("Reshape", graph.part("image_rgb", 0, VIEWS * SIDE_PX, SIDE_PX), graph.constant([-1, SIDE_PX, VIEWS, SIDE_PX, 3], np.int64))
+    x = graph.add("Reshape", graph.add("Transpose", faces, perm=[0, 2, 4, 1, 3]), graph.constant([-1, 3, SIDE_PX, SIDE_PX], np.int64))
     x = graph.add("Cast", x, to=TensorProto.FLOAT)
     x = graph.add("Mul", graph.add("Sub", x, graph.constant(127.5)), graph.constant(1 / 64))
     for part in views.trunk:
@@ -144,16 +142,16 @@ def build(views, setting):
         else:
             x = graph.conv(x, part)
     pooled = [graph.add("Flatten", graph.add(op, x)) for op in ("GlobalAveragePool", "GlobalMaxPool")]
-    x = graph.add("Reshape", graph.add("Concat", *pooled, axis=1), graph.constant([-1, 2, views.heads.shape[1]], np.int64))
+    x = graph.add("Reshape", graph.add("Concat", *pooled, axis=1), graph.constant([-1, VIEWS, views.heads.shape[1]], np.int64))
     x = graph.add("ReduceSum", graph.add("Mul", x, graph.constant(views.heads[None, :, :, 0])), graph.constant([2], np.int64), keepdims=0)
     logits = [graph.add("Add", x, graph.constant(views.biases[None, :, 0]))]
     for k, net in enumerate(setting.nets):
-        x = graph.part("image_rgb", 2 * VIEW_PX + k * SETTING_PX, SETTING_PX, SETTING_PX)
+        x = graph.part("image_rgb", VIEWS * SIDE_PX + k * SETTING_PX, SETTING_PX, SETTING_PX)
         x = graph.add("Cast", graph.add("Transpose", x, perm=[0, 3, 1, 2]), to=TensorProto.FLOAT)
         logits.append(SettingGraph(graph, net).logit(x))
     graph.add("Concat", *logits, axis=1, output="logits")
-    image = helper.make_tensor_value_info("image_rgb", TensorProto.UINT8, ["n", VIEW_PX, WIDTH, 3])
-    found = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", 4])
+    image = helper.make_tensor_value_info("image_rgb", TensorProto.UINT8, ["n", SIDE_PX, STRIP_PX, 3])
+    found = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", VIEWS + len(setting.nets)])
     proto = helper.make_graph(graph.nodes, "recapture", [image], [found], graph.constants)
     model = helper.make_model(proto, opset_imports=[helper.make_opsetid("", 17)], producer_name="idverify", ir_version=8)
     onnx.checker.check_model(model, full_check=True)
@@ -170,9 +168,9 @@ def load_halves(folder, name, start):
 
 @torch.no_grad()
 def run_halves(views, setting, strips):
-    """Logits float32 [shape=(n, 4)] of strips uint8 [shape=(n, 96, 352, 3)]."""
-    faces = np.stack(np.split(strips[:, :, : 2 * VIEW_PX], 2, axis=2), axis=1)
-    around = np.stack(np.split(strips[:, :SETTING_PX, 2 * VIEW_PX :], 2, axis=2), axis=1)
+    """Logits float32 [shape=(n, 5)] of strips uint8 [shape=(n, 96, 448, 3)]."""
+    faces = np.stack(np.split(strips[:, :, : VIEWS * SIDE_PX], VIEWS, axis=2), axis=1)
+    around = np.stack(np.split(strips[:, :SETTING_PX, VIEWS * SIDE_PX :], 2, axis=2), axis=1)
     parts = views(torch.from_numpy(np.ascontiguousarray(faces)))[:, :, 0], setting(torch.from_numpy(np.ascontiguousarray(around)))
     return torch.cat(parts, 1).numpy()
 
@@ -188,7 +186,7 @@ def main():
     args = parser.parse_args()
     halves = load_halves(args.set, args.name, args.start)
     data = build(*halves).SerializeToString(deterministic=True)
-    probe = np.random.default_rng(0).integers(0, 256, (5, VIEW_PX, WIDTH, 3), np.uint8)
+    probe = np.random.default_rng(0).integers(0, 256, (5, SIDE_PX, STRIP_PX, 3), np.uint8)
     found = ort.InferenceSession(data, providers=["CPUExecutionProvider"]).run(None, {"image_rgb": probe})[0]
     # What 16 bits leave of the weights moves a logit by some hundredths.
     worst = float(np.abs(found - run_halves(*halves, probe)).max())

@@ -1,7 +1,7 @@
-"""The two halves of the recapture network. Every logit speaks for bona fide against attack; a frame's logit is a weighted sum of all four.
+"""The two halves of the recapture network. Every logit speaks for bona fide against attack; a frame's logit is a weighted sum of all five.
 
-``ViewNet`` looks at the face: uint8 [shape=(n, 2, 96, 96, 3)], RGB, the tight and the wide view; float32 [shape=(n, 2)], a logit per view. One small
-trunk for both views, a linear head for each, trained from scratch. A second pair of heads, for training only, imitates the teacher.
+``ViewNet`` looks at the face: uint8 [shape=(n, 3, 96, 96, 3)], RGB, the tight and the wide view and the scene; float32 [shape=(n, 3)], a logit per view. One
+small trunk for all views, a linear head for each, trained from scratch. A second pair of heads, for training only, imitates the teacher.
 
 ``SettingNet`` looks at what the face is in: uint8 [shape=(n, 2, 80, 80, 3)], RGB, 2.7 and 4.0 times the face; float32 [shape=(n, 2)]. Both nets start from
 MiniFASNet of minivision-ai/Silent-Face-Anti-Spoofing (Apache-2.0), and every convolution of them is trained further.
@@ -17,6 +17,7 @@ from torch import nn
 from minifasnet import BONA_FIDE_CLASS, FILES, Net
 
 WIDTHS = (16, 24, 48, 96)
+VIEWS = 3
 
 
 def conv(n_in, n_out, kernel=3, stride=1):
@@ -47,16 +48,16 @@ class ViewNet(nn.Module):
         )
         self.drop = nn.Dropout(0.3)
         # Per view: the label's logit and the teacher's.
-        self.heads = nn.Parameter(torch.zeros(2, 2 * d, 2))
-        self.biases = nn.Parameter(torch.zeros(2, 2))
+        self.heads = nn.Parameter(torch.zeros(VIEWS, 2 * d, 2))
+        self.biases = nn.Parameter(torch.zeros(VIEWS, 2))
 
     def forward(self, views):
-        """Logits float32 [shape=(n, 2 views, 2: label and teacher)]."""
+        """Logits float32 [shape=(n, 3 views, 2: label and teacher)]."""
         n = views.shape[0]
         x = (views.flatten(0, 1).permute(0, 3, 1, 2).float() - 127.5) / 64.0
         x = self.trunk(x)
         # A clue fills the picture (mean) or sits in one place (maximum).
-        x = self.drop(torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)).view(n, 2, -1)
+        x = self.drop(torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)).view(n, VIEWS, -1)
         return torch.einsum("nvd,vdk->nvk", x, self.heads) + self.biases
 
 

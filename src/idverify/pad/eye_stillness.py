@@ -4,11 +4,12 @@ Living eyes blink, look elsewhere, narrow and widen. A face made of one photo, p
 else's video, printed or shown, has one picture of each eye, however it is turned and stretched: cut out between the
 corners of the eye, the same picture comes out again and again.
 
-Each eye is cut out between its corners, the picture at rest of every :data:`WINDOW_S` is the median of what was
-cut, and a frame's change is what their correlation lacks to one, at the best shift (the mesh trembles). The native
-value is the change of the steadier eye that lasts for :data:`BLINK_S`, a blink, in the liveliest window. Somebody
-who stares without a blink looks like a picture here, so that it is never proof; and a film of living eyes is full of
-life: it does not speak for bona fide.
+Each eye is cut out between its corners. The eye at rest is the median of what was cut in :data:`WINDOW_S`, one for
+each third of the frames by yaw, since an eye looks narrower from the side; a frame's change is what its correlation
+with the rest nearest in yaw lacks to one, at the best shift (the mesh trembles). The native value is the change of
+the steadier eye that lasts for :data:`BLINK_S`, a blink, in the liveliest window. Somebody who stares without a blink
+looks like a picture here, so that it is never proof; and a film of living eyes is full of life: it does not speak for
+bona fide.
 
 Sources: blinks missing from manipulated video: Li et al. 2018, arXiv:1806.02877; lengths of blinks: Caffier et al.
 2003, doi:10.1007/s00421-003-0807-5; the measure is this project's own.
@@ -45,6 +46,8 @@ PICTURE_WH, LEFT_XY, WIDTH_PX = (48, 24), (8.0, 12.0), 32.0
 SHIFT_XY_PX = (4, 3)
 # Frames in a window, and pixels of the picture at working size from outer corner to outer corner, to judge at all.
 MIN_FRAMES, MIN_EYES_PX = 30, 30.0
+# Eyes at rest per window. Of a head turned further than this, the mesh places the far eye by guess.
+SIDES, MAX_YAW_DEG = 3, 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,22 +79,30 @@ class EyePictures:
 
     def __init__(self) -> None:
         self._done: list[tuple[F64, F64]] = []
-        self._frames: list[tuple[float, float]] = []
+        # Of the current window: time, distance of the eyes, yaw; pictures. Of the last: the eyes at rest.
+        self._frames: list[tuple[float, float, float]] = []
         self._pictures: list[U8] = []
-        self._rest: U8 | None = None
+        self._rest: tuple[F64, U8] | None = None
 
     def observe(self, view: AnalysedFrame, face: FaceObservation) -> None:
         """See one analysed frame in which the face was followed."""
+        yaw = float(face.yaw_pitch_roll_deg[0])
+        if abs(yaw) > MAX_YAW_DEG:
+            return
         if self._frames and face.time_s - self._frames[0][0] >= WINDOW_S:
-            self._rest = eyes_at_rest(np.stack(self._pictures))
+            self._rest = self._at_rest()
             self._done.append(self._compared(self._rest))
             self._frames, self._pictures = [], []
         corners = face.points_px[np.ravel(CORNERS), :2].astype(np.float64).reshape(2, 2, 2) / view.scale
-        self._frames.append((face.time_s, float(np.hypot(*(corners[1, 1] - corners[0, 0])))))
+        self._frames.append((face.time_s, float(np.hypot(*(corners[1, 1] - corners[0, 0]))), yaw))
         self._pictures.append(np.stack([_cut(view.luma, *pair) for pair in corners]))
 
-    def _compared(self, rest: U8) -> tuple[F64, F64]:
-        return np.array(self._frames), eye_change(np.stack(self._pictures), rest)
+    def _at_rest(self) -> tuple[F64, U8]:
+        return eyes_at_rest(np.stack(self._pictures), np.array(self._frames)[:, 2])
+
+    def _compared(self, rest: tuple[F64, U8]) -> tuple[F64, F64]:
+        frames = np.array(self._frames)
+        return frames, eye_change(np.stack(self._pictures), frames[:, 2], *rest)
 
     def signals(self) -> EyeSignals:
         """Everything collected so far."""
@@ -99,10 +110,10 @@ class EyePictures:
         if self._frames:
             # A last stretch that is too short to be a window counts with the one before.
             alone = self._rest is None or len(self._frames) >= MIN_FRAMES
-            rest = eyes_at_rest(np.stack(self._pictures)) if self._rest is None or alone else self._rest
+            rest = self._at_rest() if self._rest is None or alone else self._rest
             parts.append(self._compared(rest))
             window.append(len(self._done) - (not alone))
-        frames = np.concatenate([np.empty((0, 2)), *(frames for frames, _ in parts)])
+        frames = np.concatenate([np.empty((0, 3)), *(frames for frames, _ in parts)])
         return EyeSignals(
             times_s=frames[:, 0],
             change=np.concatenate([np.empty((0, 2)), *(change for _, change in parts)]),
@@ -122,35 +133,55 @@ def _cut(luma: U8, right: F64, left: F64) -> U8:
     return np.asarray(cut, np.uint8)
 
 
-def eyes_at_rest(pictures: U8) -> U8:
-    """The median of pictures uint8 [shape=(n, 2, 24, 48)], less the margin of the shifts [shape=(2, 18, 40)]."""
-    (width, height), (across, down) = PICTURE_WH, SHIFT_XY_PX
-    whole = np.median(pictures, axis=0).astype(np.uint8)
-    return np.asarray(whole[:, down : height - down, across : width - across], np.uint8)
-
-
-def eye_change(pictures: U8, rest: U8) -> F64:
-    """What the correlation of each picture with the eye at rest lacks to one, at the best shift.
+def eyes_at_rest(pictures: U8, yaw_deg: F64) -> tuple[F64, U8]:
+    """The median of each third of the pictures by yaw.
 
     Parameters
     ----------
     pictures : uint8 [shape=(n, 2, 24, 48)]
-    rest : uint8 [shape=(2, 18, 40)]
-        As :func:`eyes_at_rest` gives it.
+    yaw_deg : float64 [shape=(n,)]
+
+    Returns
+    -------
+    yaw_deg : float64 [shape=(3,)]
+        The middle of each third.
+    rest : uint8 [shape=(3, 2, 18, 40)]
+        Less the margin of the shifts.
+    """
+    (width, height), (across, down) = PICTURE_WH, SHIFT_XY_PX
+    order = np.argsort(yaw_deg, kind="stable")
+    sides = [side if len(side) else order for side in np.array_split(order, SIDES)]
+    rest = np.stack([np.median(pictures[side], axis=0) for side in sides]).astype(np.uint8)
+    middle = np.array([np.median(yaw_deg[side]) for side in sides])
+    return middle, np.ascontiguousarray(rest[..., down : height - down, across : width - across])
+
+
+def eye_change(pictures: U8, yaw_deg: F64, rest_yaw_deg: F64, rest: U8) -> F64:
+    """What the correlation of each picture with the eye at rest nearest in yaw lacks to one, at the best shift.
+
+    Parameters
+    ----------
+    pictures : uint8 [shape=(n, 2, 24, 48)]
+    yaw_deg : float64 [shape=(n,)]
+    rest_yaw_deg, rest
+        As :func:`eyes_at_rest` gives them.
 
     Returns
     -------
     float64 [shape=(n, 2)]
     """
     width, height = PICTURE_WH
-    found = []
-    for eye in range(2):
-        # One tall picture of all frames, compared in one go; rows that straddle two frames are left out.
-        tall = np.ascontiguousarray(pictures[:, eye]).reshape(-1, width)
-        score = cv2.matchTemplate(tall, rest[eye], cv2.TM_CCOEFF_NORMED)
-        rows = np.arange(len(pictures))[:, None] * height + np.arange(2 * SHIFT_XY_PX[1] + 1)
-        found.append(1.0 - score[rows].reshape(len(pictures), -1).max(axis=1).astype(np.float64))
-    return np.asarray(np.clip(np.stack(found, axis=1), 0.0, 2.0), np.float64)
+    change = np.empty((len(pictures), 2))
+    nearest = np.abs(yaw_deg[:, None] - rest_yaw_deg).argmin(axis=1)
+    for side in np.unique(nearest):
+        own = np.flatnonzero(nearest == side)
+        rows = np.arange(len(own))[:, None] * height + np.arange(2 * SHIFT_XY_PX[1] + 1)
+        for eye in range(2):
+            # One tall picture of all frames, compared in one go; rows that straddle two frames are left out.
+            tall = np.ascontiguousarray(pictures[own, eye]).reshape(-1, width)
+            score = cv2.matchTemplate(tall, rest[side, eye], cv2.TM_CCOEFF_NORMED)
+            change[own, eye] = 1.0 - score[rows].reshape(len(own), -1).max(axis=1)
+    return np.clip(change, 0.0, 2.0)
 
 
 def native_value(signals: EyeSignals) -> float | None:
@@ -158,12 +189,11 @@ def native_value(signals: EyeSignals) -> float | None:
     found = []
     for k in range(int(signals.window.max(initial=-1)) + 1):
         own = signals.window == k
-        n, times = int(own.sum()), signals.times_s[own]
-        if n < MIN_FRAMES:
+        if own.sum() < MIN_FRAMES:
             continue
-        lasting = max(1, round(BLINK_S * (n - 1) / float(times[-1] - times[0])))
+        lasting = max(1, round(BLINK_S / float(np.median(np.diff(signals.times_s[own])))))
         steadier = np.sort(signals.change[own].min(axis=1))
-        found.append(100.0 * float(steadier[-min(lasting, n)]))
+        found.append(100.0 * float(steadier[-min(lasting, len(steadier))]))
     return max(found, default=None)
 
 
@@ -175,7 +205,8 @@ def assess(signals: EyeSignals) -> PADEvidence:
         return PADEvidence.not_assessed(NAME, UNIT, small)
     native = native_value(signals)
     if native is None:
-        short = NotAssessed(reason=Reason.VIDEO_TOO_SHORT, detail=f"the eyes are followed in {len(signals)} frames")
+        detail = f"the eyes are seen from the front in {len(signals)} frames"
+        short = NotAssessed(reason=Reason.VIDEO_TOO_SHORT, detail=detail)
         return PADEvidence.not_assessed(NAME, UNIT, short)
     return PADEvidence(
         name=NAME,

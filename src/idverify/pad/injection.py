@@ -134,11 +134,11 @@ def _repeat(times: F64, distance: NDArray[np.float32]) -> PADEvidence:
         why = NotAssessed(reason=Reason.VIDEO_TOO_SHORT, detail="too short to hold one passage twice")
         return PADEvidence.not_assessed(name, unit, why)
     depth, scale = 1.0 - repeat.dip, load_scale(name)
-    proven = scale.proves(depth)
+    proven, doubtful = scale.proves(depth), depth >= scale.marks["doubtful_from"][0]
     way = "played backwards" if repeat.backwards else "again"
     found = (
         f"the passage at {repeat.first_s:.2f} s comes {way} at {repeat.second_s:.2f} s"
-        if proven
+        if doubtful
         else "no passage repeats"
     )
     return _evidence(
@@ -147,9 +147,14 @@ def _repeat(times: F64, distance: NDArray[np.float32]) -> PADEvidence:
         depth,
         scale(depth),
         f"{found} (depth {depth:.2f})",
-        reason=Reason.TAMPERED_RECORDING if proven else None,
+        reason=_named(proven, doubtful),
         decisive=proven,
     )
+
+
+def _named(proven: bool, doubtful: bool) -> Reason | None:
+    """What no genuine recording showed is no single take; what lies far beyond is proof of an alteration."""
+    return Reason.TAMPERED_RECORDING if proven else Reason.RECORDING_CUT if doubtful else None
 
 
 def _freeze(times: F64, distance: NDArray[np.float32], change: F64) -> PADEvidence:
@@ -158,14 +163,15 @@ def _freeze(times: F64, distance: NDArray[np.float32], change: F64) -> PADEviden
     moving = float(np.quantile(change, 0.75))
     native = length_s if moving > 0.2 else 0.0
     scale = load_scale("frozen_pictures")
+    proven, doubtful = scale.proves(native), native >= scale.marks["doubtful_from"][0]
     return _evidence(
         "frozen_pictures",
         "s of the longest stretch without any change, while other parts move",
         native,
         scale(native),
         f"no change for {length_s:.2f} s from {begin_s:.2f} s on; change elsewhere {moving:.2f} levels",
-        reason=Reason.TAMPERED_RECORDING if scale.proves(native) else None,
-        decisive=scale.proves(native),
+        reason=_named(proven, doubtful),
+        decisive=proven,
     )
 
 

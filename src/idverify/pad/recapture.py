@@ -1,12 +1,12 @@
 """Recapture: a small network that sees screens, paper, cut edges and moiré around and on the face.
 
-Four views of the face, from a tight one to one wide enough for bezels, hands and borders of paper, are cut from the
+Five views of the face, from a tight one to one wide enough for bezels, hands and borders of paper, are cut from the
 full picture in 8 to 15 frames spread over the recording and judged each by itself; a trimmed mean of the frames'
 logits is the native value, so that a few odd frames decide nothing. The network is trained in this project
 (``models/training/recapture``, model card ``models/cards/recapture.md``). Its calibration comes from sources that
 the network had not seen and names the network's SHA-256: a card of another network is refused.
 
-Conventions: views are RGB as the camera gave them, side by side in one strip of 96 x 352 pixels; the native value grows
+Conventions: views are RGB as the camera gave them, side by side in one strip of 96 x 448 pixels; the native value grows
 with the evidence of a recapture; the LLR is natural-log, bona fide over attack. A face too small, dark or blurred is
 not judged.
 
@@ -14,8 +14,8 @@ Sources: He et al. 2024, "Joint Physical-Digital Facial Attack Detection Via Sim
 arXiv:2404.08450; views of several widths, and what the half for the wider ones was trained further from:
 minivision-ai/Silent-Face-Anti-Spoofing (2020, Apache-2.0).
 
-Public items: :class:`Recapture`, :func:`face_boxes`, :func:`setting_boxes`, :func:`strip`, :func:`frame_logits`,
-:func:`pooled`, :func:`assess`, :func:`load_card`.
+Public items: :class:`Recapture`, :func:`face_boxes`, :func:`scene_box`, :func:`setting_boxes`, :func:`strip`,
+:func:`frame_logits`, :func:`pooled`, :func:`assess`, :func:`load_card`.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from idverify._colour import resize
 from idverify.errors import CalibrationError
 from idverify.models import data_dir, spec
 from idverify.pad._llr import LLRScale
@@ -50,6 +51,7 @@ __all__ = [
     "frame_logits",
     "load_card",
     "pooled",
+    "scene_box",
     "setting_boxes",
     "strip",
 ]
@@ -61,12 +63,14 @@ U8 = NDArray[np.uint8]
 F64 = NDArray[np.float64]
 
 # What the network was trained on (models/training/recapture): sides of the two views of the face over those of the face
-# mesh's box, as they lie, and sides of the two of its setting over those of the head's box, moved inside the picture.
+# mesh's box, as they lie; side of the view of the scene over the longer one of the mesh's box, as much of it as the
+# picture has; sides of the two of the face's setting over those of the head's box, moved inside the picture.
 SIDE_PX = 96
 TIGHT, WIDE = 1.2, 2.4
+SCENE = 4.6
 SETTING_PX = 80
 SETTINGS = (2.7, 4.0)
-STRIP_PX = 2 * SIDE_PX + len(SETTINGS) * SETTING_PX
+STRIP_PX = 3 * SIDE_PX + len(SETTINGS) * SETTING_PX
 # The head reaches above the mesh by this share of the mesh's height.
 FOREHEAD = 0.12
 # Frames kept at most; when they are thinned out, eight stay.
@@ -94,10 +98,13 @@ class Recapture:
         if face.time_s < self._next_s:
             return
         box = face.bbox_xyxy_px
-        # The face at the camera's own resolution; for its setting the picture at working size is more than enough.
+        # The face at the camera's own resolution; for what surrounds it the picture at working size is enough.
         views = [view.frame.crop_rgb(b, (SIDE_PX, SIDE_PX)) for b in face_boxes(box)]
-        for left, top, right, bottom in setting_boxes(box / view.scale, view.image_rgb.shape[1::-1]):
-            part = cv2.resize(view.image_rgb[top:bottom, left:right], (SETTING_PX, SETTING_PX))
+        at_work, size_wh = box / view.scale, view.image_rgb.shape[1::-1]
+        left, top, right, bottom = scene_box(at_work, size_wh)
+        views.append(np.asarray(resize(view.image_rgb[top:bottom, left:right], (SIDE_PX, SIDE_PX)), np.uint8))
+        for left, top, right, bottom in setting_boxes(at_work, size_wh):
+            part = resize(view.image_rgb[top:bottom, left:right], (SETTING_PX, SETTING_PX))
             views.append(np.asarray(part, np.uint8))
         self._kept.append((face.time_s, float((box[2:] - box[:2]).min()), strip(views)))
         if len(self._kept) > _MAX_FRAMES:
@@ -106,7 +113,7 @@ class Recapture:
         self._next_s = self._kept[-1][0] + self._every_s
 
     def signals(self) -> tuple[F64, F64, U8]:
-        """Times [shape=(n,)], native face sizes in pixels [shape=(n,)], views uint8 [shape=(n, 96, 352, 3)]."""
+        """Times [shape=(n,)], native face sizes in pixels [shape=(n,)], views uint8 [shape=(n, 96, 448, 3)]."""
         views = np.array([kept[2] for kept in self._kept], np.uint8)
         numbers = np.array([kept[:2] for kept in self._kept], np.float64).reshape(-1, 2)
         return numbers[:, 0], numbers[:, 1], views.reshape(-1, SIDE_PX, STRIP_PX, 3)
@@ -129,6 +136,27 @@ def face_boxes(bbox_xyxy_px: F64) -> F64:
     middle, size = (low + high) / 2, high - low
     halves = np.stack([TIGHT * size / 2, np.full(2, WIDE * size.max() / 2)])
     return np.concatenate([middle - halves, middle + halves], axis=1)
+
+
+def scene_box(bbox_xyxy_px: F64, size_wh: tuple[int, ...]) -> NDArray[np.intp]:
+    """Box of the view of the scene, which is stretched to a square: straight edges stay straight.
+
+    Parameters
+    ----------
+    bbox_xyxy_px : float64 [shape=(4,)]
+        Of the face mesh.
+    size_wh
+        Of the picture.
+
+    Returns
+    -------
+    intp [shape=(4,)]
+        Whole pixels, right and bottom not included, inside the picture.
+    """
+    low, high = np.asarray(bbox_xyxy_px[:2], np.float64), np.asarray(bbox_xyxy_px[2:], np.float64)
+    middle, reach, size = (low + high) / 2, SCENE / 2 * (high - low).max(), np.array(size_wh)
+    first = np.clip(np.floor(middle - reach), 0, size - 1)
+    return np.concatenate([first, np.clip(np.ceil(middle + reach), first + 1, size)]).astype(np.intp)
 
 
 def setting_boxes(bbox_xyxy_px: F64, size_wh: tuple[int, ...]) -> NDArray[np.intp]:
@@ -160,11 +188,11 @@ def strip(views: Sequence[U8]) -> U8:
     Parameters
     ----------
     views
-        RGB: uint8 [shape=(96, 96, 3)] twice, uint8 [shape=(80, 80, 3)] twice.
+        RGB: uint8 [shape=(96, 96, 3)] three times, uint8 [shape=(80, 80, 3)] twice.
 
     Returns
     -------
-    uint8 [shape=(96, 352, 3)]
+    uint8 [shape=(96, 448, 3)]
     """
     result, left = np.zeros((SIDE_PX, STRIP_PX, 3), np.uint8), 0
     for view in views:
@@ -179,13 +207,13 @@ def frame_logits(views: U8, session: Session) -> F64:
 
     Parameters
     ----------
-    views : uint8 [shape=(n, 96, 352, 3)]
+    views : uint8 [shape=(n, 96, 448, 3)]
     session
         Of the model ``recapture``.
 
     Returns
     -------
-    float64 [shape=(n, 4)]
+    float64 [shape=(n, 5)]
         Logit per view.
     """
     # One at a time: a batch is no faster, since it leaves the caches, and its intermediate pictures cost memory.
@@ -206,7 +234,7 @@ def assess(times_s: F64, faces_px: F64, views: U8, session: Session) -> PADEvide
     Parameters
     ----------
     times_s, faces_px : float64 [shape=(n,)]
-    views : uint8 [shape=(n, 96, 352, 3)]
+    views : uint8 [shape=(n, 96, 448, 3)]
         As :meth:`Recapture.signals` gives them.
     session
         Of the model ``recapture``.
@@ -231,7 +259,8 @@ def assess(times_s: F64, faces_px: F64, views: U8, session: Session) -> PADEvide
         native=native,
         bona_fide_llr=scale(native),
         detail=f"recapture logit {native:+.1f} over {len(values)} frames: "
-        f"face {pooled(per_view[:, :2].sum(axis=1)):+.1f}, setting {pooled(per_view[:, 2:].sum(axis=1)):+.1f}",
+        f"face {pooled(per_view[:, :2].sum(axis=1)):+.1f}, scene {pooled(per_view[:, 2]):+.1f}, "
+        f"setting {pooled(per_view[:, 3:].sum(axis=1)):+.1f}",
         reason=Reason.PRESENTATION_ATTACK if proven else None,
         decisive=proven,
         times_s=times_s,
@@ -267,7 +296,7 @@ def _light_and_detail(tight: U8) -> tuple[float, float]:
 
 @lru_cache(maxsize=4)
 def load_card(model_sha256: str) -> tuple[F64, LLRScale]:
-    """The calibration of one network: weights of the views float64 [shape=(4,)], and what their sum is worth.
+    """The calibration of one network: weights of the views float64 [shape=(5,)], and what their sum is worth.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """A crude face swap: another person's photo pasted into the face of a clip.
 
-Public items: :func:`face_swap_crude`.
+Public items: :func:`face_swap_crude`, :func:`pasted`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from idverify.simulation.faces import face_outline, require_face, smooth_warp
 from idverify.simulation.landmark_sets import SPREAD
 from idverify.simulation.source import Encoding, Setup, Shot, Take
 
-__all__ = ["face_swap_crude"]
+__all__ = ["face_swap_crude", "pasted"]
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
@@ -38,12 +38,28 @@ def face_swap_crude(
 
     def swap(shot: Shot) -> Shot:
         found = setup.locate(shot.image_rgb)
-        return shot if found is None else Shot(shot.time_s, _pasted(shot.image_rgb, found, photo, mesh, soft, grow))
+        return shot if found is None else Shot(shot.time_s, pasted(shot.image_rgb, found, photo, mesh, soft, grow))
 
     return Take(shots=(swap(shot) for shot in shots), encoding=Encoding(nominal_rate_hz=setup.rate_hz))
 
 
-def _pasted(target: U8, to_mesh: F32, photo: U8, from_mesh: F32, feather: float, grow: float) -> U8:
+def pasted(target: U8, to_mesh: F32, photo: U8, from_mesh: F32, feather: float, grow: float) -> U8:
+    """One picture with the face of another in the place of its own.
+
+    Parameters
+    ----------
+    target, photo : uint8 [shape=(h, w, 3)]
+        RGB; where the face goes, and where it comes from.
+    to_mesh, from_mesh : float32 [shape=(468, 3)]
+        The faces there, in pixels.
+    feather, grow
+        As for :func:`face_swap_crude`.
+
+    Returns
+    -------
+    uint8 [shape=(h, w, 3)]
+        As `target`; `target` itself where the face is smaller than 8 pixels.
+    """
     outline = face_outline(to_mesh, grow=grow)
     pad = feather * float(np.ptp(outline[:, 0])) * 2 + 2
     left, top = np.maximum(outline.min(axis=0) - pad, 0).astype(int).tolist()
