@@ -185,15 +185,12 @@ def test_pulse_of_ten_seconds(benchmark):
     assert benchmark(pulse.estimate_pulse, np.arange(150) / 15, colours) is not None
 
 
-def fall_by_loop(times, values):
+def fall_by_loop(times, values, change):
     spells = {}
-    for time_s, (detail, repeated) in zip(times, values, strict=True):
-        spells.setdefault(int((time_s - times[0]) / 0.5), []).append((detail, repeated))
-    rows = [
-        (np.log(np.mean([d for d, _ in own]) + 0.05), -np.mean([r for _, r in own]))
-        for own in spells.values()
-        if len(own) >= 4
-    ]
+    for time_s, (detail, repeated), moved in zip(times, values, change, strict=True):
+        spells.setdefault(int((time_s - times[0]) / 0.5), []).append((detail, repeated, moved))
+    means = [np.mean(own, axis=0) for own in spells.values() if len(own) >= 4]
+    rows = [(np.log(detail + 0.05), -repeated, moved) for detail, repeated, moved in means]
     best = 0.0
     for m in range(2, len(rows) - 1):
         falls = [
@@ -201,6 +198,9 @@ def fall_by_loop(times, values):
             for k in (0, 1)
         ]
         best = max(best, np.sqrt(max(falls[0], 0.0) * max(falls[1], 0.0)))
+        before, after = (np.median([row[2] for row in part]) for part in (rows[:m], rows[m:]))
+        if after >= 0.6 * before and falls[0] > -0.05:
+            best = max(best, 0.4 * falls[1])
     return best
 
 
@@ -210,7 +210,8 @@ def test_lasting_fall(benchmark, way):
     times, rng = np.arange(300) / 30, np.random.default_rng(5)
     later = (times > 6)[:, None]
     values = np.where(later, [1.2, 0.7], [2.0, 0.3]) + rng.normal(0, 0.03, (300, 2))
-    found = benchmark(lasting_fall if way == "vectorised" else fall_by_loop, times, values)
+    change = rng.uniform(2, 4, 300)
+    found = benchmark(lasting_fall if way == "vectorised" else fall_by_loop, times, values, change)
     depth = found[0] if way == "vectorised" else found
-    assert depth == pytest.approx(fall_by_loop(times, values), rel=1e-6)
+    assert depth == pytest.approx(fall_by_loop(times, values, change), rel=1e-6)
     assert depth > 0.3

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from idverify.media import open_recording
-from idverify.pad.fingerprints import FrameFingerprints, lasting_fall
+from idverify.pad.fingerprints import FrameFingerprints, lasting_fall, squared_differences
 from idverify.simulation import simulate
 
 # One clip in this many is encoded again.
@@ -33,7 +33,9 @@ def fall_of(path):
     with open_recording(path) as recording:
         for frame in recording:
             seen.observe_frame(frame)
-    found = lasting_fall(seen.thumbnails()[0], seen.compression())
+    times, thumbnails = seen.thumbnails()
+    change = np.sqrt(np.diagonal(squared_differences(thumbnails), 1))
+    found = lasting_fall(times, seen.compression(), np.r_[0.0, change])
     return None if found is None else found[0]
 
 

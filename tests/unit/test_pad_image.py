@@ -424,14 +424,21 @@ def test_evidence_shows_no_pixels():
 # -- compression -----------------------------------------------------------------------------------
 
 
-def compression(detail, repeated, rate_hz=30.0, seed=0):
-    """Times, and detail and repetition of each picture, second by second as given."""
+def compression(detail, repeated, change=3.0, rate_hz=30.0, seed=0):
+    """Times, detail and repetition of each picture, and its change, second by second as given."""
     rng = np.random.default_rng(seed)
     n = round(len(detail) * rate_hz)
     second = (np.arange(n) / rate_hz).astype(int)
     levels = np.column_stack([np.array(detail)[second] * rng.normal(1, 0.03, n), np.array(repeated)[second]])
     levels[:, 1] += rng.normal(0, 0.03, n)
-    return np.arange(n) / rate_hz, levels
+    moves = np.broadcast_to(change, len(detail))[second] * rng.normal(1, 0.1, n)
+    return np.arange(n) / rate_hz, levels, moves
+
+
+def test_a_soft_picture_that_goes_on_moving_while_blocks_are_copied_has_fallen():
+    fall, time_s = lasting_fall(*compression([1.1] * 5, [0.5, 0.5, 0.8, 0.8, 0.8]))
+    assert fall >= load_scale("quality_fall").marks["fell_from"][0]
+    assert time_s == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -447,29 +454,30 @@ def test_a_narrower_channel_is_found_where_it_begins():
 
 
 @pytest.mark.parametrize(
-    ("detail", "repeated"),
+    ("detail", "repeated", "change"),
     [
-        ([1.2, 1.2, 2.0, 2.0], [0.7, 0.7, 0.3, 0.3]),  # an encoder that finds its rate
-        ([2.0, 2.0, 1.2, 1.2], [0.4, 0.4, 0.4, 0.4]),  # a head that comes to rest before a plain wall
-        ([2.0, 2.0, 2.0, 2.0], [0.3, 0.3, 0.7, 0.7]),  # a person who stops moving
-        ([2.0, 1.2, 2.0, 2.0], [0.3, 0.7, 0.3, 0.3]),  # a moment's jam
+        ([1.2, 1.2, 2.0, 2.0], [0.7, 0.7, 0.3, 0.3], 3.0),  # an encoder that finds its rate
+        ([2.0, 2.0, 1.2, 1.2], [0.4, 0.4, 0.4, 0.4], 3.0),  # a head that comes to rest before a plain wall
+        ([2.0, 2.0, 2.0, 2.0], [0.3, 0.3, 0.7, 0.7], [3.0, 3.0, 0.8, 0.8]),  # a person who stops moving
+        ([2.0, 1.2, 2.0, 2.0], [0.3, 0.7, 0.3, 0.3], 3.0),  # a moment's jam
+        ([1.2, 1.2, 2.0, 2.0], [0.3, 0.3, 0.7, 0.7], 3.0),  # a camera that finds its focus
     ],
 )
-def test_what_happens_to_honest_people_is_no_fall(detail, repeated):
-    fall, _ = lasting_fall(*compression(detail, repeated))
+def test_what_happens_to_honest_people_is_no_fall(detail, repeated, change):
+    fall, _ = lasting_fall(*compression(detail, repeated, change))
     assert fall < load_scale("quality_fall").marks["fell_from"][0]
 
 
 def test_a_fall_is_named_and_does_not_prove():
     names = {e.name: e for e in injection.assess(fingerprints(film(90)), FACTS)}
     assert names["quality_fall"].reason is None
-    times, levels = compression([2.0, 2.0, 1.2, 1.2], [0.3, 0.3, 0.7, 0.7])
-    evidence = injection._quality(times, levels)
+    times, levels, moves = compression([2.0, 2.0, 1.2, 1.2], [0.3, 0.3, 0.7, 0.7])
+    evidence = injection._quality(times, levels, moves)
     assert evidence.reason is Reason.HEAVILY_COMPRESSED
     assert evidence.bona_fide_llr < 0
     assert not evidence.decisive
-    assert injection._quality(times[:20], levels[:20]).status is Status.NOT_ASSESSED
-    assert injection._quality(times, np.full_like(levels, np.nan)).status is Status.NOT_ASSESSED
+    assert injection._quality(times[:20], levels[:20], moves[:20]).status is Status.NOT_ASSESSED
+    assert injection._quality(times, np.full_like(levels, np.nan), moves).status is Status.NOT_ASSESSED
 
 
 def test_pieces_that_repeat_are_counted_and_detail_is_read():

@@ -67,6 +67,9 @@ _PIECE_PX = 16
 _SPELL_S, _MIN_SPELLS, _MIN_FRAMES_IN_SPELL = 0.5, 2, 4
 # Added to detail (levels) before its logarithm.
 _DETAIL_FLOOR = 0.05
+# What repetition alone counts for where the picture goes on moving (by this share of what it moved before) and detail
+# does not rise by more than this: blocks are copied that a better encoder would draw.
+_REPETITION_ALONE, _GOES_ON, _DETAIL_RISE = 0.4, 0.6, 0.05
 
 
 class FrameFingerprints:
@@ -254,17 +257,20 @@ def longest_freeze(times_s: F64, distance: F32) -> tuple[float, float]:
     return float(lengths[first]), float(times_s[first])
 
 
-def lasting_fall(times_s: F64, compression: F64) -> tuple[float, float] | None:
+def lasting_fall(times_s: F64, compression: F64, change: F64) -> tuple[float, float] | None:
     """How far quality falls at one moment and for good, and when.
 
     The geometric mean of the fall of detail (natural logarithm) and the rise of repetition (share), each from the worst
-    quarter of what comes before to the best quarter of what comes after; 0 where either does not happen.
+    quarter of what comes before to the best quarter of what comes after; 0 where either does not happen. A soft picture
+    has no detail to lose: where it goes on moving as before, a share of the rise of repetition alone, if that is more.
 
     Parameters
     ----------
     times_s : float64 [shape=(n,)]
     compression : float64 [shape=(n, 2)]
         Of :meth:`FrameFingerprints.compression`.
+    change : float64 [shape=(n,)]
+        Of each picture from the one before, in levels.
 
     Returns
     -------
@@ -274,7 +280,7 @@ def lasting_fall(times_s: F64, compression: F64) -> tuple[float, float] | None:
     read = np.isfinite(compression).all(axis=1)
     if read.sum() < _MIN_FRAMES_IN_SPELL:
         return None
-    times, values = times_s[read], compression[read]
+    times, values = times_s[read], np.column_stack([compression[read], change[read]])
     spell = ((times - times[0]) / _SPELL_S).astype(int)
     member = (spell == np.arange(spell[-1] + 1)[:, None]).astype(np.float64)
     full = member.sum(axis=1) >= _MIN_FRAMES_IN_SPELL
@@ -284,6 +290,8 @@ def lasting_fall(times_s: F64, compression: F64) -> tuple[float, float] | None:
         return None
     quality = np.column_stack([np.log(means[:, 0] + _DETAIL_FLOOR), -means[:, 1]])
     falls = np.array([np.percentile(quality[:m], 25, axis=0) - np.percentile(quality[m:], 75, axis=0) for m in moments])
-    depth = np.sqrt(np.prod(np.maximum(falls, 0.0), axis=1))
+    moves_on = np.array([np.median(means[m:, 2]) >= _GOES_ON * np.median(means[:m, 2]) for m in moments])
+    alone = np.where(moves_on & (falls[:, 0] > -_DETAIL_RISE), _REPETITION_ALONE * falls[:, 1], 0.0)
+    depth = np.maximum(np.sqrt(np.prod(np.maximum(falls, 0.0), axis=1)), alone)
     k = int(np.argmax(depth))
     return float(depth[k]), float(times[0] + np.flatnonzero(full)[moments[k]] * _SPELL_S)

@@ -106,7 +106,7 @@ def assess(fingerprints: FrameFingerprints, facts: ContainerFacts) -> tuple[PADE
             _freeze(times, distance, change),
             _cuts(times, change),
             _noise(times, thumbnails),
-            _quality(times, fingerprints.compression()),
+            _quality(times, fingerprints.compression(), np.r_[0.0, change]),
         )
     else:
         why = NotAssessed(reason=Reason.VIDEO_TOO_SHORT, detail=f"{len(times)} frames")
@@ -216,9 +216,9 @@ def _noise(times: F64, thumbnails: NDArray[np.uint8]) -> PADEvidence:
     )
 
 
-def _quality(times: F64, compression: F64) -> PADEvidence:
+def _quality(times: F64, compression: F64, change: F64) -> PADEvidence:
     name, unit = "quality_fall", "fall of detail and rise of repetition at one moment, for good (higher: deeper)"
-    found = lasting_fall(times, compression)
+    found = lasting_fall(times, compression, change)
     if found is None:
         why = NotAssessed(reason=Reason.VIDEO_TOO_SHORT, detail="too short to have two parts, or not 8-bit luma")
         return PADEvidence.not_assessed(name, unit, why)
