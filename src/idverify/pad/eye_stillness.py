@@ -46,6 +46,8 @@ PICTURE_WH, LEFT_XY, WIDTH_PX = (48, 24), (8.0, 12.0), 32.0
 SHIFT_XY_PX = (4, 3)
 # Frames in a window, and pixels of the picture at working size from outer corner to outer corner, to judge at all.
 MIN_FRAMES, MIN_EYES_PX = 30, 30.0
+# Analysed frames come at about 15 per second; a window that holds more ends early.
+_MOST_FRAMES = 100
 # Eyes at rest per window. Of a head turned further than this, the mesh places the far eye by guess.
 SIDES, MAX_YAW_DEG = 3, 20.0
 
@@ -81,7 +83,7 @@ class EyePictures:
         self._done: list[tuple[F64, F64]] = []
         # Of the current window: time, distance of the eyes, yaw; pictures. Of the last: the eyes at rest.
         self._frames: list[tuple[float, float, float]] = []
-        self._pictures: list[U8] = []
+        self._pictures = np.empty((_MOST_FRAMES, 2, *PICTURE_WH[::-1]), np.uint8)
         self._rest: tuple[F64, U8] | None = None
 
     def observe(self, view: AnalysedFrame, face: FaceObservation) -> None:
@@ -89,20 +91,22 @@ class EyePictures:
         yaw = float(face.yaw_pitch_roll_deg[0])
         if abs(yaw) > MAX_YAW_DEG:
             return
-        if self._frames and face.time_s - self._frames[0][0] >= WINDOW_S:
+        full = len(self._frames) == _MOST_FRAMES
+        if full or (self._frames and face.time_s - self._frames[0][0] >= WINDOW_S):
             self._rest = self._at_rest()
             self._done.append(self._compared(self._rest))
-            self._frames, self._pictures = [], []
+            self._frames = []
         corners = face.points_px[np.ravel(CORNERS), :2].astype(np.float64).reshape(2, 2, 2) / view.scale
+        for eye, pair in enumerate(corners):
+            self._pictures[len(self._frames), eye] = _cut(view.luma, *pair)
         self._frames.append((face.time_s, float(np.hypot(*(corners[1, 1] - corners[0, 0]))), yaw))
-        self._pictures.append(np.stack([_cut(view.luma, *pair) for pair in corners]))
 
     def _at_rest(self) -> tuple[F64, U8]:
-        return eyes_at_rest(np.stack(self._pictures), np.array(self._frames)[:, 2])
+        return eyes_at_rest(self._pictures[: len(self._frames)], np.array(self._frames)[:, 2])
 
     def _compared(self, rest: tuple[F64, U8]) -> tuple[F64, F64]:
         frames = np.array(self._frames)
-        return frames, eye_change(np.stack(self._pictures), frames[:, 2], *rest)
+        return frames, eye_change(self._pictures[: len(frames)], frames[:, 2], *rest)
 
     def signals(self) -> EyeSignals:
         """Everything collected so far."""
