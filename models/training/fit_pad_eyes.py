@@ -11,12 +11,13 @@ people look just like a picture (a lapse, as in psychometrics), or the few who d
 from __future__ import annotations
 
 import argparse
-import datetime
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 from fit_pad_motion import RIDGE, Reader
+from fit_pad_mouth import left_out_errors, write_card
 from scipy.optimize import minimize
 
 from idverify.pad.eye_stillness import NAME, EyePictures, native_value
@@ -56,13 +57,7 @@ def main():
     for name, is_bona_fide, value in rows:
         print(f"{'bona fide' if is_bona_fide else 'swap':10s} {name:28s} {value}")
     table = fit([row for row in rows if row[2] is not None])
-    lines = [
-        "# Written by models/training/fit_pad_eyes.py; do not edit.",
-        f'date = "{datetime.date.today().isoformat()}"',
-        f"\n[{NAME}]",
-        *(f"{key} = {value}" for key, value in table.items()),
-    ]
-    options.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_card(options.out, "fit_pad_eyes.py", NAME, table)
 
 
 def fit(rows):
@@ -71,13 +66,9 @@ def fit(rows):
     x, n_bona, n_attack = np.log(native + OFFSET), int(bona_fide.sum()), int((~bona_fide).sum())
     # As many may stare as the number of people cannot exclude.
     lapse = 3 / n_bona
-    intercept, slope = fit_with_lapse(x, bona_fide, lapse)
-    wrong = [0, 0]
-    for person in set(people):
-        out = people == person
-        a, b = fit_with_lapse(x[~out], bona_fide[~out], lapse)
-        for is_bona, value in zip(bona_fide[out], x[out], strict=True):
-            wrong[int(is_bona)] += int((a + b * value < 0) == is_bona)
+    fit_line = partial(fit_with_lapse, lapse=lapse)
+    intercept, slope = fit_line(x, bona_fide)
+    wrong = left_out_errors(people, bona_fide, x, fit_line)
     print("LLR at 1, 1.5, 2, 2.5, 3, 4 %:", np.round(intercept + slope * np.log(np.array([1, 1.5, 2, 2.5, 3, 4]) + OFFSET), 2))
     return {
         "intercept": round(float(intercept), 4), "slope": round(float(slope), 4), "offset": OFFSET,

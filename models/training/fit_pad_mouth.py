@@ -56,25 +56,36 @@ def main():
     for name, is_bona_fide, value in rows:
         print(f"{'bona fide' if is_bona_fide else 'mask':10s} {name:28s} {value}")
     table = fit([row for row in rows if row[2] is not None])
+    write_card(options.out, "fit_pad_mouth.py", NAME, table)
+
+
+def write_card(path, made_by, name, table):
+    """One mechanism's table in a file of its own."""
     lines = [
-        "# Written by models/training/fit_pad_mouth.py; do not edit.",
+        f"# Written by models/training/{made_by}; do not edit.",
         f'date = "{datetime.date.today().isoformat()}"',
-        f"\n[{NAME}]",
+        f"\n[{name}]",
         *(f"{key} = {value}" for key, value in table.items()),
     ]
-    options.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def left_out_errors(people, bona_fide, x, fit_line):
+    """Attacks and bona fide recordings judged wrongly by the line that was fitted without their person."""
+    wrong = [0, 0]
+    for person in set(people):
+        out = people == person
+        a, b = fit_line(x[~out], bona_fide[~out])
+        for is_bona, value in zip(bona_fide[out], x[out], strict=True):
+            wrong[int(is_bona)] += int((a + b * value < 0) == is_bona)
+    return wrong
 
 
 def fit(rows):
     people, bona_fide, native = (np.array(column) for column in zip(*rows, strict=True))
-    x, weights = np.log(native + OFFSET), np.ones(len(rows))
-    intercept, slope = fit_logistic(x, bona_fide, weights)
-    wrong = [0, 0]
-    for person in set(people):
-        out = people == person
-        a, b = fit_logistic(x[~out], bona_fide[~out], weights[~out])
-        for is_bona, value in zip(bona_fide[out], x[out], strict=True):
-            wrong[int(is_bona)] += int((a + b * value < 0) == is_bona)
+    x, fit_line = np.log(native + OFFSET), lambda x, bona_fide: fit_logistic(x, bona_fide, np.ones(len(x)))
+    intercept, slope = fit_line(x, bona_fide)
+    wrong = left_out_errors(people, bona_fide, x, fit_line)
     print("LLR at 0.6, 0.9, 1.2, 1.5, 2, 3:", np.round(intercept + slope * np.log(np.array([0.6, 0.9, 1.2, 1.5, 2, 3]) + OFFSET), 2))
     n_bona, n_attack = int(bona_fide.sum()), int((~bona_fide).sum())
     return {
