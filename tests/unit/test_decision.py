@@ -35,8 +35,9 @@ def mechanism(name: str, llr: float | None, **more) -> PADEvidence:
 
 def live(llr: float | None = 4.0, *mechanisms: PADEvidence) -> LivenessEvidence:
     shown = mechanisms or (mechanism("stillness", 4.0), mechanism("depth", 4.0))
-    if all(m.name != "recapture" for m in shown):
-        shown += (mechanism("recapture", 0.5),)
+    # What the policies require besides.
+    names = {m.name for m in shown}
+    shown += tuple(mechanism(name, 0.5) for name in ("recapture", "eye_stillness") if name not in names)
     return LivenessEvidence(llr=llr, probability=None if llr is None else 0.9, mechanisms=shown)
 
 

@@ -210,8 +210,8 @@ def assess(signals: EyeSignals) -> PADEvidence:
     native = native_value(signals)
     if native is None:
         detail = f"the eyes are seen from the front in {len(signals)} frames"
-        short = NotAssessed(reason=Reason.VIDEO_TOO_SHORT, detail=detail)
-        return PADEvidence.not_assessed(NAME, UNIT, short)
+        reason = Reason.VIDEO_TOO_SHORT if len(signals) else Reason.MISALIGNED_FACE
+        return PADEvidence.not_assessed(NAME, UNIT, NotAssessed(reason=reason, detail=detail))
     return PADEvidence(
         name=NAME,
         status=Status.ASSESSED,
