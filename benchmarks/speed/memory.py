@@ -1,9 +1,9 @@
 """Memory over many checks in one process: ``python benchmarks/speed/memory.py`` (needs scikit-image and the models).
 
 Prints the resident memory after a warm-up and after more checks of one short clip, and the growth between: under 1 MB
-over 200 checks is the bar. With ``--warm-up 120`` a leak is told from the first steps: the allocator's free lists reach their size in a few steps of
-some megabytes within the first hundred checks, when threads happen to hold most at once; a leak would go on. Peak
-memory against the length of a video is in ``whole_check.py``.
+over 200 checks is the bar. The allocator's free lists reach their size in a few steps of some megabytes within the
+first hundred checks; ``--warm-up 120`` begins after them and tells a leak, which would go on. Peak memory against the
+length of a video is in ``whole_check.py``.
 """
 
 from __future__ import annotations
