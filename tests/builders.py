@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from idverify.decision import (
+from idverify.faces.tracking import FaceTrack
+from idverify.pad.evidence import PADEvidence, Status
+from idverify.reasons import NotAssessed, Reason
+from idverify.verification.decision import (
     CalibrationStamp,
     Decision,
-    Exhibit,
+    FaceImage,
     FrameCounts,
     LivenessEvidence,
     MatchEvidence,
@@ -21,9 +24,6 @@ from idverify.decision import (
     ReferenceEvidence,
     Task,
 )
-from idverify.pad.evidence import PADEvidence, Status
-from idverify.reasons import NotAssessed, Reason
-from idverify.tracking import FaceTrack
 
 TIMES_S = np.arange(0.0, 4.0, 0.25)
 
@@ -146,8 +146,8 @@ def with_exhibits(base: Decision) -> Decision:
     rows, columns = np.mgrid[0:120, 0:90]
     image = np.stack([rows * 2, columns * 2, rows + columns], axis=-1).astype(np.uint8)
     points = np.stack([np.linspace(20, 70, 468), np.linspace(30, 90, 468)], axis=-1).astype(np.float32)
-    shown = tuple(Exhibit(title=title, image_rgb=image, points_px=points) for title in ("0.50 s", "reference"))
-    return dataclasses.replace(base, exhibits=shown)
+    shown = tuple(FaceImage(title=title, image_rgb=image, points_px=points) for title in ("0.50 s", "reference"))
+    return dataclasses.replace(base, face_images=shown)
 
 
 def track(track_id: int = 0, frames: int = 16) -> FaceTrack:

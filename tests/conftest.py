@@ -27,7 +27,7 @@ def shared_data() -> Path:
 def verifier():
     """One verifier for the whole run, models loaded; skips where they have not been pulled."""
     from idverify import models
-    from idverify.verifier import Verifier
+    from idverify.verification.verifier import Verifier
 
     absent = [status.spec.name for status in models.check() if status.spec.default and status.state != "ok"]
     if absent:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from idverify.faces.tracking import FaceObservation
 from idverify.pad.evidence import AnalysedFrame
 from idverify.pad.motion import MotionObserver, MotionSignals
-from idverify.tracking import FaceObservation
 
 SIDE = 360
 EYE_GAP_PX = 100.0

@@ -17,10 +17,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from idverify.alignment import DLIB, SFACE, CanonicalPoints
-from idverify.detection import DetectedFace
-from idverify.features import FusedExtractor
-from idverify.landmarks import (
+from idverify.comparison.features import FusedExtractor
+from idverify.faces.alignment import DLIB, SFACE, CanonicalPoints
+from idverify.faces.detection import DetectedFace
+from idverify.faces.landmarks import (
     CHIN,
     FOREHEAD,
     INNER_LIPS,
@@ -132,7 +132,7 @@ def draw(cast: Cast, size_wh: tuple[int, int] = SIZE_WH, background: int = 90) -
 
 @dataclass(frozen=True, slots=True)
 class StageFrame:
-    """A decoded picture, as :class:`idverify.media.Frame` shows it; resized without mixing levels."""
+    """A decoded picture, as :class:`idverify.media.recording.Frame` shows it; resized without mixing levels."""
 
     index: int
     time_s: float

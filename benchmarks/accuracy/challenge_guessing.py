@@ -153,13 +153,13 @@ _clips: dict[Path, list[AnswerSeries]] = {}
 def series_of_clips(folder: Path) -> list[AnswerSeries]:
     """Follow the longest seen face of every clip."""
     if folder not in _clips:
-        from idverify.acquisition import acquire
         from idverify.challenge.from_track import series_from_track
-        from idverify.detection import YuNet
-        from idverify.landmarks import EyeModel, FaceMesh
+        from idverify.faces.detection import YuNet
+        from idverify.faces.landmarks import EyeModel, FaceMesh
+        from idverify.faces.tracking import Tracker
         from idverify.media import open_recording
-        from idverify.runtime import Session
-        from idverify.tracking import Tracker
+        from idverify.models.session import Session
+        from idverify.verification.acquisition import acquire
 
         detector, mesh, eyes = YuNet(Session("yunet")), FaceMesh(Session("face_mesh")), EyeModel(Session("iris"))
         _clips[folder] = []

@@ -23,9 +23,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from idverify.detection import BlazeFace, FaceDetector, YuNet, overlap_matrix
+from idverify.faces.detection import BlazeFace, FaceDetector, YuNet, overlap_matrix
 from idverify.media import MediaLimits, load_photo, open_recording
-from idverify.runtime import Session
+from idverify.models.session import Session
 
 Image = NDArray[np.uint8]
 Boxes = NDArray[np.float64]

@@ -21,13 +21,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from idverify.acquisition import acquire
-from idverify.detection import YuNet
-from idverify.enrolment import fit_face, search_faces
-from idverify.landmarks import EyeModel, FaceMesh, _eye_facing, eye_opening, region_of_points
+from idverify.faces.detection import YuNet
+from idverify.faces.landmarks import EyeModel, FaceMesh, _eye_facing, eye_opening, region_of_points
+from idverify.faces.tracking import FaceTrack, Tracker
 from idverify.media import load_photo, open_recording
-from idverify.runtime import Session
-from idverify.tracking import FaceTrack, Tracker
+from idverify.models.session import Session
+from idverify.verification.acquisition import acquire
+from idverify.verification.enrolment import fit_face, search_faces
 
 F64 = NDArray[np.float64]
 # Blinks last 0.1 to 0.4 s (Stern et al. 1984, doi:10.1177/001872088402600103); two frames more at 10 Hz.

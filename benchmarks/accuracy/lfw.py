@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from idverify.calibration import fit_card, load_card, write_card
-from idverify.features import SFACE_WEIGHT, sface_centre, write_centre
+from idverify.comparison.calibration import fit_card, load_card, write_card
+from idverify.comparison.features import SFACE_WEIGHT, sface_centre, write_centre
 from idverify.metrics import wilson
-from idverify.models import data_dir, spec
+from idverify.models.manifest import data_dir, spec
 
 F64 = NDArray[np.float64]
 TARGETS = (1e-3, 1e-4, 1e-5, 1e-6)
@@ -57,10 +57,10 @@ def make_templates(lfw: Path, out: Path) -> None:
     import cv2
     from rich.progress import track
 
-    from idverify.enrolment import fit_face, search_faces
-    from idverify.features import DlibExtractor, SFaceExtractor
+    from idverify.comparison.features import DlibExtractor, SFaceExtractor
     from idverify.media import load_photo
-    from idverify.verifier import Verifier
+    from idverify.verification.enrolment import fit_face, search_faces
+    from idverify.verification.verifier import Verifier
 
     cv2.setNumThreads(1)
     faces = Verifier().face_models
@@ -68,7 +68,7 @@ def make_templates(lfw: Path, out: Path) -> None:
     assert isinstance(sface, SFaceExtractor)
     assert isinstance(dlib, DlibExtractor)
     sface = SFaceExtractor(sface.session, np.zeros(128))
-    from idverify.alignment import align
+    from idverify.faces.alignment import align
 
     names, rows, pitch, failures = [], [], [], []
     for path in track(sorted(lfw.glob("*/*.jpg")), "photos"):

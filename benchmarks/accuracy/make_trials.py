@@ -29,8 +29,8 @@ from pathlib import Path
 import cv2
 from lfw import SAME_PERSON, is_test
 
-from idverify import _cores
 from idverify.media import open_recording
+from idverify.models import cores
 from idverify.protocols import Presentation, Split, Trial, write_trials
 from idverify.simulation import simulate
 
@@ -147,7 +147,7 @@ def choose_takes(
 def make_take(take: Take, work: Path) -> None:
     path = take.path(work)
     if not path.is_file():
-        _cores.keep_to(1)
+        cores.keep_to(1)
         unfinished = path.with_suffix(".part.mp4")
         simulate(take.species, take.source, unfinished, **CAMERA)
         unfinished.rename(path)
@@ -205,7 +205,7 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--photos", type=int, default=375, help="photos of other people that each clip meets")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=_cores.usable())
+    parser.add_argument("--workers", type=int, default=cores.usable())
     arguments = parser.parse_args()
     work = arguments.work.resolve()
     trials = make_trials(arguments.data.resolve(), work, arguments.photos, arguments.seed, arguments.workers)

@@ -37,13 +37,13 @@ from pad_report import full_report
 from pad_rows import FAILURE, Row, Trial, append, read_rows, row_of, trials_of
 
 from idverify.errors import IdverifyError
-from idverify.models import spec
+from idverify.models.manifest import spec
 from idverify.pad import recapture
 from idverify.pad.evidence import PADEvidence
-from idverify.policy import load_policy
 from idverify.reasons import Assessed, Reason
 from idverify.simulation.source import Source
-from idverify.verifier import Verifier
+from idverify.verification.policy import load_policy
+from idverify.verification.verifier import Verifier
 
 MARKS = ("<!-- figures: benchmarks/accuracy/pad.py report -->", "<!-- end of figures -->")
 PEER_FRAMES = 8

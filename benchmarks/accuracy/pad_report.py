@@ -15,11 +15,11 @@ import numpy as np
 from pad_rows import Trial
 from pad_verdicts import accepted_of_responses, auc, decided, outcomes_by_species, score, share
 
-from idverify.decision import Outcome
 from idverify.metrics import BPCER_TARGETS, Proportion, apcer, bpcer, threshold_at_apcer, worst
-from idverify.policy import DecisionPolicy
 from idverify.reasons import Reason
 from idverify.simulation import SPECIES
+from idverify.verification.decision import Outcome
+from idverify.verification.policy import DecisionPolicy
 
 __all__ = ["full_report", "operating_points", "peers_table"]
 

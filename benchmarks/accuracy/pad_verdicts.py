@@ -1,8 +1,8 @@
 """Trials of the liveness benchmark, decided anew: outcomes, scores and rates.
 
-A trial is decided by :func:`idverify.decision.decide`, so one set of rows serves any policy, and a cue is left out by
-fusing without it. *Non-response* is the outcome inconclusive. The score of a trial is its fused LLR; minus infinity
-where an attack is proven, none (NaN) where the recording cannot be judged.
+A trial is decided by :func:`idverify.verification.decision.decide`, so one set of rows serves any policy,
+and a cue is left out by fusing without it. *Non-response* is the outcome inconclusive. The score of a trial is its
+fused LLR; minus infinity where an attack is proven, none (NaN) where the recording cannot be judged.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from dataclasses import replace
 import numpy as np
 from pad_rows import Trial
 
-from idverify.decision import Findings, LivenessEvidence, Outcome, Task, decide
-from idverify.fusion import fuse_liveness
 from idverify.metrics import Proportion
 from idverify.pad.evidence import PADEvidence
-from idverify.policy import DecisionPolicy
 from idverify.reasons import Reason
+from idverify.verification.decision import Findings, LivenessEvidence, Outcome, Task, decide
+from idverify.verification.fusion import fuse_liveness
+from idverify.verification.policy import DecisionPolicy
 
 __all__ = ["Verdict", "accepted_of_responses", "auc", "decided", "outcomes_by_species", "score", "share"]
 

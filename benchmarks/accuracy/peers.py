@@ -33,13 +33,13 @@ from lfw import SAME_PERSON, is_test, rate
 from numpy.typing import NDArray
 from peers_table import markdown
 
-from idverify.alignment import DLIB, SFACE, align
-from idverify.enrolment import fit_face, search_faces
+from idverify.faces.alignment import DLIB, SFACE, align
 from idverify.media import load_photo, open_recording
 from idverify.metrics import threshold_at_fmr
-from idverify.runtime import Session
-from idverify.subject import Subject
-from idverify.verifier import Verifier
+from idverify.models.session import Session
+from idverify.verification.enrolment import fit_face, search_faces
+from idverify.verification.subject import Subject
+from idverify.verification.verifier import Verifier
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "models" / "training" / "recapture"))
 

@@ -14,20 +14,20 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from idverify import quality
-from idverify.acquisition import Capture, acquire
-from idverify.alignment import align
-from idverify.chain import Chain
-from idverify.enrolment import face_quality, fit_face, search_faces
+from idverify.faces import quality
+from idverify.faces.alignment import align
+from idverify.faces.tracking import Tracker
 from idverify.media import open_recording
-from idverify.photo import load_photo
+from idverify.media.photo import load_photo
 from idverify.simulation import DEGRADATIONS
-from idverify.tracking import Tracker
+from idverify.verification.acquisition import Capture, acquire
+from idverify.verification.enrolment import face_quality, fit_face, search_faces
+from idverify.verification.model_set import ModelSet
 
 Values = dict[str, float]
 
 
-def of_clip(path: Path, chain: Chain) -> Values:
+def of_clip(path: Path, chain: ModelSet) -> Values:
     """Median components over the faces of the longest track; none where no face is followed."""
     models = chain.face_models
     with open_recording(path) as recording:
@@ -44,7 +44,7 @@ def _median(capture: Capture) -> Values:
     return {name: float(np.median(v)) for name, v in found.items()}
 
 
-def of_photo(path: Path, chain: Chain) -> Values:
+def of_photo(path: Path, chain: ModelSet) -> Values:
     image, models = load_photo(path), chain.face_models
     faces = search_faces(image, models.detectors)
     face = fit_face(image, max(faces, key=lambda f: f.width_px), models.mesh) if faces else None
@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=8, help="use every n-th photo of LFW")
     args = parser.parse_args()
     cv2.setNumThreads(1)
-    chain = Chain()
+    chain = ModelSet()
     clips = [of_clip(p, chain) for p in sorted((args.data / "videos" / "bona_fide").iterdir())]
     photos = [of_photo(p, chain) for p in sorted((args.data / "lfw").glob("*/*.jpg"))[:: args.photos]]
     takes = {k: [of_clip(p, chain) for p in sorted(args.takes.glob(f"{k}-*.mp4"))] for k in DEGRADATIONS}

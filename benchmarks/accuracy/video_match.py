@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 from lfw import CARD, TARGETS, fused, rate
 
-from idverify.calibration import load_card
-from idverify.features import sface_centre
-from idverify.models import data_dir, spec
+from idverify.comparison.calibration import load_card
+from idverify.comparison.features import sface_centre
+from idverify.models.manifest import data_dir, spec
 from idverify.pad.identity_continuity import least_likeness
 from idverify.reasons import NotAssessed
-from idverify.verifier import Verifier
+from idverify.verification.verifier import Verifier
 
 
 def main() -> None:

@@ -34,9 +34,9 @@ from typing import Any
 
 from make_trials import make_trials
 
-from idverify import _cores
 from idverify.evaluation.plots import plots
 from idverify.evaluation.scores import read_scores
+from idverify.models import cores
 from idverify.protocols import Trial, write_trials
 
 FILES = ("scores.csv", "run.json", "report.json", "report.md", "report.html")
@@ -173,7 +173,7 @@ def main() -> None:
     run = commands.add_parser("run")
     run.add_argument("data", type=Path)
     run.add_argument("work", type=Path)
-    run.add_argument("--workers", type=int, default=_cores.usable())
+    run.add_argument("--workers", type=int, default=cores.usable())
     run.add_argument("--photos", type=int, default=375, help="photos of other people that each clip meets")
     run.add_argument("--plot", type=Path)
     run.set_defaults(show=show_run)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from clips import make, write_portrait
 
-from idverify.verifier import Verifier
+from idverify.verification.verifier import Verifier
 
 
 def resident_mb() -> float:

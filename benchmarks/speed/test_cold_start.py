@@ -26,8 +26,8 @@ def _start(code: str) -> None:
         ("python alone", "pass"),
         ("import idverify", "import idverify"),
         ("idverify --help", "from idverify.cli import main; main(['--help'])"),
-        ("import idverify.verifier", "import idverify.verifier"),
-        ("verifier with models loaded", "from idverify.verifier import Verifier; Verifier().load()"),
+        ("import idverify.verification.verifier", "import idverify.verification.verifier"),
+        ("verifier with models loaded", "from idverify.verification.verifier import Verifier; Verifier().load()"),
     ],
 )
 def test_cold_start(benchmark: BenchmarkFixture, what: str, code: str) -> None:
@@ -37,7 +37,7 @@ def test_cold_start(benchmark: BenchmarkFixture, what: str, code: str) -> None:
 
 
 def test_cold_check_beside_a_warm_one(benchmark: BenchmarkFixture) -> None:
-    from idverify.verifier import Verifier
+    from idverify.verification.verifier import Verifier
 
     clips, photos = sorted(SAMPLES.glob("*.mp4")), sorted(SAMPLES.glob("*.jpg"))
     if not clips or not photos:

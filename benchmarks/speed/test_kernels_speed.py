@@ -20,13 +20,13 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
 import stage
 
-from idverify import quality
-from idverify.alignment import SFACE, align, similarity_matrices
-from idverify.comparison import similarity_matrix
-from idverify.detection import overlap_matrix
-from idverify.features import pool
-from idverify.landmarks import eye_opening, head_pose_deg
-from idverify.quality import FaceMeasures
+from idverify.comparison.features import pool
+from idverify.comparison.score import similarity_matrix
+from idverify.faces import quality
+from idverify.faces.alignment import SFACE, align, similarity_matrices
+from idverify.faces.detection import overlap_matrix
+from idverify.faces.landmarks import eye_opening, head_pose_deg
+from idverify.faces.quality import FaceMeasures
 
 F64 = NDArray[np.float64]
 WAYS = pytest.mark.parametrize("way", ["vectorised", "loop"])

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from idverify.frame import Frame, Orientation
 from idverify.media import open_recording
+from idverify.media.frame import Frame, Orientation
 
 SIZE_WH, SMALL_WH = (1920, 1080), (640, 360)
 N_FRAMES, RATE = 45, 30

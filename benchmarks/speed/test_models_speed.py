@@ -19,9 +19,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 from original_models import original, require
 
 from idverify import models
-from idverify.runtime import Session
+from idverify.models.session import Session
 
-NAMES = [row.name for row in models.manifest()]
+NAMES = [row.name for row in models.specs()]
 # A 16:9 picture as the detector sees it.
 DETECTOR_WH = (320, 192)
 

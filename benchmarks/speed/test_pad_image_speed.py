@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
-from idverify.frame import Frame, Orientation
+from idverify.media.frame import Frame, Orientation
+from idverify.models.session import Session
 from idverify.pad import pulse, recapture, reference_reuse, screen_rhythm
 from idverify.pad.fingerprints import FrameFingerprints, deepest_repeat, lasting_fall, squared_differences
-from idverify.runtime import Session
 
 SIDE = reference_reuse.CROP_SIDE_PX
 

@@ -25,14 +25,14 @@ from pathlib import Path
 import av
 from clips import make, write_portrait
 
-from idverify.verifier import Verifier
+from idverify.verification.verifier import Verifier
 
 CLIPS = {"10 s 1080p": ((1080, 1920), 10.0), "5 s 720p": ((720, 1280), 5.0)}
 # The peak of the process's own memory: `ru_maxrss` would begin with that of the process that started it.
 CHECK_ONCE = """
 import sys
 from pathlib import Path
-from idverify.verifier import Verifier
+from idverify.verification.verifier import Verifier
 Verifier().check(sys.argv[1], sys.argv[2])
 status = Path("/proc/self/status").read_text()
 print(next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM:")))

@@ -17,12 +17,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from idverify.acquisition import acquire
-from idverify.chain import Chain
+from idverify.verification.acquisition import acquire
+from idverify.verification.model_set import ModelSet
 from idverify.media import open_recording
 from idverify.pad.identity_continuity import NAME, Likenesses, least_likeness
-from idverify.subject import choose_subject
-from idverify.tracking import Tracker
+from idverify.verification.subject import choose_subject
+from idverify.faces.tracking import Tracker
 
 
 def least(vectors):
@@ -37,7 +37,7 @@ def main():
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "calibration" / "pad_identity.toml")
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    models, clips, own = Chain().face_models, {}, {}
+    models, clips, own = ModelSet().face_models, {}, {}
     for path in sorted((options.data / "videos" / "bona_fide").iterdir()):
         with open_recording(path) as recording:
             capture = acquire(recording, Tracker(models.detectors[0], models.mesh), factories={})

@@ -22,14 +22,14 @@ import av
 import cv2
 import numpy as np
 
-from idverify.acquisition import acquire
-from idverify.detection import YuNet
-from idverify.landmarks import FaceMesh, region_of_detection
+from idverify.verification.acquisition import acquire
+from idverify.faces.detection import YuNet
+from idverify.faces.landmarks import FaceMesh, region_of_detection
 from idverify.media import load_photo, open_recording
 from idverify.pad import injection, pulse, reference_reuse, screen_rhythm
 from idverify.pad.fingerprints import FrameFingerprints, deepest_repeat, longest_freeze, squared_differences
-from idverify.runtime import Session
-from idverify.tracking import Tracker
+from idverify.models.session import Session
+from idverify.faces.tracking import Tracker
 
 SIDE = reference_reuse.CROP_SIDE_PX
 # One photo in this many is used by default; benchmarks/accuracy/reference_reuse.py uses them all.

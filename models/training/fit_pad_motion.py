@@ -23,15 +23,15 @@ import cv2
 import numpy as np
 from scipy.optimize import minimize
 
-from idverify.acquisition import acquire
-from idverify.detection import YuNet
-from idverify.landmarks import FaceMesh
+from idverify.verification.acquisition import acquire
+from idverify.faces.detection import YuNet
+from idverify.faces.landmarks import FaceMesh
 from idverify.media import open_recording
 from idverify.pad import context_motion, depth, liveliness, stillness
 from idverify.pad.evidence import Status
 from idverify.pad.motion import MotionObserver
-from idverify.runtime import Session
-from idverify.tracking import Tracker
+from idverify.models.session import Session
+from idverify.faces.tracking import Tracker
 
 MOVES = ("fixed", "panned", "zoomed", "shaken", "handheld", "tilted", "phone")
 SIZES_WH = ((640, 480), (480, 640), (640, 360), (720, 720))

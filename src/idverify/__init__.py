@@ -10,19 +10,17 @@ Names load when they are first used, so that importing the package costs little 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from idverify._lazy import lazy_names
 from idverify._version import __version__
 
 if TYPE_CHECKING:
-    from idverify.decision import Decision, Outcome
-    from idverify.doors import assess_liveness, check, compare
+    from idverify.api import assess_liveness, check, compare
     from idverify.errors import IdverifyError
     from idverify.media import load_photo, open_recording
-    from idverify.policy import DecisionPolicy, load_policy
     from idverify.reasons import Reason
-    from idverify.verifier import Verifier
+    from idverify.verification import Decision, DecisionPolicy, Outcome, Verifier, load_policy
 
 __all__ = [
     "Decision",
@@ -40,30 +38,20 @@ __all__ = [
     "open_recording",
 ]
 
-_HOMES = {
-    "Decision": "decision",
-    "DecisionPolicy": "policy",
-    "IdverifyError": "errors",
-    "Outcome": "decision",
-    "Reason": "reasons",
-    "Verifier": "verifier",
-    "assess_liveness": "doors",
-    "check": "doors",
-    "compare": "doors",
-    "load_photo": "media",
-    "load_policy": "policy",
-    "open_recording": "media",
-}
-
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'idverify' has no attribute {name!r}")
-    value = getattr(import_module(f"idverify.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Decision": "verification",
+        "DecisionPolicy": "verification",
+        "IdverifyError": "errors",
+        "Outcome": "verification",
+        "Reason": "reasons",
+        "Verifier": "verification",
+        "assess_liveness": "api",
+        "check": "api",
+        "compare": "api",
+        "load_photo": "media",
+        "load_policy": "verification",
+        "open_recording": "media",
+    },
+)

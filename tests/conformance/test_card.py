@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from idverify.calibration import load_card, write_card
 from idverify.cli import main
+from idverify.comparison.calibration import load_card, write_card
 from idverify.errors import CalibrationError
 from idverify.evaluation.results import TrialResult
 from idverify.evaluation.scores import write_scores
-from idverify.models import data_dir
+from idverify.models.manifest import data_dir
 from idverify.protocols import Presentation, Split, Trial, write_trials
-from idverify.verifier import Verifier
+from idverify.verification.verifier import Verifier
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 REFERENCE, CLIP = SAMPLES / "reference.jpg", SAMPLES / "photo_panned.mp4"
@@ -105,7 +105,7 @@ def test_a_card_of_other_models_is_refused_by_evaluations(foreign_card, tmp_path
 
 @pytest.mark.parametrize("given", [str, load_card])
 @pytest.mark.parametrize(
-    "door",
+    "question",
     [
         lambda v: v.check(CLIP, REFERENCE),
         lambda v: v.assess_liveness(CLIP),
@@ -116,9 +116,9 @@ def test_a_card_of_other_models_is_refused_by_evaluations(foreign_card, tmp_path
         lambda v: v.load(),
     ],
 )
-def test_a_card_of_other_models_is_refused_at_every_door(foreign_card, given, door):
+def test_a_card_of_other_models_is_refused_at_every_door(foreign_card, given, question):
     with pytest.raises(CalibrationError, match="fitted"):
-        door(Verifier(policy="convenience", card=given(foreign_card)))
+        question(Verifier(policy="convenience", card=given(foreign_card)))
 
 
 def test_a_card_without_the_policys_target_is_refused_before_anything_is_judged(own_card):

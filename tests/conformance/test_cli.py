@@ -21,8 +21,8 @@ from idverify.report import load_schema
 from idverify.report.words import findings
 
 VALIDATOR = Draft202012Validator(load_schema())
-# One line for each of the three doors.
-DOORS = {"check": ["clip.mp4", "ref.jpg"], "liveness": ["clip.mp4"], "match": ["clip.mp4", "ref.jpg"]}
+# One line for each of the three questions.
+QUESTIONS = {"check": ["clip.mp4", "ref.jpg"], "liveness": ["clip.mp4"], "match": ["clip.mp4", "ref.jpg"]}
 
 
 class FakeVerifier:
@@ -46,10 +46,10 @@ class FakeVerifier:
 @pytest.fixture
 def verifier(monkeypatch: pytest.MonkeyPatch) -> type[FakeVerifier]:
     """Put a verifier in place whose answers the test chooses."""
-    module = types.ModuleType("idverify.verifier")
+    module = types.ModuleType("idverify.verification.verifier")
     fake = type("Fake", (FakeVerifier,), {"calls": []})
     module.Verifier = fake  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "idverify.verifier", module)
+    monkeypatch.setitem(sys.modules, "idverify.verification.verifier", module)
     return fake
 
 
@@ -74,7 +74,7 @@ def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
 # -- exit codes ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("question", QUESTIONS)
 @pytest.mark.parametrize(
     ("answer", "code", "word"),
     [
@@ -84,29 +84,29 @@ def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
     ],
 )
 def test_the_outcome_is_the_exit_code(
-    verifier: Any, capsys: Any, door: str, answer: Callable[[], Any], code: int, word: str
+    verifier: Any, capsys: Any, question: str, answer: Callable[[], Any], code: int, word: str
 ) -> None:
     verifier.answer = staticmethod(answer)
-    assert main([door, *DOORS[door]]) == code
+    assert main([question, *QUESTIONS[question]]) == code
     out = capsys.readouterr().out
     assert out.startswith(word.upper())
-    assert main([door, *DOORS[door], "--quiet"]) == code
+    assert main([question, *QUESTIONS[question], "--quiet"]) == code
     assert capsys.readouterr().out == f"{word}\n"
-    assert main([door, *DOORS[door], "--json"]) == code
+    assert main([question, *QUESTIONS[question], "--json"]) == code
     document = json.loads(capsys.readouterr().out)
     VALIDATOR.validate(document)
     assert document["outcome"] == word
 
 
 @pytest.mark.parametrize("name", errors.__all__)
-@pytest.mark.parametrize("door", DOORS)
-def test_every_error_is_one_sentence_and_exit_code_4(verifier: Any, capsys: Any, door: str, name: str) -> None:
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_every_error_is_one_sentence_and_exit_code_4(verifier: Any, capsys: Any, question: str, name: str) -> None:
     verifier.answer = staticmethod(_raise(getattr(errors, name)("the clip\nis damaged")))
-    assert main([door, *DOORS[door]]) == 4
+    assert main([question, *QUESTIONS[question]]) == 4
     streams = capsys.readouterr()
     assert streams.out == ""
     assert streams.err == "Error: the clip is damaged\n"
-    assert main([door, *DOORS[door], "--json"]) == 4
+    assert main([question, *QUESTIONS[question], "--json"]) == 4
     document = json.loads(capsys.readouterr().out)
     VALIDATOR.validate(document)
     assert document["error"]["message"] == "the clip is damaged"
@@ -175,7 +175,7 @@ def test_options_reach_the_verifier(verifier: Any, tmp_path: Path) -> None:
         {"policy": "strict", "card": Path("own.toml")},
         {
             "paths": (Path("a.mp4"), Path("b.jpg")),
-            "exhibits": True,
+            "face_images": True,
             "challenge": Path("c.json"),
             "nonce_store": None,
             "mirrored": False,
@@ -186,7 +186,7 @@ def test_options_reach_the_verifier(verifier: Any, tmp_path: Path) -> None:
 
 def test_no_pictures_are_asked_for_without_a_report(verifier: Any) -> None:
     main(["check", "a.mp4", "b.jpg"])
-    assert verifier.calls[1] == {"paths": (Path("a.mp4"), Path("b.jpg")), "exhibits": False}
+    assert verifier.calls[1] == {"paths": (Path("a.mp4"), Path("b.jpg")), "face_images": False}
 
 
 def test_a_report_that_cannot_be_written_withholds_the_outcome(

@@ -27,7 +27,7 @@ def challenge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def models() -> None:
-    from idverify.models import check
+    from idverify.models.manifest import check
 
     absent = [status.spec.name for status in check() if status.spec.default and status.state != "ok"]
     if absent:

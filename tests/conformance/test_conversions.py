@@ -15,7 +15,7 @@ from idverify.conversion import CONVERSIONS
 from idverify.conversion.onnx_file import read_onnx, write_onnx
 from idverify.conversion.quantised import dequantise
 
-CONVERTED = [row.name for row in models.manifest() if row.conversion]
+CONVERTED = [row.name for row in models.specs() if row.conversion]
 TFLITE = ["blazeface_short", "blazeface_full", "face_mesh", "iris"]
 
 

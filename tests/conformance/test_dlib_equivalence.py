@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from original_models import lfw_photos, original, require
 
-from idverify.dlib_adapter import FaceRecognitionExtractor
+from idverify.comparison.dlib_adapter import FaceRecognitionExtractor
+from idverify.comparison.features import DlibExtractor
 from idverify.errors import ModelError
-from idverify.features import DlibExtractor
-from idverify.runtime import Session
+from idverify.models.session import Session
 
 N_FACES = 500 if os.environ.get("IDVERIFY_FULL_CONFORMANCE") else 16
 # The promise to users; measured on 500 faces it is below 1e-6.

@@ -1,4 +1,4 @@
-"""Looking once and judging many times decides exactly as the verifier's doors do."""
+"""Looking once and judging many times decides exactly as the verifier does."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def media():
 
 def same(one, other) -> bool:
     """Equal in everything but time; evidence carries arrays, so its text is compared."""
-    names = [field.name for field in fields(one) if field.name not in ("timing_ms", "exhibits")]
+    names = [field.name for field in fields(one) if field.name not in ("timing_ms", "face_images")]
     return all(repr(getattr(one, name)) == repr(getattr(other, name)) for name in names)
 
 
@@ -35,12 +35,12 @@ def test_one_look_decides_as_many_checks(verifier):
 
 
 def test_the_analyst_of_an_evaluation_decides_as_the_verifier_does(verifier):
-    from idverify.evaluation.verifier_analyst import VerifierAnalyst
+    from idverify.evaluation.verifier_system import VerifierSystem
 
-    analyst = VerifierAnalyst("ial2")
-    judge = analyst.look(CLIP)
+    system = VerifierSystem("ial2")
+    judge = system.observe(CLIP)
     for photo in PHOTOS:
-        sent = pickle.dumps(analyst.enrol(photo))
+        sent = pickle.dumps(system.enrol(photo))
         assert len(sent) < 20_000, "thousands of photos are kept in memory"
         assert same(judge(pickle.loads(sent)), verifier.check(CLIP, photo))
     assert same(judge(None), verifier.assess_liveness(CLIP))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from motion_scenes import blinking, head, photograph
 
-from idverify.models import spec
+from idverify.models.manifest import spec
 from idverify.pad import (
     context_motion,
     depth,

@@ -32,7 +32,7 @@ def _help(*names: str) -> str:
 
 
 def _policies() -> str:
-    from idverify.policy import load_policy, policy_names
+    from idverify.verification.policy import load_policy, policy_names
 
     policies = sorted(map(load_policy, policy_names()), key=lambda p: (p.unsafe, p.name != "ial2", p.name))
     rows = [f"| `{p.name}` | {p.title} | {', '.join(p.required_mechanisms) or 'none'} |" for p in policies]
@@ -40,9 +40,9 @@ def _policies() -> str:
 
 
 def _models() -> str:
-    from idverify.models import manifest
+    from idverify.models import specs
 
-    rows = [f"| {m.name} | {m.role} | {m.origin} | {m.licence} |" for m in manifest()]
+    rows = [f"| {m.name} | {m.role} | {m.origin} | {m.licence} |" for m in specs()]
     return "\n".join(["| model | role | origin | licence |", "| --- | --- | --- | --- |", *rows]) + "\n"
 
 

@@ -14,7 +14,7 @@ import pytest
 import stills
 
 from idverify.report import to_json
-from idverify.verifier import Verifier
+from idverify.verification.verifier import Verifier
 
 N_THREADS = 16
 
@@ -66,9 +66,9 @@ def test_threads_that_meet_at_the_first_use_load_once_and_agree(verifier, portra
 
 IN_A_FRESH_PROCESS = """
 import sys, time
-from idverify import _cores
-from idverify.verifier import Verifier
-_cores.keep_to(int(sys.argv[1]))
+from idverify.models import cores
+from idverify.verification.verifier import Verifier
+cores.keep_to(int(sys.argv[1]))
 verifier = Verifier()
 verifier.load()
 whole, own = time.process_time(), time.thread_time()

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import stills
 
-from idverify.decision import Decision, Outcome, Task
 from idverify.errors import IdverifyError, MediaError, MediaNotFoundError, PolicyError, UnsupportedMediaError
 from idverify.reasons import Reason
 from idverify.report import to_json
-from idverify.verifier import Verifier
+from idverify.verification.decision import Decision, Outcome, Task
+from idverify.verification.verifier import Verifier
 
 # Small clips of different cameras and codecs.
 CLIPS = ("grid_bbaf2n.mpg", "lp_d18.mp4", "tv_jet_li.avi", "talk_vrt_2.mp4")
@@ -177,12 +177,12 @@ def test_a_new_verifier_gives_the_same_document(verifier, clip, portrait):
 
 def test_progress_rises_and_exhibits_come_only_when_asked(verifier, clip, portrait):
     shares: list[float] = []
-    decision = verifier.check(clip("shaken", 1.6), portrait, progress=shares.append, exhibits=True)
+    decision = verifier.check(clip("shaken", 1.6), portrait, progress=shares.append, face_images=True)
     assert shares == sorted(shares)
     assert shares[-1] > 0.9
-    assert decision.exhibits
+    assert decision.face_images
     assert "array" not in repr(decision)
-    assert verifier.check(clip("shaken", 1.6), portrait).exhibits == ()
+    assert verifier.check(clip("shaken", 1.6), portrait).face_images == ()
 
 
 def test_the_inspection_has_no_verdict(verifier, clip):

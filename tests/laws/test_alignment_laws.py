@@ -9,8 +9,8 @@ import stage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idverify.alignment import DLIB, SFACE, align, similarity_matrices
-from idverify.quality import CHIP
+from idverify.faces.alignment import DLIB, SFACE, align, similarity_matrices
+from idverify.faces.quality import CHIP
 
 CANONICAL = pytest.mark.parametrize("canonical", [SFACE, DLIB, CHIP], ids=["sface", "dlib", "quality"])
 POINTS = np.random.default_rng(7).uniform(-1, 1, (5, 2))

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idverify.calibration import fit_card, load_card, threshold_at_fmr, write_card
+from idverify.comparison.calibration import fit_card, load_card, threshold_at_fmr, write_card
 from idverify.errors import CalibrationError
-from idverify.models import data_dir
+from idverify.models.manifest import data_dir
 
 MODELS = {"sface": "a" * 64, "dlib_resnet": "b" * 64}
 TARGETS = (1e-2, 1e-3)

@@ -8,8 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from idverify.errors import PolicyError
-from idverify.fusion import CORRELATION, FAMILIES, Prior, confidence, fuse_liveness
 from idverify.pad.evidence import PADEvidence, Status
+from idverify.verification.fusion import CORRELATION, FAMILIES, Prior, confidence, fuse_liveness
 
 PRIOR = Prior(genuine=0.9, impostor=0.05, attack=0.05)
 NAMES = (*FAMILIES, "pulse", "reference_reuse")

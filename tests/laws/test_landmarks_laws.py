@@ -9,7 +9,7 @@ import stage
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idverify.landmarks import (
+from idverify.faces.landmarks import (
     LEFT_EYE,
     MOUTH_CORNERS,
     NOSE_TIP,

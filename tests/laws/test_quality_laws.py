@@ -9,8 +9,8 @@ import stage
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idverify.landmarks import eye_opening, head_pose_deg, inter_eye_distance
-from idverify.quality import ADVISED, CHIP, FLOORS, components, handicaps, measure, retry_reasons, unified_score
+from idverify.faces.landmarks import eye_opening, head_pose_deg, inter_eye_distance
+from idverify.faces.quality import ADVISED, CHIP, FLOORS, components, handicaps, measure, retry_reasons, unified_score
 from idverify.reasons import Reason
 
 SIZE_WH = (640, 480)

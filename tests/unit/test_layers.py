@@ -11,65 +11,28 @@ import pytest
 import idverify
 
 SOURCE = Path(idverify.__file__).parent
-# From the spring to the mouth: a module may import those before it. A package is one place in the order.
-ORDER = (
-    "_version",
-    "_cores",
-    "errors",
-    "reasons",
-    # the recording and the photo
-    "_colour",
-    "frame",
-    "_source",
-    "_containers",
-    "_decoding",
-    "photo",
-    "media",
-    # the models
-    "models",
-    "conversion",
-    "runtime",
-    # faces
-    "detection",
-    "landmarks",
-    "tracking",
-    "alignment",
-    "quality",
-    # first witness: who
-    "features",
-    "dlib_adapter",
-    "comparison",
-    "metrics",
-    "calibration",
-    # second witness: live
-    "pad",
-    # the judgement
-    "fusion",
-    "policy",
-    "challenge",
-    "decision",
-    # the walk
-    "acquisition",
-    "enrolment",
-    "subject",
-    "look",
-    "chain",
-    "assembly",
-    "inspection",
-    "verifier",
-    "doors",
-    "__init__",
-    # what is made of it
-    "report",
-    "protocols",
-    "simulation",
-    "evaluation",
-    "cli",
-)
-# Against the stream, inside a function and for one purpose only.
-EXCEPTIONS = {("models", "conversion")}  # `models.pull` makes the files that it brings
-
-WHO = {"features", "comparison", "dlib_adapter"}
+# Wing -> the wings that it may import, as in the picture of the house: from the end of the walk to its start. What is
+# allowed is not inherited: each row is complete. `EVERYWHERE` may be imported by all and imports none of the others.
+EVERYWHERE = {"errors", "reasons", "metrics", "_lazy", "_version"}
+WINGS = {
+    "cli": {"report", "evaluation", "protocols", "simulation", "verification", "challenge", "pad", "comparison",
+            "faces", "media", "models"},
+    "evaluation": {"report", "protocols", "simulation", "verification", "comparison", "media", "models"},
+    "report": {"verification", "challenge", "pad", "comparison", "faces", "media", "models"},
+    "simulation": {"faces", "media", "models"},
+    "protocols": set(),
+    "__init__": {"api", "verification", "media"},
+    "api": {"verification"},
+    "verification": {"challenge", "pad", "comparison", "faces", "media", "models"},
+    "challenge": {"pad", "faces", "media", "models"},
+    "pad": {"faces", "media", "models"},
+    "comparison": {"faces", "media", "models"},
+    "faces": {"media", "models"},
+    "media": {"models"},
+    "models": {"conversion"},
+    "conversion": set(),
+    **{name: {"errors", "reasons", "metrics", "_version"} & (EVERYWHERE - {name}) for name in EVERYWHERE},
+}  # fmt: skip
 
 
 @lru_cache(maxsize=512)
@@ -77,82 +40,102 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def place_of(dotted: str) -> str:
-    """``idverify.pad.motion`` -> ``pad``."""
-    parts = dotted.split(".")
-    return parts[1] if len(parts) > 1 else "__init__"
-
-
-def imported(path: Path) -> set[tuple[str, bool]]:
-    """Places that a file imports, each with whether it does so at the top level of the module."""
-    tree = tree_of(path)
-    top = {id(node) for node in tree.body}
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path.name}: a relative import hides the order"
-            if node.module == "idverify":
-                names = [alias.name for alias in node.names]
-                places = [name if name in ORDER else "__init__" for name in names]
-            elif (node.module or "").startswith("idverify."):
-                places = [place_of(node.module or "")]
-            else:
-                places = []
-        elif isinstance(node, ast.Import):
-            places = [place_of(alias.name) for alias in node.names if alias.name.split(".")[0] == "idverify"]
-        else:
-            continue
-        found |= {(place, id(node) in top) for place in places}
+def files() -> dict[str, Path]:
+    """Dotted name -> file, for every module of the package."""
+    found = {}
+    for path in sorted(SOURCE.rglob("*.py")):
+        parts = path.relative_to(SOURCE).with_suffix("").parts
+        if parts[0] != "_data":
+            found[".".join(part for part in parts if part != "__init__") or "__init__"] = path
     return found
 
 
+def wing_of(module: str) -> str:
+    return module.partition(".")[0]
+
+
 @lru_cache(maxsize=1)
-def graph() -> dict[str, set[tuple[str, bool]]]:
-    edges: dict[str, set[tuple[str, bool]]] = {}
-    for path in sorted(SOURCE.rglob("*.py")):
-        relative = path.relative_to(SOURCE)
-        if relative.parts[0] != "_data":
-            place = relative.parts[0].removesuffix(".py")
-            edges.setdefault(place, set()).update((to, top) for to, top in imported(path) if to != place)
+def graph() -> dict[str, set[str]]:
+    """Module -> modules of the package that it names in an import, at any depth of its code.
+
+    A package's own ``__init__`` names what lies below it and loads it on first use, so it stands for its wing and not
+    for an edge of a circle.
+    """
+    known = files()
+    edges: dict[str, set[str]] = {name: set() for name in known}
+    for name, path in known.items():
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "idverify":
+                assert node.level == 0, f"{name}: a relative import hides the order"
+                base = (node.module or "").removeprefix("idverify").lstrip(".")
+                for alias in node.names:
+                    inner = f"{base}.{alias.name}".lstrip(".")
+                    edges[name].add(inner if inner in known else base or "__init__")
+            elif isinstance(node, ast.Import):
+                edges[name] |= {
+                    a.name.removeprefix("idverify.") for a in node.names if a.name.startswith("idverify.")
+                }
     return edges
 
 
-def test_every_module_has_its_place():
-    assert set(graph()) == set(ORDER), "name new modules in the order, and forget those that are gone"
+def wings() -> dict[str, set[str]]:
+    """Wing -> wings that its files import."""
+    found: dict[str, set[str]] = {}
+    for name, targets in graph().items():
+        found.setdefault(wing_of(name), set()).update({wing_of(to) for to in targets} - {wing_of(name)})
+    return found
 
 
-@pytest.mark.parametrize("place", ORDER)
-def test_imports_point_upstream(place):
-    for to, top in graph().get(place, ()):
-        if (place, to) in EXCEPTIONS and not top:
-            continue
-        # The package's own door opens on first use only: it may name what lies behind it.
-        assert ORDER.index(to) < ORDER.index(place), f"{place} imports {to}, which lies downstream"
-
-
-def reached_from(place: str) -> set[str]:
-    seen, todo = set(), [place]
+def reached_from(wing: str) -> set[str]:
+    seen: set[str] = set()
+    todo = [wing]
     while todo:
-        for to, _ in graph().get(todo.pop(), ()):
-            if to not in seen:
-                seen.add(to)
-                todo.append(to)
+        new = wings().get(todo.pop(), set()) - seen
+        seen |= new
+        todo += new
     return seen
 
 
-@pytest.mark.parametrize("place", sorted(WHO))
-def test_the_comparison_never_sees_the_liveness(place):
+def test_every_module_has_its_wing():
+    assert set(wings()) == set(WINGS), "name new wings in the table, and forget those that are gone"
+
+
+@pytest.mark.parametrize("wing", WINGS)
+def test_a_wing_imports_only_what_its_row_allows(wing):
+    assert wings().get(wing, set()) - EVERYWHERE <= WINGS[wing] - EVERYWHERE
+
+
+def test_the_table_has_no_circle():
+    ordered: list[str] = []
+    left = {wing: allowed - EVERYWHERE for wing, allowed in WINGS.items() if wing not in EVERYWHERE}
+    while left:
+        free = [wing for wing, allowed in left.items() if allowed <= set(ordered)]
+        assert free, f"a circle among {sorted(left)}"
+        ordered += free
+        for wing in free:
+            del left[wing]
+
+
+def test_no_circle_between_files():
+    packages = {name for name, path in files().items() if path.name == "__init__.py"}
+    edges = {name: targets - packages for name, targets in graph().items() if name not in packages}
+    while edges:
+        free = [name for name, targets in edges.items() if not targets & (set(edges) - {name})]
+        assert free, f"a circle among {sorted(edges)}"
+        for name in free:
+            del edges[name]
+
+
+def test_the_witnesses_do_not_know_each_other():
     """Not by any detour either."""
-    assert "pad" not in reached_from(place)
+    assert "pad" not in reached_from("comparison")
+    assert "comparison" not in reached_from("pad")
 
 
-def test_the_liveness_never_sees_the_comparison():
-    assert not (WHO | {"calibration", "subject", "enrolment"}) & reached_from("pad")
-
-
-def test_nothing_of_the_walk_knows_the_command_line_or_the_reports():
-    for place in ORDER[: ORDER.index("report")]:
-        assert not {"cli", "report", "evaluation", "simulation"} & reached_from(place)
+def test_nothing_below_the_verification_knows_what_is_made_of_it():
+    above = {"cli", "report", "evaluation", "simulation", "protocols", "service"}
+    for wing in ("verification", "challenge", "pad", "comparison", "faces", "media", "models", "conversion"):
+        assert not above & reached_from(wing)
 
 
 @lru_cache(maxsize=512)
@@ -167,10 +150,10 @@ def outside(path: Path) -> frozenset[str]:
 
 
 # Library -> the only files that may import it.
-DOORS = {
-    "onnxruntime": {"runtime.py", "cli/doctor.py"},
-    "dlib": {"dlib_adapter.py"},
-    "face_recognition": {"dlib_adapter.py"},
+USERS = {
+    "onnxruntime": {"models/session.py", "cli/doctor.py"},
+    "dlib": {"comparison/dlib_adapter.py"},
+    "face_recognition": {"comparison/dlib_adapter.py"},
     "tensorflow": set(),
     "torch": set(),
     "socket": set(),
@@ -178,12 +161,12 @@ DOORS = {
 }
 
 
-@pytest.mark.parametrize("library", DOORS)
-def test_each_heavy_library_has_one_door(library):
+@pytest.mark.parametrize("library", USERS)
+def test_each_heavy_library_has_one_user(library):
     users = {str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.py") if library in outside(path)}
-    assert users <= DOORS[library]
+    assert users <= USERS[library]
 
 
 def test_only_the_pull_of_models_reaches_out():
-    users = {path.relative_to(SOURCE).parts[0] for path in SOURCE.rglob("*.py") if {"urllib", "http"} & outside(path)}
-    assert users <= {"conversion"}
+    users = {str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.py") if {"urllib", "http"} & outside(path)}
+    assert users <= {"models/pull.py"}

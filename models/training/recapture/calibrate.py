@@ -19,7 +19,7 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[3]
 
-from idverify.models import spec
+from idverify.models.manifest import spec
 
 # Beyond any bona fide value, since 27 clips do not hold the most suspicious person.
 MARGIN = 2.0

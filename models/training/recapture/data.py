@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 
 from clues import CLUES, CameraDraw, swap
-from idverify._colour import resize
+from idverify.media.colour import resize
 from idverify.media import load_photo, open_recording
 from idverify.pad.recapture import SCENE, SETTING_PX, SIDE_PX, face_boxes, scene_box, setting_boxes
 from idverify.simulation import render

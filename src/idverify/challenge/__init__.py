@@ -3,10 +3,10 @@
 Goal: a service issues a fresh random request (movements, screen colours, or both), the person records
 the answer, and the answer is verified offline from the video's time series.
 
-The walk: :func:`issue` -> :class:`Challenge` -> file (:func:`to_json`, :func:`load`) -> video ->
+In order: :func:`issue` -> :class:`Challenge` -> file (:func:`to_json`, :func:`load`) -> video ->
 :class:`AnswerSeries` -> :func:`verify` -> :class:`ChallengeResult`. :func:`verify` is :func:`admit` (seal,
 expiry, nonce) and :func:`judge` (a pure function), for callers that want to refuse before they decode;
-:class:`~idverify.challenge.attempt.Attempt` is how :class:`~idverify.verifier.Verifier` does it.
+:class:`~idverify.challenge.attempt.Attempt` is how :class:`~idverify.verification.verifier.Verifier` does it.
 
 It stops replays and videos made beforehand; it does not stop a face swap that runs live.
 """

@@ -22,8 +22,8 @@ from idverify.challenge.verification import ChallengeResult, admit, judge, refus
 from idverify.reasons import Reason
 
 if TYPE_CHECKING:
+    from idverify.faces.tracking import FaceTrack
     from idverify.pad.evidence import TrackObserver
-    from idverify.tracking import FaceTrack
 
 __all__ = ["NOTHING_MORE", "Attempt", "Needs"]
 

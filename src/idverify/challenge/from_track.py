@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idverify.challenge.answer import AnswerSeries
-from idverify.landmarks import inter_eye_distance, mouth_width
+from idverify.faces.landmarks import inter_eye_distance, mouth_width
 
 if TYPE_CHECKING:
+    from idverify.faces.tracking import FaceObservation, FaceTrack
     from idverify.pad.evidence import AnalysedFrame
-    from idverify.tracking import FaceObservation, FaceTrack
 
 __all__ = ["LightObserver", "series_from_track"]
 

@@ -109,7 +109,7 @@ class LazyGroup(click.Group):
             ctx.exit(ExitCode.BROKEN_PIPE)
         except IdverifyError as error:
             _fail(ctx, error, _one_line(str(error)))
-        except Exception as error:  # noqa: BLE001 - the last door: a fault of ours is neither a traceback nor a verdict
+        except Exception as error:  # noqa: BLE001 - the last line of defence: a fault of ours is neither a traceback nor a verdict
             if os.environ.get("IDVERIFY_DEBUG"):
                 traceback.print_exc()
             _fail(ctx, error, _internal(error))

@@ -78,7 +78,7 @@ def _subject_of_measurement(video: Path | None, reference: Path | None) -> tuple
         raise click.UsageError("--video and --reference go together")
     if video is not None and reference is not None:
         return video, reference
-    from idverify.models import data_dir
+    from idverify.models.manifest import data_dir
 
     samples = data_dir().parent / "samples"
     video, reference = samples / "photo_animated.mp4", samples / "reference.jpg"

@@ -36,7 +36,7 @@ def calibrate_command(scores: Path, targets: tuple[float, ...], output: Path) ->
 
     Exit codes: 0 written, 2 wrong usage, 4 too few trials or files that cannot be read.
     """
-    from idverify.calibration import write_card
+    from idverify.comparison.calibration import write_card
     from idverify.evaluation.recalibration import recalibrate
 
     result = recalibrate(scores, targets)

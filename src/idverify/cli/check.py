@@ -1,7 +1,7 @@
 """``idverify check``, ``idverify liveness`` and ``idverify match``: a decision, its words and its exit code.
 
-Goal: three doors to one :class:`~idverify.verifier.Verifier` with the same options, output and exit codes. Standard
-output is the decision and nothing else; progress and warnings go to standard error.
+Goal: three questions to one :class:`~idverify.verification.verifier.Verifier` with the same options, output and exit
+codes. Standard output is the decision and nothing else; progress and warnings go to standard error.
 
 Public items: :data:`check_command`, :data:`liveness_command`, :data:`match_command`.
 """
@@ -19,7 +19,7 @@ from idverify.cli import ExitCode, Invocation
 from idverify.errors import ParameterError
 
 if TYPE_CHECKING:
-    from idverify.decision import Decision
+    from idverify.verification.decision import Decision
 
 __all__ = ["check_command", "liveness_command", "match_command"]
 
@@ -162,11 +162,11 @@ def _run(
     _require_report_writable(options.report, inputs)
 
     from idverify.cli import render
-    from idverify.verifier import Verifier
+    from idverify.verification.verifier import Verifier
 
     verifier = Verifier(policy=options.policy, card=options.card)
     with render.progress(shown=not options.quiet) as advance:
-        decision = decide(verifier, progress=advance, exhibits=options.report is not None)
+        decision = decide(verifier, progress=advance, face_images=options.report is not None)
     _show(decision, options)
     ctx.exit(_exit_code(decision))
 
@@ -191,7 +191,7 @@ def _show(decision: Decision, options: _Options) -> None:
 
 
 def _exit_code(decision: Decision) -> ExitCode:
-    from idverify.decision import Outcome
+    from idverify.verification.decision import Outcome
 
     codes = {Outcome.ACCEPT: ExitCode.ACCEPT, Outcome.REJECT: ExitCode.REJECT}
     return codes.get(decision.outcome, ExitCode.INCONCLUSIVE)

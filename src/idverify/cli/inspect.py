@@ -27,7 +27,7 @@ def inspect_command(ctx: click.Context, video: Path, as_json: bool, quiet: bool)
     ctx.ensure_object(Invocation).as_json = as_json
 
     from idverify.cli import render
-    from idverify.verifier import Verifier
+    from idverify.verification.verifier import Verifier
 
     with render.progress(shown=not quiet) as advance:
         inspection = Verifier().inspect(video, progress=advance)

@@ -17,7 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from idverify.errors import ModelIntegrityError, ModelMissingError
-from idverify.models import check, manifest, models_dir, pull
+from idverify.models.manifest import check, models_dir, specs
+from idverify.models.pull import pull
 
 __all__ = ["models_group"]
 
@@ -59,7 +60,7 @@ def list_command() -> None:
 )
 def pull_command(names: tuple[str, ...], everything: bool, source_dir: Path | None) -> None:
     """Bring the models that are missing, NAMES or the default ones, and check every hash."""
-    known = [row.name for row in manifest()]
+    known = [row.name for row in specs()]
     for name in names:
         if name not in known:
             raise click.BadParameter(f"no model named {name!r}; there are {', '.join(known)}", param_hint="NAMES")

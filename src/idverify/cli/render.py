@@ -26,9 +26,9 @@ from rich.text import Text
 from idverify.report.words import Tone, findings, headline, mechanism_finding, name_words, tone_of, warnings
 
 if TYPE_CHECKING:
-    from idverify.decision import Decision
-    from idverify.tracking import FaceTrack
-    from idverify.verifier import Inspection
+    from idverify.faces.tracking import FaceTrack
+    from idverify.verification.decision import Decision
+    from idverify.verification.verifier import Inspection
 
 __all__ = ["console", "grid", "progress", "show", "show_decision", "show_inspection", "sparkline", "warn"]
 

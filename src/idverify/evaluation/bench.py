@@ -46,7 +46,7 @@ Figures = dict[str, Figure]
 _CHECK_ONCE = """
 import sys
 from pathlib import Path
-from idverify.verifier import Verifier
+from idverify.verification.verifier import Verifier
 Verifier(policy=sys.argv[3]).check(sys.argv[1], sys.argv[2])
 if sys.platform == "linux":
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -91,7 +91,7 @@ def speed_figures(video: Path, reference: Path, *, policy: str = "ial2", rounds:
     """
     if rounds < 1:
         raise ParameterError(f"rounds: expected at least 1, got {rounds}")
-    from idverify.verifier import Verifier
+    from idverify.verification.verifier import Verifier
 
     verifier = Verifier(policy=policy)
     stages = [verifier.check(video, reference).timing_ms]  # warms up; this round counts only if it was the fastest

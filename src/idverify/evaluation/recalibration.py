@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from idverify import metrics
-from idverify.calibration import CalibrationCard, fit_card
+from idverify.comparison.calibration import CalibrationCard, fit_card
 from idverify.errors import CalibrationError
 from idverify.evaluation.report import read_run
 from idverify.evaluation.scores import ScoreTable, read_scores

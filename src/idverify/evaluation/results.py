@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from idverify.decision import Decision
+from idverify.verification.decision import Decision
 
 __all__ = ["FAILED", "TrialResult", "failed", "from_decision"]
 

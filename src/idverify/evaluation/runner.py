@@ -16,13 +16,13 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from idverify import _cores
 from idverify.errors import ParameterError
-from idverify.evaluation.analyst import Analyst
 from idverify.evaluation.journal import Journal
 from idverify.evaluation.report import write_report
 from idverify.evaluation.scores import write_atomically, write_scores
+from idverify.evaluation.system import SystemUnderTest
 from idverify.evaluation.workers import Enrolled, Job, answers
+from idverify.models import cores
 from idverify.protocols import Trial, read_trials
 
 __all__ = ["Progress", "evaluate"]
@@ -42,7 +42,7 @@ def evaluate(
     workers: int | None = None,
     resume: bool = False,
     progress: Progress | None = None,
-    hire: Callable[[], Analyst] | None = None,
+    make_system: Callable[[], SystemUnderTest] | None = None,
 ) -> Path:
     """Judge every trial of a file and write scores and reports.
 
@@ -62,8 +62,8 @@ def evaluate(
         Go on with a run that was cut short. Without it, a folder that holds a run is refused.
     progress
         Called with what was done ("photos" enrolled, "trials" judged), how many so far, and how many there are.
-    hire
-        Makes the analyst of each worker; by default the verifier under `policy` and `card`.
+    make_system
+        Makes the system of each worker; by default the verifier under `policy` and `card`.
 
     Returns
     -------
@@ -83,27 +83,27 @@ def evaluate(
     if journal_path.exists() and not resume:
         raise ParameterError(f"{out} holds a run already; go on with --resume, or use another folder")
     out.mkdir(parents=True, exist_ok=True)
-    hire = hire or _verifiers(policy, card)
-    stamp = dict(hire().stamp)
+    make_system = make_system or _verifiers(policy, card)
+    stamp = dict(make_system().stamp)
     with Journal(journal_path, {"trials_sha256": _fingerprint(trials), **stamp}) as journal:
-        _judge(journal, trials, trials_path.parent, hire, workers or _cores.usable(), progress)
+        _judge(journal, trials, trials_path.parent, make_system, workers or cores.usable(), progress)
         write_atomically(out / "run.json", json.dumps(stamp, indent=2, ensure_ascii=False) + "\n")
         write_scores(out / "scores.csv", trials, journal.results)
     return write_report(out)
 
 
-def _verifiers(policy: str, card: Path | None) -> Callable[[], Analyst]:
-    # Here, so that reports and made-up analysts load no models.
-    from idverify.evaluation.verifier_analyst import VerifierAnalyst
+def _verifiers(policy: str, card: Path | None) -> Callable[[], SystemUnderTest]:
+    # Here, so that reports and made-up systems load no models.
+    from idverify.evaluation.verifier_system import VerifierSystem
 
-    return partial(VerifierAnalyst, policy, card)
+    return partial(VerifierSystem, policy, card)
 
 
 def _judge(
     journal: Journal,
     trials: Sequence[Trial],
     base: Path,
-    hire: Callable[[], Analyst],
+    make_system: Callable[[], SystemUnderTest],
     workers: int,
     progress: Progress | None,
 ) -> None:
@@ -112,7 +112,7 @@ def _judge(
     photos, enrolled = len({r for job in jobs for _, r in job.trials if r is not None}), 0
     report("photos", 0, photos)
     report("trials", len(journal.results), len(trials))
-    for answer in answers(jobs, hire, workers=workers):
+    for answer in answers(jobs, make_system, workers=workers):
         if isinstance(answer, Enrolled):
             enrolled += 1
             report("photos", enrolled, photos)

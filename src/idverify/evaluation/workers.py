@@ -27,10 +27,10 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from idverify import _cores
 from idverify.errors import IdverifyError, MediaError
-from idverify.evaluation.analyst import Analyst, Judge
 from idverify.evaluation.results import FAILED, TrialResult, failed, from_decision
+from idverify.evaluation.system import Judge, SystemUnderTest
+from idverify.models import cores
 
 __all__ = ["Answer", "Enrolled", "Job", "answers"]
 
@@ -99,14 +99,16 @@ class _Worker:
     done: set[int | Path] = field(default_factory=set)
 
 
-def answers(jobs: Sequence[Job], hire: Callable[[], Analyst], *, workers: int) -> Iterator[Answer | Enrolled]:
+def answers(
+    jobs: Sequence[Job], make_system: Callable[[], SystemUnderTest], *, workers: int
+) -> Iterator[Answer | Enrolled]:
     """Judge all jobs in `workers` processes; answers come as they are ready, in no order.
 
     Parameters
     ----------
     jobs
-    hire
-        Makes the analyst of a worker; must be picklable.
+    make_system
+        Makes the system of a worker; must be picklable.
     workers
         Processes at once, at least 1.
 
@@ -115,35 +117,35 @@ def answers(jobs: Sequence[Job], hire: Callable[[], Analyst], *, workers: int) -
     IdverifyError
         The models, the policy or the parameters cannot be used.
     """
-    run = _Run(jobs, hire, workers)
+    run = _Run(jobs, make_system, workers)
     try:
         while run.goes_on():
             run.assign()
-            for pipe in wait([worker.pipe for worker in run.crew]):
-                yield from run.hear(next(worker for worker in run.crew if worker.pipe is pipe))
+            for pipe in wait([worker.pipe for worker in run.pool]):
+                yield from run.hear(next(worker for worker in run.pool if worker.pipe is pipe))
     finally:
-        _dismiss(run.crew)
+        _dismiss(run.pool)
 
 
 class _Run:
     """Who does what; and the photos that were enrolled, for as long as a trial needs them."""
 
-    def __init__(self, jobs: Sequence[Job], hire: Callable[[], Analyst], workers: int) -> None:
-        self.crew: list[_Worker] = []
-        self._hire, self._workers = hire, workers
+    def __init__(self, jobs: Sequence[Job], make_system: Callable[[], SystemUnderTest], workers: int) -> None:
+        self.pool: list[_Worker] = []
+        self._make_system, self._workers = make_system, workers
         self._waiting = deque(_photos_before_videos(jobs))
         self._enrolled: dict[Path, bytes | TrialResult] = {}
         self._uses = Counter(photo for job in jobs for _, photo in job.trials)
 
     def goes_on(self) -> bool:
-        return bool(self._waiting) or any(worker.job for worker in self.crew)
+        return bool(self._waiting) or any(worker.job for worker in self.pool)
 
     def assign(self) -> None:
         """Give every idle worker what can be done now."""
-        busy = sum(1 for worker in self.crew if worker.job)
-        while len(self.crew) < min(self._workers, len(self._waiting) + busy):
-            self.crew.append(_start(self._hire))
-        for worker in self.crew:
+        busy = sum(1 for worker in self.pool if worker.job)
+        while len(self.pool) < min(self._workers, len(self._waiting) + busy):
+            self.pool.append(_start(self._make_system))
+        for worker in self.pool:
             job = next(filter(self._is_ready, self._waiting), None) if worker.job is None else None
             if job is not None:
                 self._waiting.remove(job)
@@ -163,7 +165,7 @@ class _Run:
         try:
             message = worker.pipe.recv()
         except (EOFError, OSError):
-            self.crew.remove(worker)
+            self.pool.remove(worker)
             worker.process.join()
             yield from self._after_death(worker)
             return
@@ -227,20 +229,20 @@ def _photos_before_videos(jobs: Sequence[Job]) -> Iterator[Job | _Photos]:
         yield job
 
 
-def _start(hire: Callable[[], Analyst]) -> _Worker:
+def _start(make_system: Callable[[], SystemUnderTest]) -> _Worker:
     # Spawned, not forked: the run's threads and open files stay its own.
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(theirs, hire), daemon=True)
+    process = context.Process(target=_work, args=(theirs, make_system), daemon=True)
     process.start()
     theirs.close()
     return _Worker(process, ours)
 
 
-def _dismiss(crew: list[_Worker]) -> None:
-    for worker in crew:
+def _dismiss(pool: list[_Worker]) -> None:
+    for worker in pool:
         worker.pipe.close()
-    for worker in crew:
+    for worker in pool:
         if worker.job is not None:
             worker.process.terminate()
         worker.process.join(PATIENCE_S)
@@ -251,18 +253,18 @@ def _dismiss(crew: list[_Worker]) -> None:
 # -- in the worker ---------------------------------------------------------------------------------------------------
 
 
-def _work(pipe: Connection, hire: Callable[[], Analyst]) -> None:
+def _work(pipe: Connection, make_system: Callable[[], SystemUnderTest]) -> None:
     """Answer until the pipe ends; after the last answer of a job comes None."""
     # The keyboard's interrupt reaches the whole group; the run alone decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # One process a core leaves no core for the threads of native libraries.
-    _cores.keep_to(1)
+    cores.keep_to(1)
     try:
         try:
-            analyst = hire()
+            system = make_system()
             while True:
                 job, references = pipe.recv()
-                for answer in _answers_to(job, references, analyst):
+                for answer in _answers_to(job, references, system):
                     pipe.send(answer)
                 pipe.send(None)
         except IdverifyError as error:
@@ -272,22 +274,22 @@ def _work(pipe: Connection, hire: Callable[[], Analyst]) -> None:
 
 
 def _answers_to(
-    job: Job | _Photos, references: Mapping[Path, bytes | TrialResult], analyst: Analyst
+    job: Job | _Photos, references: Mapping[Path, bytes | TrialResult], system: SystemUnderTest
 ) -> Iterator[Answer | Enrolled]:
     if isinstance(job, _Photos):
-        yield from (Enrolled(photo=photo, reference=_enrolled(photo, analyst)) for photo in job.photos)
+        yield from (Enrolled(photo=photo, reference=_enrolled(photo, system)) for photo in job.photos)
         return
     try:
-        judge: Judge | MediaError = analyst.look(job.video)
+        judge: Judge | MediaError = system.observe(job.video)
     except MediaError as error:
         judge = error
     for number, photo in job.trials:
         yield Answer(trial=number, result=_judged(judge, None if photo is None else references[photo]))
 
 
-def _enrolled(photo: Path, analyst: Analyst) -> bytes | TrialResult:
+def _enrolled(photo: Path, system: SystemUnderTest) -> bytes | TrialResult:
     try:
-        return pickle.dumps(analyst.enrol(photo))
+        return pickle.dumps(system.enrol(photo))
     except MediaError as error:
         return failed(error)
 

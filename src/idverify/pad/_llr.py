@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from idverify.errors import CalibrationError
-from idverify.models import data_dir
+from idverify.models.manifest import data_dir
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -18,9 +18,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from idverify.media import Frame
+from idverify.faces.tracking import FaceObservation
+from idverify.media.frame import Frame
 from idverify.reasons import NotAssessed, Reason
-from idverify.tracking import FaceObservation
 
 __all__ = ["AnalysedFrame", "PADEvidence", "Status", "TrackObserver"]
 

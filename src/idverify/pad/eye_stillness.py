@@ -26,10 +26,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from idverify.faces.tracking import FaceObservation
 from idverify.pad._llr import load_scale
 from idverify.pad.evidence import AnalysedFrame, PADEvidence, Status
 from idverify.reasons import NotAssessed, Reason
-from idverify.tracking import FaceObservation
 
 __all__ = ["NAME", "EyePictures", "EyeSignals", "assess", "eye_change", "eyes_at_rest", "native_value"]
 

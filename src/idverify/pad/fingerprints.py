@@ -30,8 +30,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from idverify._colour import plane_views
-from idverify.media import Frame
+from idverify.media.colour import plane_views
+from idverify.media.frame import Frame
 
 __all__ = [
     "MAX_FRAMES",

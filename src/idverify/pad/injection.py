@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from idverify.media import Recording, TimeProblems
+from idverify.media.recording import Recording, TimeProblems
 from idverify.pad._llr import load_scale
 from idverify.pad.evidence import PADEvidence, Status
 from idverify.pad.fingerprints import (

@@ -25,6 +25,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from idverify.faces.tracking import FaceObservation
 from idverify.pad._registration import (
     EYE_DISTANCE,
     N_CELLS,
@@ -36,7 +37,6 @@ from idverify.pad._registration import (
     register,
 )
 from idverify.pad.evidence import AnalysedFrame
-from idverify.tracking import FaceObservation
 
 __all__ = ["MotionObserver", "MotionSignals"]
 

@@ -15,7 +15,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from idverify.media import Recording
+from idverify.faces.tracking import FaceTrack
+from idverify.media.recording import Recording
+from idverify.models.session import Session
 from idverify.pad import (
     context_motion,
     depth,
@@ -41,8 +43,6 @@ from idverify.pad.recapture import Recapture
 from idverify.pad.reference_reuse import ReferenceReuse
 from idverify.pad.screen_rhythm import ScreenRhythm
 from idverify.pad.texture_constancy import SkinShade
-from idverify.runtime import Session
-from idverify.tracking import FaceTrack
 
 __all__ = ["MECHANISMS", "PADInputs", "Panel", "assess_reference"]
 

@@ -27,10 +27,10 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from idverify.faces.tracking import FaceObservation
 from idverify.pad._llr import load_scale
 from idverify.pad.evidence import AnalysedFrame, PADEvidence, Status
 from idverify.reasons import NotAssessed, Reason
-from idverify.tracking import FaceObservation
 
 __all__ = ["PulseEstimate", "SkinColour", "assess", "estimate_pulse", "line_spectrum", "pulse_signals", "strength_db"]
 

@@ -30,14 +30,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from idverify._colour import resize
 from idverify.errors import CalibrationError
-from idverify.models import data_dir, spec
+from idverify.faces.tracking import FaceObservation
+from idverify.media.colour import resize
+from idverify.models.manifest import data_dir, spec
+from idverify.models.session import Session
 from idverify.pad._llr import LLRScale
 from idverify.pad.evidence import AnalysedFrame, PADEvidence, Status
 from idverify.reasons import NotAssessed, Reason
-from idverify.runtime import Session
-from idverify.tracking import FaceObservation
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -23,12 +23,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from idverify.alignment import CanonicalPoints, similarity_matrices
-from idverify.landmarks import LEFT_EYE, RIGHT_EYE, inter_eye_distance
+from idverify.faces.alignment import CanonicalPoints, similarity_matrices
+from idverify.faces.landmarks import LEFT_EYE, RIGHT_EYE, inter_eye_distance
+from idverify.faces.tracking import FaceObservation
 from idverify.pad._llr import load_scale
 from idverify.pad.evidence import AnalysedFrame, PADEvidence, Status
 from idverify.reasons import NotAssessed, Reason
-from idverify.tracking import FaceObservation
 
 __all__ = ["CROP_SIDE_PX", "ReferenceReuse", "assess", "block_correlation", "face_crop", "lasting_correlation"]
 

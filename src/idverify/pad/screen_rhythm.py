@@ -23,11 +23,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from idverify.faces.tracking import FaceObservation
 from idverify.pad._llr import load_scale
 from idverify.pad.evidence import AnalysedFrame, PADEvidence, Status
 from idverify.pad.pulse import line_spectrum
 from idverify.reasons import NotAssessed, Reason
-from idverify.tracking import FaceObservation
 
 __all__ = ["ScreenRhythm", "assess", "beat", "moire_peak_db", "row_profile"]
 

@@ -28,11 +28,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from idverify.faces.tracking import FaceObservation
 from idverify.pad._llr import load_scale
 from idverify.pad._registration import patch_transform
 from idverify.pad.evidence import AnalysedFrame, PADEvidence, Status
 from idverify.reasons import NotAssessed, Reason
-from idverify.tracking import FaceObservation
 
 __all__ = ["NAME", "ShadeSignals", "SkinShade", "assess", "native_value", "wander_percent"]
 

@@ -18,7 +18,6 @@ from html import escape
 from importlib import resources
 from pathlib import Path
 
-from idverify.decision import Decision
 from idverify.pad.evidence import PADEvidence
 from idverify.report import plots
 from idverify.report.words import (
@@ -32,6 +31,7 @@ from idverify.report.words import (
     tone_of,
     warnings,
 )
+from idverify.verification.decision import Decision
 
 __all__ = ["to_html", "write_html"]
 
@@ -42,7 +42,7 @@ def to_html(decision: Decision) -> str:
     Parameters
     ----------
     decision : Decision
-        Pictures are shown where it has exhibits.
+        Pictures are shown where it has face_images.
 
     Returns
     -------
@@ -127,12 +127,12 @@ def _findings(decision: Decision) -> str:
 
 
 def _gallery(decision: Decision) -> str:
-    if not decision.exhibits:
+    if not decision.face_images:
         return ""
     figures = "".join(
         f"<figure>{plots.picture(item.image_rgb, item.points_px, f'Face at {item.title}')}"
         f"<figcaption>{escape(item.title)}</figcaption></figure>"
-        for item in decision.exhibits
+        for item in decision.face_images
     )
     return f'<section><h2>Pictures used, with the landmarks found</h2><div class="gallery">{figures}</div></section>'
 

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from idverify.challenge.verification import ChallengeResult
     from idverify.challenge.verify_light import LightResult
     from idverify.challenge.verify_motion import StepResult
-    from idverify.decision import Decision, LivenessEvidence, MatchEvidence, ReferenceEvidence
+    from idverify.faces.tracking import FaceTrack
     from idverify.pad.evidence import PADEvidence
-    from idverify.tracking import FaceTrack
-    from idverify.verifier import Inspection
+    from idverify.verification.decision import Decision, LivenessEvidence, MatchEvidence, ReferenceEvidence
+    from idverify.verification.verifier import Inspection
 
 __all__ = ["SCHEMA_VERSION", "dumps", "error_json", "inspection_json", "load_schema", "to_json"]
 

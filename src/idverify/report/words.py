@@ -20,9 +20,9 @@ from enum import Enum
 from idverify.challenge.verification import ChallengeOutcome, ChallengeResult
 from idverify.challenge.verify_light import LightResult
 from idverify.challenge.verify_motion import StepResult, StepStatus
-from idverify.decision import Decision, MatchEvidence, Outcome, Task
 from idverify.pad.evidence import PADEvidence, Status
 from idverify.reasons import Reason
+from idverify.verification.decision import Decision, MatchEvidence, Outcome, Task
 
 __all__ = [
     "NOT_DECIDED",
@@ -165,7 +165,7 @@ def warnings(decision: Decision) -> tuple[str, ...]:
 
 
 def findings(decision: Decision, *, brief: bool = False) -> tuple[Finding, ...]:
-    """The rows that carried the decision, in the order of the walk.
+    """The rows that carried the decision, in the order of the steps.
 
     Parameters
     ----------

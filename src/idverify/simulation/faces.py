@@ -1,6 +1,6 @@
 """Face geometry for the simulator: where a face is, a portrait around it, and smooth warps between two meshes.
 
-Conventions: a mesh is float32 [shape=(468, 3)] in the order of :mod:`idverify.landmarks`, x and y in pixels.
+Conventions: a mesh is float32 [shape=(468, 3)] in the order of :mod:`idverify.faces.landmarks`, x and y in pixels.
 
 Public items: :data:`Locate`, :func:`default_locate`, :func:`require_face`, :func:`portrait`, :func:`face_outline`,
 :func:`smooth_warp`.
@@ -48,9 +48,9 @@ def default_locate() -> Locate:
 
 
 def _load() -> Locate:
-    from idverify.detection import YuNet
-    from idverify.landmarks import FaceMesh, region_of_detection, region_of_points
-    from idverify.runtime import Session
+    from idverify.faces.detection import YuNet
+    from idverify.faces.landmarks import FaceMesh, region_of_detection, region_of_points
+    from idverify.models.session import Session
 
     detector, mesh = YuNet(Session("yunet", threads=1)), FaceMesh(Session("face_mesh", threads=1))
 

@@ -1,7 +1,7 @@
 """Named groups of the 468 mesh points that the simulator moves or holds on to.
 
 Conventions: "right" and "left" are the person's own; lids and lips run from one corner to the other. Indices are those
-of MediaPipe's canonical face model (see :mod:`idverify.landmarks`).
+of MediaPipe's canonical face model (see :mod:`idverify.faces.landmarks`).
 
 Public items: the groups.
 """

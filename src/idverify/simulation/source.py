@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idverify.errors import ParameterError, UnsupportedMediaError
-from idverify.media import open_recording
-from idverify.photo import load_photo
+from idverify.media.photo import load_photo
+from idverify.media.recording import open_recording
 from idverify.simulation.faces import Locate
 
 __all__ = ["Encoding", "Setup", "Shot", "Source", "Take", "held"]

@@ -1,0 +1,230 @@
+"""Aligned faces in, :class:`Template` out.
+
+Two extractors that fail on different faces are fused: SFace (mean of the crop and its mirror image, less the mean
+over people: what all faces share says nothing about who it is) and the dlib ResNet. Each gives unit vectors, so that
+the scalar product of two is a cosine; a template holds both, scaled so that its own scalar product is the weighted
+mean of the two cosines.
+
+Sources: Zhong et al. 2021, "SFace: Sigmoid-Constrained Hypersphere Loss", doi:10.1109/TIP.2020.3048632; D. King, dlib
+``dnn_face_recognition_ex``.
+
+Public items: :class:`Template`, :class:`Extractor`, :class:`SFaceExtractor`, :class:`DlibExtractor`,
+:class:`FusedExtractor`, :func:`pool`, :func:`sface_centre`,
+:func:`write_centre`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idverify.errors import CalibrationError
+from idverify.faces.alignment import DLIB, SFACE, CanonicalPoints, align
+from idverify.models.manifest import data_dir
+from idverify.models.session import Session
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = [
+    "DlibExtractor",
+    "Extractor",
+    "FusedExtractor",
+    "SFaceExtractor",
+    "Template",
+    "pool",
+    "sface_centre",
+    "write_centre",
+]
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+# Weight of each cosine in the fused similarity; benchmarks/accuracy/lfw.py prints the neighbours.
+SFACE_WEIGHT, DLIB_WEIGHT = 0.5, 0.5
+
+# From this many faces of one person on, a mirror image of each brings nothing that the others do not.
+POOLED_FROM = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """Biometric features of one person, from one photo or pooled over frames.
+
+    Parameters
+    ----------
+    vector : float64 [shape=(d,)], read-only
+        Compare two by their scalar product.
+    n_faces
+        How many faces it was pooled from.
+    """
+
+    vector: F64 = field(repr=False)
+    n_faces: int
+
+    def __post_init__(self) -> None:
+        self.vector.flags.writeable = False
+
+
+class Extractor(Protocol):
+    """Turns aligned crops of one network into unit vectors."""
+
+    name: str
+    canonical: CanonicalPoints
+
+    def extract(self, chips_rgb: NDArray[np.uint8]) -> F32:
+        """Unit feature vectors.
+
+        Parameters
+        ----------
+        chips_rgb : uint8 [shape=(n, size, size, 3)]
+            Aligned with ``canonical``.
+
+        Returns
+        -------
+        float32 [shape=(n, d)]
+        """
+
+
+def _unit(vectors: NDArray[np.floating]) -> F32:
+    norm = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.maximum(norm, 1e-12), dtype=np.float32)
+
+
+class SFaceExtractor:
+    """SFace, 112 x 112 RGB; unit vectors of crop and mirrored crop averaged, the mean over people taken off.
+
+    Many faces at once are taken to be one person's, to be pooled: then every other one is looked at in the mirror.
+
+    Parameters
+    ----------
+    session
+        The ``sface`` model.
+    centre : float64 [shape=(128,)]
+        Mean over people of the averaged unit vectors; zeros take nothing off.
+    """
+
+    name = "sface"
+    canonical = SFACE
+
+    def __init__(self, session: Session, centre: F64) -> None:
+        self.session = session
+        self._centre = centre
+
+    def extract(self, chips_rgb: NDArray[np.uint8]) -> F32:
+        """See :class:`Extractor`."""
+        if not len(chips_rgb):
+            return np.empty((0, 128), np.float32)
+        mirrored = chips_rgb[:, :, ::-1]
+        if len(chips_rgb) >= POOLED_FROM:
+            # Their mean is wanted: every other face in the mirror averages both at half the price.
+            turn = (np.arange(len(chips_rgb)) % 2 == 1)[:, None, None, None]
+            return _unit(_unit(self.session.run(np.where(turn, mirrored, chips_rgb))[0]) - self._centre)
+        straight, turned = np.split(_unit(self.session.run(np.concatenate([chips_rgb, mirrored]))[0]), 2)
+        return _unit(_unit(straight + turned) - self._centre)
+
+
+class DlibExtractor:
+    """The dlib ResNet, 150 x 150 RGB.
+
+    dlib itself compares raw vectors by distance; their lengths hardly differ, and the cosine is what fuses with SFace.
+    """
+
+    name = "dlib_resnet"
+    canonical = DLIB
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def extract(self, chips_rgb: NDArray[np.uint8]) -> F32:
+        """See :class:`Extractor`."""
+        if not len(chips_rgb):
+            return np.empty((0, 128), np.float32)
+        return _unit(self._session.run(chips_rgb)[0])
+
+
+class FusedExtractor:
+    """Both networks as one."""
+
+    def __init__(self, sface: Extractor, dlib: Extractor) -> None:
+        self.parts = ((sface, SFACE_WEIGHT), (dlib, DLIB_WEIGHT))
+
+    def extract(self, images_rgb: list[NDArray[np.uint8]], points_px: NDArray[np.float32]) -> F64:
+        """Fused vectors of n faces, each of unit length.
+
+        Parameters
+        ----------
+        images_rgb : n pictures, uint8 [shape=(h, w, 3)]
+        points_px : float32 [shape=(n, 468, 3)]
+            Mesh of the face in each picture's own pixels.
+
+        Returns
+        -------
+        float64 [shape=(n, d)]
+        """
+        parts = [
+            np.sqrt(weight) * extractor.extract(align(images_rgb, points_px, extractor.canonical)).astype(np.float64)
+            for extractor, weight in self.parts
+        ]
+        return np.concatenate(parts, axis=1)
+
+
+def pool(vectors: F64, weights: F64) -> Template:
+    """One template from n faces of one person: the weighted mean of their vectors.
+
+    It is not brought back to unit length: so its similarity to a reference is the mean of the faces' own
+    similarities, and what was calibrated on single photos holds for it. (Brought back to unit length, strangers would
+    score higher the more faces are pooled.)
+
+    Parameters
+    ----------
+    vectors : float64 [shape=(n, d)]
+        From :class:`FusedExtractor`.
+    weights : float64 > 0 [shape=(n,)]
+    """
+    return Template(vector=np.asarray(weights @ vectors / weights.sum()), n_faces=len(vectors))
+
+
+_CENTRE_FILE = Path("calibration") / "sface_centre.toml"
+
+
+def sface_centre(model_sha256: str) -> tuple[F64, str]:
+    """Mean over people of the SFace vectors, and the sha256 of the file that holds it.
+
+    Raises
+    ------
+    CalibrationError
+        The file is missing, damaged, or was made with another model.
+    """
+    path = data_dir() / _CENTRE_FILE
+    try:
+        raw = path.read_bytes()
+        table = tomllib.loads(raw.decode("utf-8"))
+        centre = np.asarray(table["centre"], np.float64)
+        made_with = table["model_sha256"]
+    except (OSError, KeyError, ValueError) as error:
+        raise CalibrationError(f"{path.name} cannot be read: {error}") from None
+    if made_with != model_sha256 or centre.shape != (128,):
+        raise CalibrationError(f"{path.name} was made with another model than the sface in use")
+    return centre, hashlib.sha256(raw).hexdigest()
+
+
+def write_centre(
+    path: Path, centre: F64, *, model_sha256: str, people: int, photos: int, about: Mapping[str, str]
+) -> None:
+    """Write the mean over people, with what it was made from."""
+    lines = [f"{key} = {json.dumps(text)}" for key, text in about.items()]
+    lines += [f'model_sha256 = "{model_sha256}"', f"people = {people}", f"photos = {photos}"]
+    lines.append("centre = [" + ", ".join(f"{v:.7f}" for v in centre) + "]")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,0 +1,343 @@
+"""Recordings: :func:`open_recording` gives a :class:`Recording`, a stream of :class:`Frame`.
+
+Conventions: time is seconds after the recording's first picture, from the container's own timestamps and
+never from an assumed rate; pictures are upright; memory stays flat however long the recording is. What
+cannot be used at all raises on opening; what is merely cut off, damaged in places or over the limits
+of time ends the iteration early or thins it, and is noted.
+
+Public items: :func:`open_recording`, :class:`Recording`, :class:`TimeProblems`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Any, BinaryIO, cast
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.sidedata.sidedata import Type as SideDataType
+from av.video.stream import VideoStream
+
+from idverify.errors import CorruptMediaError, MediaLimitError, ParameterError
+from idverify.media.containers import stated_n_bytes
+from idverify.media.decoding import Budget, PictureDecoder, Reader, check_size, open_container, picture_stream
+from idverify.media.frame import Frame, Orientation
+from idverify.media.source import ByteSource, MediaLimits, open_source
+
+__all__ = ["Recording", "TimeProblems", "open_recording"]
+
+# Recommendation ITU-T H.273, table 3 (TransferCharacteristics): SMPTE ST 2084 (PQ) and ARIB STD-B67 (HLG).
+_HDR_TRANSFERS = (16, 18)
+# FFmpeg's unit of the duration of a file.
+_TICK = Fraction(1, av.time_base)
+# Seconds of the stated duration that may be missing at the end before a recording counts as cut off: phones
+# stop sound and pictures up to some hundred milliseconds apart, and the longer one may be stated.
+_MISSING_TAIL_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeProblems:
+    """How many pictures have a timestamp that cannot be right.
+
+    Parameters
+    ----------
+    missing : int
+        No timestamp.
+    repeated : int
+        The time of the picture before.
+    backwards : int
+        Earlier than the picture before.
+    """
+
+    missing: int = 0
+    repeated: int = 0
+    backwards: int = 0
+
+    def __bool__(self) -> bool:
+        return self.missing + self.repeated + self.backwards > 0
+
+
+def open_recording(source: str | Path | bytes | BinaryIO, *, limits: MediaLimits | None = None) -> Recording:
+    """Open a video and decode its first picture, so that what cannot be used fails here.
+
+    Parameters
+    ----------
+    source : path, bytes or binary file object
+        MP4/MOV, WebM/MKV, AVI, WMV/ASF, MPEG, MPEG-TS, Ogg or FLV. A file object is read from its beginning
+        and stays open.
+    limits : MediaLimits, optional
+        What is read at most.
+
+    Returns
+    -------
+    Recording
+        To be used as a context manager, or closed.
+
+    Raises
+    ------
+    MediaNotFoundError
+        No such file.
+    UnsupportedMediaError
+        Not a video, a codec that is not read, audio only, a folder or an address.
+    CorruptMediaError
+        No picture can be decoded, or there is neither a timestamp nor a stated rate.
+    MediaLimitError
+        Too many bytes, pictures that are too large, or decoding that takes too long.
+    ParameterError
+        Not a path, bytes or binary file object.
+    """
+    limits = limits or MediaLimits()
+    with ExitStack() as stack:
+        opened = stack.enter_context(open_source(source, limits))
+        budget = Budget(limits.decode_budget_s)
+        reader = Reader(opened, budget)
+        n_bytes = stated_n_bytes(opened)
+        with budget:
+            container = open_container(opened, reader, budget, limits)
+            stack.callback(container.close)
+            stream = picture_stream(container, opened.label, limits)
+        decoder = PictureDecoder(container, stream, reader, budget)
+        stack.callback(decoder.close)
+        first = decoder.next_picture()
+        if first is None and decoder.refused:
+            width, height = limits.max_size_wh
+            raise MediaLimitError(f"{opened.label} holds no picture of {width}x{height} pixels or less")
+        if first is None:
+            raise CorruptMediaError(f"{opened.label} holds no picture that can be decoded")
+        check_size((first.width, first.height), opened.label, limits)
+        parts = _Parts(
+            source=opened,
+            stated_n_bytes=n_bytes,
+            container=container,
+            stream=stream,
+            decoder=decoder,
+            first=first,
+        )
+        recording = Recording(parts, limits)
+        parts.resources = stack.pop_all()
+    return recording
+
+
+@dataclass(slots=True, kw_only=True)
+class _Parts:
+    """What an open recording is made of."""
+
+    source: ByteSource
+    stated_n_bytes: int | None
+    container: InputContainer
+    stream: VideoStream
+    decoder: PictureDecoder
+    first: av.VideoFrame | None
+    resources: ExitStack = field(default_factory=ExitStack)
+
+
+class Recording:
+    """A video being read: a context manager, and one pass over its frames.
+
+    Made by :func:`open_recording`. Not for use by several threads at once. The iteration stops without an error
+    at ``limits.max_duration_s`` and ``limits.max_frames``, and where the file is cut off; `notes`,
+    `truncated` and `time_problems` say what was met so far and are complete once it has ended.
+
+    Attributes
+    ----------
+    size_wh : tuple of int
+        Upright size of the first picture in pixels; another size later on is noted.
+    rotation_deg : int
+        Clockwise turn that made the pictures upright: 0, 90, 180 or 270. Other angles are taken as the nearest
+        of these, and the display matrix of the first picture holds for all.
+    mirrored : bool
+        The display matrix also mirrors left and right; done before the turn.
+    pixel_aspect_ratio : float
+        Width over height of a coded pixel. Pictures are not resampled for it; other than 1.0 is noted.
+    duration_s : float or None
+        As the container states it.
+    nominal_rate_hz : float or None
+        Average rate that the container states; nothing is computed from it.
+    codec, container : str
+        FFmpeg's names, such as ``"h264"`` and ``"mov"``.
+    bit_rate_bps : int or None
+        Of the picture track where stated, else of the whole file.
+    metadata : mapping of str to str
+        Tags of the container, and of the picture track with the prefix ``"stream:"``.
+    n_bytes : int
+        Size of the file.
+    truncated : bool
+        The pictures end before the recording does: by the size of the file that its container states, by
+        the stated duration, or because the rest could not be read.
+    """
+
+    def __init__(self, parts: _Parts, limits: MediaLimits) -> None:
+        container, stream, first = parts.container, parts.stream, cast(av.VideoFrame, parts.first)
+        self._parts = parts
+        self._limits = limits
+        self._closed = False
+        self._notes: dict[str, None] = {}
+        self._orientation = _orientation_of(first)
+        self._clock = _Clock(stream, parts.source.label)
+        self.n_bytes = parts.source.n_bytes
+        self.size_wh = self._orientation.size_wh((first.width, first.height))
+        self.rotation_deg = self._orientation.rotation_deg
+        self.mirrored = self._orientation.mirrored
+        self.pixel_aspect_ratio = float(stream.sample_aspect_ratio or 1.0)
+        self.duration_s = _seconds(stream.duration, stream.time_base) or _seconds(container.duration, _TICK)
+        self.nominal_rate_hz = float(stream.average_rate) if stream.average_rate else None
+        self.codec: str = stream.codec.canonical_name
+        self.container: str = container.format.name.split(",")[0]
+        self.bit_rate_bps = _bit_rate_bps(container, stream)
+        tags = {**container.metadata, **{f"stream:{key}": value for key, value in stream.metadata.items()}}
+        self.metadata: Mapping[str, str] = MappingProxyType(tags)
+        self.truncated = False
+        self._note_first_sight()
+        self._frames = self._make_frames(self._clock.read(first))
+
+    def __repr__(self) -> str:
+        return f"Recording({self.container}/{self.codec}, size_wh={self.size_wh}, duration_s={self.duration_s})"
+
+    def __enter__(self) -> Recording:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self
+
+    def __next__(self) -> Frame:
+        if self._closed:
+            raise ParameterError("the recording is closed")
+        return next(self._frames)
+
+    def close(self) -> None:
+        """Give back the decoder, and the file if it was opened here. Frames already taken stay valid."""
+        self._closed = True
+        self._frames.close()
+        self._parts.resources.close()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was met so far, one sentence each, none twice."""
+        return tuple(self._notes)
+
+    @property
+    def time_problems(self) -> TimeProblems:
+        """Timestamps that cannot be right, so far."""
+        return self._clock.problems
+
+    def _make_frames(self, time_s: float) -> Generator[Frame, None, None]:
+        # The parts do not keep the first picture alive any longer than the others.
+        picture, self._parts.first = self._parts.first, None
+        index = 0
+        while picture is not None and not self._over_limits(index, time_s):
+            frame = Frame(picture, index=index, time_s=time_s, orientation=self._orientation)
+            if frame.size_wh != self.size_wh:
+                check_size(frame.size_wh, self._parts.source.label, self._limits)
+                self._note("the size of the pictures changes")
+            yield frame
+            picture = self._parts.decoder.next_picture()
+            if picture is not None:
+                time_s = self._clock.read(picture)
+            index += 1
+            self._note_decoding()
+        if picture is None:
+            self._note_end()
+
+    def _over_limits(self, index: int, time_s: float) -> bool:
+        if index >= self._limits.max_frames:
+            self._note(f"reading stopped at the limit of {self._limits.max_frames} pictures")
+        elif time_s > self._limits.max_duration_s:
+            self._note(f"reading stopped at the limit of {self._limits.max_duration_s:g} s")
+        else:
+            return False
+        return True
+
+    def _note(self, sentence: str) -> None:
+        self._notes[sentence] = None
+
+    def _note_first_sight(self) -> None:
+        n_tracks = len(self._parts.container.streams.video)
+        if n_tracks > 1:
+            self._note(f"the file has {n_tracks} picture tracks, the first one is used")
+        if not np.isclose(self.pixel_aspect_ratio, 1.0):
+            self._note(f"pixels are not square: {self.pixel_aspect_ratio:.3f} times as wide as high")
+        if int(self._parts.stream.codec_context.color_trc) in _HDR_TRANSFERS:
+            self._note("the pictures have a high dynamic range and are shown without tone mapping")
+
+    def _note_decoding(self) -> None:
+        if self._parts.decoder.damaged:
+            self._note("parts of the recording are damaged")
+        if self._clock.problems.missing:
+            self._note("pictures without a timestamp were timed by the rate that the container states")
+
+    def _note_end(self) -> None:
+        """Note whether the recording should have gone on."""
+        stated_n_bytes = self._parts.stated_n_bytes or 0
+        ends_early = self._clock.end_s < (self.duration_s or 0.0) - _MISSING_TAIL_S
+        if self._parts.decoder.read_error or stated_n_bytes > self.n_bytes or ends_early:
+            self.truncated = True
+            self._note("the pictures end before the recording does")
+
+
+class _Clock:
+    """Seconds after the first picture, from timestamps; keeps count of those that cannot be right."""
+
+    def __init__(self, stream: VideoStream, label: str) -> None:
+        self._label = label
+        self._step_s = 1.0 / float(stream.average_rate) if stream.average_rate else None
+        self._origin: int | None = None
+        self._last_s: float | None = None
+        self.problems = TimeProblems()
+        self.end_s = 0.0
+
+    def read(self, picture: av.VideoFrame) -> float:
+        stamp = picture.dts if picture.pts is None else picture.pts
+        if stamp is None or picture.time_base is None:
+            time_s = self._without_stamp()
+        else:
+            self._origin = stamp if self._origin is None else self._origin
+            time_s = float((stamp - self._origin) * picture.time_base)
+            self._count_problems(time_s)
+        self._last_s = time_s
+        lasts_s = _seconds(picture.duration, picture.time_base) or self._step_s or 0.0
+        self.end_s = max(self.end_s, time_s + lasts_s)
+        return time_s
+
+    def _without_stamp(self) -> float:
+        if self._step_s is None:
+            raise CorruptMediaError(f"{self._label} has pictures without timestamps and states no frame rate")
+        self.problems = replace(self.problems, missing=self.problems.missing + 1)
+        return 0.0 if self._last_s is None else self._last_s + self._step_s
+
+    def _count_problems(self, time_s: float) -> None:
+        if self._last_s is not None and time_s == self._last_s:
+            self.problems = replace(self.problems, repeated=self.problems.repeated + 1)
+        elif self._last_s is not None and time_s < self._last_s:
+            self.problems = replace(self.problems, backwards=self.problems.backwards + 1)
+
+
+def _orientation_of(picture: av.VideoFrame) -> Orientation:
+    # PyAV's side data and their picture refer to each other, so looking at them would keep the picture until
+    # Python's next search for cycles; a scaled copy carries the same side data in next to no memory.
+    small = picture.reformat(width=16, height=16, interpolation="POINT")
+    # PyAV looks side data up by its type as well as by its name; its stubs know the name only.
+    data = small.side_data.get(cast(str, SideDataType.DISPLAYMATRIX))
+    if data is None:
+        return Orientation()
+    return Orientation.from_display_matrix(np.frombuffer(bytes(cast(Any, data)), dtype=np.int32).tolist())
+
+
+def _bit_rate_bps(container: InputContainer, stream: VideoStream) -> int | None:
+    # MPEG-1 states an absurd rate where it is variable; no track is larger than the whole file.
+    rates = [rate for rate in (stream.bit_rate, container.bit_rate) if rate]
+    return min(rates, default=None)
+
+
+def _seconds(ticks: int | None, tick_s: Fraction | None) -> float | None:
+    return None if not ticks or not tick_s else float(ticks * tick_s)

@@ -1,0 +1,321 @@
+"""The decision and all of its evidence.
+
+Three outcomes, never two: a :class:`Decision` cannot be used as a boolean. Ask ``.accepted`` and
+``.raise_unless_accepted()``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idverify.challenge.verification import ChallengeOutcome, ChallengeResult
+from idverify.errors import NotAcceptedError
+from idverify.pad.evidence import PADEvidence, Status
+from idverify.reasons import Reason
+from idverify.verification.policy import DecisionPolicy
+
+__all__ = [
+    "CalibrationStamp",
+    "Decision",
+    "FaceImage",
+    "Findings",
+    "FrameCounts",
+    "LivenessEvidence",
+    "MatchEvidence",
+    "ModelStamp",
+    "Outcome",
+    "PolicyStamp",
+    "ReferenceEvidence",
+    "Task",
+    "decide",
+]
+
+
+class Outcome(str, Enum):
+    """What the caller is told."""
+
+    ACCEPT = "accept"
+    REJECT = "reject"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Task(str, Enum):
+    """What was asked: the whole check, or one half of it."""
+
+    CHECK = "check"
+    LIVENESS = "liveness"
+    MATCH = "match"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchEvidence:
+    """Comparison of probe and reference; probabilities and rates in [0, 1], LLR in natural log."""
+
+    similarity: float
+    llr: float
+    probability: float
+    fmr_at_score: float
+    threshold: float
+    target_fmr: float
+    matched: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LivenessEvidence:
+    """The mechanisms and their fusion; ``llr`` and ``probability`` are None when not assessed."""
+
+    llr: float | None
+    probability: float | None
+    mechanisms: tuple[PADEvidence, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameCounts:
+    """How much of the recording was used; ``times_s`` are those of the compared frames."""
+
+    decoded: int
+    analysed: int
+    compared: int
+    times_s: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceEvidence:
+    """The reference photo: number of faces and quality components, 0..100."""
+
+    faces: int
+    quality: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyStamp:
+    """Which policy decided."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelStamp:
+    """Which model took part."""
+
+    name: str
+    version: str
+    sha256: str
+    licence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationStamp:
+    """Which calibration card gave similarities their meaning: the data and date of its fit, and its hash."""
+
+    data: str
+    date: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaceImage:
+    """A picture for the report; made only when a report was asked for.
+
+    Parameters
+    ----------
+    title
+        For example ``"1.20 s"`` or ``"reference"``.
+    image_rgb : uint8 [shape=(h, w, 3)]
+    points_px : float32 [shape=(468, 2)]
+        Landmarks in pixels of `image_rgb`.
+    """
+
+    title: str
+    image_rgb: NDArray[np.uint8] = field(repr=False)
+    points_px: NDArray[np.float32] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """An outcome with the whole evidence for it.
+
+    ``confidence`` is the probability that the presentation is bona fide and mated (see
+    :mod:`~idverify.verification.fusion`); None when evidence for it is missing. ``challenge`` is None when there was
+    none, ``calibration`` when nothing was to be compared.
+    """
+
+    task: Task
+    outcome: Outcome
+    confidence: float | None
+    reasons: tuple[Reason, ...]
+    warnings: tuple[str, ...]
+    match: MatchEvidence | None
+    liveness: LivenessEvidence | None
+    quality: Mapping[str, float]
+    injection_signals: tuple[PADEvidence, ...]
+    frames: FrameCounts
+    bystanders: int
+    reference: ReferenceEvidence | None
+    policy: PolicyStamp
+    models: tuple[ModelStamp, ...]
+    calibration: CalibrationStamp | None
+    timing_ms: Mapping[str, float]
+    idverify_version: str
+    challenge: ChallengeResult | None = None
+    face_images: tuple[FaceImage, ...] = field(default=(), repr=False)
+
+    @property
+    def accepted(self) -> bool:
+        """True only for the outcome *accept*."""
+        return self.outcome is Outcome.ACCEPT
+
+    @property
+    def guidance(self) -> tuple[str, ...]:
+        """What the person can do next, most useful first."""
+        return tuple(r.guidance for r in self.reasons if r.guidance)
+
+    def raise_unless_accepted(self) -> None:
+        """Raise :class:`~idverify.errors.NotAcceptedError` unless the outcome is *accept*."""
+        if not self.accepted:
+            codes = ", ".join(r.value for r in self.reasons)
+            raise NotAcceptedError(f"{self.outcome.value}: {codes}")
+
+    def __bool__(self) -> bool:
+        raise TypeError("a decision has three outcomes; use .accepted or .raise_unless_accepted()")
+
+
+# -- the rule ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """Everything that the rule looks at.
+
+    Parameters
+    ----------
+    task
+        Which halves were asked for.
+    match
+        None when it was not asked for or could not be made; then `obstacles` say why.
+    liveness
+        None when it was not asked for.
+    obstacles
+        What kept something required from being assessed, most useful advice first.
+    handicaps
+        What made the recording hard to judge, without keeping it from being judged; named where it stays uncertain.
+    warranted
+        Reasons that reject whatever else was found: a proven attack.
+    challenge
+        What became of the challenge; None when there was none.
+    """
+
+    task: Task
+    match: MatchEvidence | None
+    liveness: LivenessEvidence | None
+    obstacles: tuple[Reason, ...]
+    handicaps: tuple[Reason, ...] = ()
+    warranted: tuple[Reason, ...] = ()
+    challenge: ChallengeResult | None = None
+
+
+def decide(findings: Findings, policy: DecisionPolicy) -> tuple[Outcome, tuple[Reason, ...]]:
+    """Apply a policy to the findings: *accept* needs everything, *reject* needs evidence, the rest is inconclusive."""
+    against = list(findings.warranted)
+    lacking = list(findings.obstacles)
+    support: list[Reason] = []
+    if findings.task is not Task.MATCH and not policy.unsafe:
+        _judge_liveness(findings.liveness, policy, bool(findings.handicaps), against, lacking, support)
+    if findings.task is not Task.LIVENESS:
+        _judge_match(findings.match, bool(lacking), against, lacking, support)
+    if findings.task is not Task.MATCH:
+        _judge_challenge(findings.challenge, policy, against, lacking, support)
+    if against:
+        return Outcome.REJECT, _ordered(against)
+    if lacking or not support:
+        return Outcome.INCONCLUSIVE, _explained(lacking or [Reason.LIVENESS_UNCERTAIN], findings)
+    return Outcome.ACCEPT, _ordered(support)
+
+
+def _judge_liveness(
+    liveness: LivenessEvidence | None,
+    policy: DecisionPolicy,
+    handicapped: bool,
+    against: list[Reason],
+    lacking: list[Reason],
+    support: list[Reason],
+) -> None:
+    if liveness is None or liveness.llr is None:
+        lacking.append(Reason.LIVENESS_UNCERTAIN)
+        return
+    mechanisms, hindered = {e.name: e for e in liveness.mechanisms}, bool(lacking)
+    against += [e.reason or Reason.PRESENTATION_ATTACK for e in liveness.mechanisms if _proves_attack(e)]
+    for name in policy.required_mechanisms:
+        evidence = mechanisms.get(name)
+        if evidence is None or evidence.status is not Status.ASSESSED:
+            lacking.append((evidence and evidence.reason) or Reason.LIVENESS_UNCERTAIN)
+    if against:
+        return
+    # Asked in this order, NaN is neither evidence for nor against. Where the recording cannot be judged, or only with
+    # difficulty, nothing but proof speaks against it.
+    if liveness.llr >= policy.accept_liveness_llr:
+        support.append(Reason.LIVE)
+    elif liveness.llr < policy.reject_liveness_llr and not (hindered or handicapped):
+        against.append(_strongest_objection(liveness.mechanisms))
+    else:
+        lacking.append(Reason.LIVENESS_UNCERTAIN)
+
+
+def _proves_attack(evidence: PADEvidence) -> bool:
+    return evidence.decisive and evidence.bona_fide_llr is not None and evidence.bona_fide_llr < 0
+
+
+def _strongest_objection(mechanisms: tuple[PADEvidence, ...]) -> Reason:
+    llrs = [(e.bona_fide_llr, e.reason) for e in mechanisms if e.bona_fide_llr is not None]
+    reason = min(llrs, key=lambda pair: pair[0], default=(0.0, None))[1]
+    return reason or Reason.PRESENTATION_ATTACK
+
+
+def _judge_match(
+    match: MatchEvidence | None, hindered: bool, against: list[Reason], lacking: list[Reason], support: list[Reason]
+) -> None:
+    if match is None:
+        if not lacking:
+            lacking.append(Reason.MATCH_UNCERTAIN)
+    elif match.matched:
+        support.append(Reason.MATCH)
+    elif match.llr < 0 and not hindered:
+        against.append(Reason.NO_MATCH)
+    else:
+        lacking.append(Reason.MATCH_UNCERTAIN)
+
+
+def _judge_challenge(
+    challenge: ChallengeResult | None,
+    policy: DecisionPolicy,
+    against: list[Reason],
+    lacking: list[Reason],
+    support: list[Reason],
+) -> None:
+    """A challenge that was given decides, whether or not the policy requires one. It never accepts by itself."""
+    if challenge is None:
+        if policy.require_challenge:
+            lacking.insert(0, Reason.CHALLENGE_MISSING)
+    elif challenge.outcome in (ChallengeOutcome.REFUSED, ChallengeOutcome.NOT_FOLLOWED):
+        against += challenge.reasons
+    elif challenge.outcome is not ChallengeOutcome.FOLLOWED:
+        lacking += challenge.reasons
+    elif support:
+        support += challenge.reasons
+
+
+def _explained(lacking: list[Reason], findings: Findings) -> tuple[Reason, ...]:
+    """What could not be judged comes after what made it so: first obstacles, then handicaps."""
+    challenge = [r for r in lacking if r is Reason.CHALLENGE_MISSING]
+    uncertain = set(lacking) - set(findings.obstacles) - set(challenge)
+    return _ordered([*challenge, *findings.obstacles, *(findings.handicaps if uncertain else ()), *lacking])
+
+
+def _ordered(reasons: list[Reason]) -> tuple[Reason, ...]:
+    return tuple(dict.fromkeys(reasons))

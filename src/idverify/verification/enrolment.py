@@ -1,0 +1,189 @@
+"""A photo in, one enrolled face out: detection, landmarks, quality and template of the reference.
+
+Exactly one usable face: none, two of similar size, or a face that quality forbids is a reason, not an exception.
+
+Public items: :class:`EnrolledFace`, :class:`FaceModels`, :func:`enrol`, :func:`face_quality`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from idverify.comparison.features import FusedExtractor, Template, pool
+from idverify.faces import quality
+from idverify.faces.alignment import align
+from idverify.faces.detection import DetectedFace, YuNet
+from idverify.faces.landmarks import EyeModel, FaceMesh, inter_eye_distance, region_of_detection, region_of_points
+from idverify.faces.tracking import MIN_PRESENCE, FaceObservation, observations
+from idverify.pad.reference_reuse import face_crop
+from idverify.reasons import Assessed, NotAssessed, Reason
+
+__all__ = ["EnrolledFace", "FaceModels", "enrol", "face_quality", "fit_face", "search_faces"]
+
+# A second face this large beside the first could be meant as well (ratio of widths).
+RIVAL_SIZE = 0.6
+# Photos are shrunk to this longer side: a face in a group photo still has enough pixels, and time is bounded.
+PHOTO_SIDE_PX = 1600
+# Longer side in which the detector looks, from fast to thorough.
+SEARCH_SIDES_PX = (320, 640, 1280)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaceModels:
+    """The models that turn pictures into templates."""
+
+    detectors: tuple[YuNet, ...]
+    mesh: FaceMesh
+    extractor: FusedExtractor
+    eyes: EyeModel | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolledFace:
+    """The one face of a photo.
+
+    Parameters
+    ----------
+    template
+    quality
+        Component -> 0..100.
+    n_faces
+        Faces found in the photo.
+    image_rgb : uint8 [shape=(h, w, 3)]
+        The photo as used.
+    face
+        In pixels of `image_rgb`.
+    luma_crop : uint8 [shape=(64, 64)]
+        As :mod:`idverify.pad.reference_reuse` looks for it in a video.
+    """
+
+    template: Template
+    quality: Mapping[str, float]
+    n_faces: int
+    image_rgb: NDArray[np.uint8] = field(repr=False)
+    face: FaceObservation = field(repr=False)
+    luma_crop: NDArray[np.uint8] = field(repr=False)
+
+
+# The one face of a photo, or why there is none.
+Enrolment = Assessed[EnrolledFace] | NotAssessed
+
+
+def face_quality(
+    images_rgb: Sequence[NDArray[np.uint8]],
+    chips_rgb: NDArray[np.uint8],
+    faces: Sequence[FaceObservation],
+    picture_size_wh: tuple[int, int],
+) -> dict[str, NDArray[np.float64]]:
+    """Quality components of n faces, name -> float64 0..100 [shape=(n,)].
+
+    Parameters
+    ----------
+    images_rgb
+        n pictures or crops.
+    chips_rgb : uint8 [shape=(n, 96, 96, 3)]
+        Their faces, aligned with :data:`idverify.faces.quality.CHIP`.
+    faces
+        The same faces in full-picture pixels.
+    picture_size_wh
+        Full picture size.
+    """
+    points = np.stack([f.points_px for f in faces])
+    measures = quality.measure(
+        chips_rgb,
+        points,
+        picture_size_wh=picture_size_wh,
+        inter_eye_px=inter_eye_distance(points),
+        pose_deg=np.stack([f.yaw_pitch_roll_deg for f in faces]),
+        eyes=np.stack([f.eye_opening for f in faces]),
+        surround=np.array([_surround_luma(image) for image in images_rgb]),
+    )
+    return quality.components(measures)
+
+
+def _surround_luma(image_rgb: NDArray[np.uint8]) -> float:
+    """Median brightness of the outer eighth of a crop: what is around the face."""
+    small = cv2.cvtColor(cv2.resize(image_rgb, (32, 32), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    ring = np.concatenate([small[:4].ravel(), small[:, :4].ravel(), small[:, -4:].ravel()])
+    return float(np.median(ring))
+
+
+def enrol(photo_rgb: NDArray[np.uint8], models: FaceModels) -> Enrolment:
+    """Enrol the one face of a photo.
+
+    Parameters
+    ----------
+    photo_rgb : uint8 [shape=(h, w, 3)]
+    models
+    """
+    shrink = PHOTO_SIDE_PX / max(photo_rgb.shape[:2])
+    if shrink < 1:
+        photo_rgb = cv2.resize(photo_rgb, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    faces = search_faces(photo_rgb, models.detectors)
+    if not faces:
+        return NotAssessed(reason=Reason.REFERENCE_UNUSABLE, detail="no face was found")
+    by_size = sorted(faces, key=lambda f: -f.width_px)
+    rivals = [f for f in by_size[1:] if f.width_px >= RIVAL_SIZE * by_size[0].width_px]
+    if rivals:
+        return NotAssessed(
+            reason=Reason.REFERENCE_MULTIPLE_FACES, detail=f"{1 + len(rivals)} faces of similar size were found"
+        )
+    face = fit_face(photo_rgb, by_size[0], models.mesh, models.eyes)
+    if face is None:
+        return NotAssessed(reason=Reason.REFERENCE_UNUSABLE, detail="no face landmarks could be fitted")
+    return _enrolled(photo_rgb, face, len(faces), models)
+
+
+def _enrolled(photo_rgb: NDArray[np.uint8], face: FaceObservation, n_faces: int, models: FaceModels) -> Enrolment:
+    size = (photo_rgb.shape[1], photo_rgb.shape[0])
+    chips = align([photo_rgb], face.points_px[None], quality.CHIP)
+    components = face_quality([photo_rgb], chips, [face], size)
+    values = {name: float(v[0]) for name, v in components.items()}
+    # Closed eyes and shadows make a comparison harder, not meaningless: its score says how much.
+    light = {Reason.EYES_CLOSED, Reason.UNEVEN_LIGHT, Reason.BACKLIT, Reason.EYES_NOT_VISIBLE}
+    # Sunglasses or the shade of a cap between the brows look like a cover below them (two LFW photos in a thousand).
+    tolerated = light | {Reason.FACE_COVERED, Reason.FACE_TOO_FAR, Reason.FACE_TOO_CLOSE}
+    failed = [r for r in quality.retry_reasons(values) if r not in tolerated]
+    if failed:
+        return NotAssessed(reason=Reason.REFERENCE_UNUSABLE, detail=f"quality: {', '.join(r.value for r in failed)}")
+    vectors = models.extractor.extract([photo_rgb], face.points_px[None])
+    template = pool(vectors, np.ones(1))
+    luma = np.asarray(cv2.cvtColor(photo_rgb, cv2.COLOR_RGB2GRAY), np.uint8)
+    return Assessed(
+        value=EnrolledFace(
+            template=template,
+            quality=values,
+            n_faces=n_faces,
+            image_rgb=photo_rgb,
+            face=face,
+            luma_crop=face_crop(luma, face.points_px),
+        )
+    )
+
+
+def search_faces(photo_rgb: NDArray[np.uint8], detectors: Sequence[YuNet]) -> tuple[DetectedFace, ...]:
+    """Faces found by the first detector that finds any, from fast to thorough."""
+    for detector in detectors:
+        faces = detector.detect(photo_rgb)
+        if faces:
+            return faces
+    return ()
+
+
+def fit_face(
+    photo_rgb: NDArray[np.uint8], found: DetectedFace, mesh: FaceMesh, eyes: EyeModel | None = None
+) -> FaceObservation | None:
+    """Landmarks, the region being centred on the face once more after the first fit."""
+    region = region_of_detection(found)
+    for _ in range(2):
+        points, presence = mesh.fit(photo_rgb, [region])
+        if presence[0] < MIN_PRESENCE:
+            return None
+        region = region_of_points(points[0])
+    opening = eyes.opening(photo_rgb, points) if eyes else None
+    return observations(points, presence, frame_index=0, time_s=0.0, eyes=opening)[0]

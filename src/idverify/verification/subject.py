@@ -1,0 +1,242 @@
+"""Who is being verified: tracks in, one :class:`Subject` out, with the faces to compare.
+
+The subject is the person whose face is largest and stays longest. Tracks of one person (the face left the picture and
+came back) are joined by their templates. A second face close in size at the same time makes it unclear who is meant;
+another person before or after means that the person changed. Bystanders are reported and never compared.
+
+Public items: :class:`Subject`, :func:`choose_subject`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from idverify.comparison.features import FusedExtractor, Template, pool
+from idverify.faces import quality
+from idverify.faces.alignment import align
+from idverify.faces.tracking import FaceTrack
+from idverify.pad.identity_continuity import Likenesses
+from idverify.reasons import NotAssessed, Reason
+from idverify.verification.acquisition import Candidate, Capture
+from idverify.verification.enrolment import RIVAL_SIZE, FaceModels, face_quality
+
+__all__ = ["Subject", "choose_subject"]
+
+F64 = NDArray[np.float64]
+
+# Faces compared at most; more bring less than 1 % of the similarity of the last one.
+MAX_COMPARED = 6
+# Two tracks of one recording whose pooled templates are below this are two people. Between the clips' own parts it was
+# 0.79 at least, between clips and strangers 0.67 at most (benchmarks/accuracy/video_match.py).
+SAME_PERSON = 0.65
+# A face counts as present from this many analysed frames on; fewer are false alarms.
+MIN_OBSERVATIONS = 4
+# Size at which a face is compared with the others as a picture: enough for brows, eyes, nose and mouth.
+ODD_WH = (24, 24)
+# Faces whose eyes are looked at closely; with people blinking for a tenth of the time, four see open eyes.
+EYE_LOOKS = 4
+# A face that moves by its own height in a second is blurred by any phone's exposure in a room (1/30 s is 3 % of a
+# face).
+FAST_FACES_PER_S = 1.0
+# Another face may share or take this part of the subject's frames without being meant.
+RIVAL_SHARE = 0.15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """The person being verified.
+
+    Parameters
+    ----------
+    track
+        The longest track of the person; liveness is judged on it.
+    compared
+        The faces that are compared, in time order, all of them in `track`.
+    vectors : float64 [shape=(n, d)]
+        Their features.
+    template
+        Pooled, weighted by quality.
+    quality
+        Component -> median over the compared faces, 0..100.
+    likenesses
+        How alike the compared faces are, and one that looks least like them: whether one person was there throughout.
+    coverage
+        Share of the analysed frames in which the subject was followed.
+    bystanders
+        Other faces that were followed.
+    problems
+        What keeps the subject from being judged, as values.
+    handicaps
+        What made the faces of the track hard to judge, most useful advice first.
+    """
+
+    track: FaceTrack
+    compared: tuple[Candidate, ...]
+    vectors: F64 = field(repr=False)
+    template: Template
+    quality: dict[str, float]
+    likenesses: Likenesses = field(repr=False)
+    coverage: float
+    bystanders: int
+    problems: tuple[NotAssessed, ...]
+    handicaps: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chosen:
+    """Faces of one track worth comparing, with what they scored.
+
+    `typical` is the median over all its faces; `likenesses` are of the faces and of the one that looks least like them.
+    """
+
+    faces: tuple[Candidate, ...]
+    vectors: F64
+    weights: F64
+    quality: dict[str, F64]
+    typical: dict[str, float]
+    likenesses: Likenesses
+
+
+def choose_subject(capture: Capture, models: FaceModels) -> Subject | NotAssessed:
+    """Find the subject of a recording.
+
+    Returns
+    -------
+    The subject, or why there is none to judge.
+    """
+    tracks = [t for t in capture.tracks.values() if len(t) >= MIN_OBSERVATIONS]
+    if not tracks:
+        return NotAssessed(reason=Reason.NO_FACE, detail=f"no face in {capture.n_analysed} analysed frames")
+    extractor = models.extractor
+    presence = {t.track_id: float(_heights(t).sum()) for t in tracks}
+    track = max(tracks, key=lambda t: presence[t.track_id])
+    chosen = _best_faces(capture, track, extractor, MAX_COMPARED)
+    if isinstance(chosen, NotAssessed):
+        return chosen
+    template = pool(chosen.vectors, chosen.weights)
+    size = float(np.median(_heights(track)))
+    rivals = [t for t in tracks if t is not track and np.median(_heights(t)) >= RIVAL_SIZE * size]
+    others = [t for t in rivals if not _is_same_person(capture, t, template, extractor)]
+    own = len(track) + sum(len(t) for t in rivals if t not in others)
+    problems = [*_rival_problems(track, others), *_eye_problems(chosen.faces, models)]
+    return Subject(
+        track=track,
+        compared=chosen.faces,
+        vectors=chosen.vectors,
+        template=template,
+        quality={name: float(np.median(v)) for name, v in chosen.quality.items()},
+        likenesses=chosen.likenesses,
+        coverage=own / max(capture.n_analysed, 1),
+        bystanders=len([t for t in tracks if t is not track and (t in others or t not in rivals)]),
+        problems=tuple(problems),
+        handicaps=quality.handicaps(chosen.typical),
+    )
+
+
+def _heights(track: FaceTrack) -> F64:
+    return track.bboxes_xyxy_px[:, 3] - track.bboxes_xyxy_px[:, 1]
+
+
+def _speed(track: FaceTrack) -> float:
+    """Median speed of the face in the picture, in face heights per second."""
+    centres = track.bboxes_xyxy_px.reshape(-1, 2, 2).mean(axis=1)
+    path = np.linalg.norm(np.diff(centres, axis=0), axis=1)
+    return float(np.median(path / np.maximum(np.diff(track.times_s), 1e-3)) / np.median(_heights(track)))
+
+
+def _best_faces(
+    capture: Capture, track: FaceTrack, extractor: FusedExtractor, wanted: int
+) -> _Chosen | NotAssessed:
+    """The best faces of a track, spread over its time, that clear every quality floor."""
+    faces = capture.candidates[track.track_id]
+    if not faces:
+        return NotAssessed(reason=Reason.NO_FACE, detail="no face could be cropped")
+    points, images = np.stack([c.points_px for c in faces]), [c.image_rgb for c in faces]
+    chips = align(images, points, quality.CHIP)
+    values = face_quality(images, chips, [c.face for c in faces], capture.size_wh)
+    rows = [{name: float(v[k]) for name, v in values.items()} for k in range(len(faces))]
+    failures = [quality.retry_reasons(row) for row in rows]
+    usable = np.array([not failed for failed in failures])
+    if not usable.any():
+        reasons = [failed[0] for failed in failures]
+        commonest = max(dict.fromkeys(reasons), key=reasons.count)
+        if commonest is Reason.BLURRY and _speed(track) > FAST_FACES_PER_S:
+            commonest = Reason.TOO_MUCH_MOVEMENT
+        return NotAssessed(reason=commonest, detail=f"none of {len(faces)} faces was good enough to compare")
+    weights = quality.unified_score(values)
+    kept = _spread(np.flatnonzero(usable), weights, wanted)
+    looked_at = np.append(kept, _odd_ones(chips, np.flatnonzero(usable), kept))
+    vectors = extractor.extract([images[k] for k in looked_at], points[looked_at])
+    order = np.argsort(looked_at)
+    return _Chosen(
+        faces=tuple(faces[k] for k in kept),
+        vectors=vectors[: len(kept)],
+        weights=weights[kept],
+        quality={name: v[kept] for name, v in values.items()},
+        typical={name: float(np.median(v)) for name, v in values.items()},
+        likenesses=Likenesses(
+            times_s=np.array([faces[k].face.time_s for k in looked_at[order]]),
+            similarity=vectors[order] @ vectors[order].T,
+            weights=weights[looked_at[order]],
+        ),
+    )
+
+
+def _odd_ones(chips: NDArray[np.uint8], usable: NDArray[np.intp], kept: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Of the usable faces not kept, the one whose picture is least like theirs: a swap may be shorter than a group."""
+    others = np.setdiff1d(usable, kept)
+    if not len(others):
+        return others
+    small = np.stack([cv2.resize(chips[k], ODD_WH, interpolation=cv2.INTER_AREA) for k in usable]).astype(np.float64)
+    rows = small.reshape(len(small), -1)
+    rows = rows - rows.mean(axis=1, keepdims=True)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True) + 1e-9
+    likeness = rows @ np.median(rows[np.isin(usable, kept)], axis=0)
+    return others[[np.argmin(likeness[np.isin(usable, others)])]]
+
+
+def _spread(usable: NDArray[np.intp], weights: F64, wanted: int) -> NDArray[np.intp]:
+    """The best of each of `wanted` equal groups of the usable faces in time order."""
+    groups = np.array_split(usable, min(wanted, len(usable)))
+    return np.array([group[np.argmax(weights[group])] for group in groups])
+
+
+def _is_same_person(capture: Capture, track: FaceTrack, template: Template, extractor: FusedExtractor) -> bool:
+    """Whether another track shows the subject again; if it cannot be told, it does not."""
+    chosen = _best_faces(capture, track, extractor, 3)
+    if isinstance(chosen, NotAssessed):
+        return False
+    return bool(pool(chosen.vectors, chosen.weights).vector @ template.vector >= SAME_PERSON)
+
+
+def _rival_problems(track: FaceTrack, others: list[FaceTrack]) -> list[NotAssessed]:
+    if not others:
+        return []
+    theirs = np.concatenate([t.frame_indices for t in others])
+    together = np.isin(track.frame_indices, theirs).mean()
+    apart = np.setdiff1d(theirs, track.frame_indices).size / len(track)
+    found = []
+    if together >= RIVAL_SHARE:
+        detail = f"another face of similar size is in {together:.0%} of the subject's frames"
+        found.append(NotAssessed(reason=Reason.MULTIPLE_FACES, detail=detail))
+    if apart >= RIVAL_SHARE:
+        detail = f"another person is shown for {apart:.0%} of the subject's time, before or after"
+        found.append(NotAssessed(reason=Reason.PERSON_CHANGED, detail=detail))
+    return found
+
+
+def _eye_problems(faces: tuple[Candidate, ...], models: FaceModels) -> list[NotAssessed]:
+    """A face whose eyes are never open may not know what it is used for."""
+    if models.eyes is None:
+        return []
+    looks = faces[:: max(1, len(faces) // EYE_LOOKS)]
+    # The first open eye ends the search.
+    opening = (float(models.eyes.opening(c.image_rgb, c.points_px[None]).max()) for c in looks)
+    if any(width >= quality.EYES_CLOSED_BELOW for width in opening):
+        return []
+    return [NotAssessed(reason=Reason.EYES_CLOSED, detail=f"both eyes are closed in all of {len(looks)} faces")]
+

@@ -1,0 +1,389 @@
+"""The way in: a selfie video and a reference photo in, one :class:`~idverify.verification.decision.Decision` out.
+
+The steps, numbered as in the code; (0) and (2) to (5) are those of one :mod:`~idverify.verification.presentation`::
+
+    (0) Admit the challenge, if there is one; open the recording; establish its time base.
+    (1) Enrol the reference: exactly one usable face.
+    (2) Detect and follow faces in the analysed frames.
+    (3) Choose the subject; report bystanders.
+    (4) Acquire the probe: enough faces of enough quality, spread over time.
+    (5) Assess every liveness mechanism, and the answer to the challenge, on the subject's track.
+    (6) Compare probe with reference, pooled over frames.
+    (7) Bind: the frames of (6) lie in the track of (5), and identity is stable inside it.
+    (8) Calibrate; refuse a card that names another model.
+    (9) Decide under the policy. Anything required and not assessed is inconclusive.
+
+Public items: :class:`Verifier`, :data:`Media`, :data:`Enrolment`,
+:class:`~idverify.verification.inspection.Inspection`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idverify.challenge import Challenge, ChallengeResult, NonceStore
+from idverify.challenge.attempt import NOTHING_MORE, Attempt, Needs
+from idverify.comparison.calibration import CalibrationCard
+from idverify.comparison.features import Template
+from idverify.comparison.score import similarity
+from idverify.errors import UnsupportedMediaError
+from idverify.media.photo import load_photo
+from idverify.reasons import Assessed, NotAssessed, Reason
+from idverify.verification.assembly import assemble
+from idverify.verification.decision import Decision, Findings, LivenessEvidence, MatchEvidence, ModelStamp, Task
+from idverify.verification.enrolment import EnrolledFace, Enrolment, FaceModels, enrol
+from idverify.verification.fusion import confidence, fuse_liveness
+from idverify.verification.inspection import Inspection, inspect_presentation
+from idverify.verification.model_set import ModelSet
+from idverify.verification.policy import DecisionPolicy, load_policy
+from idverify.verification.presentation import Presentation, Stopwatch, observe
+
+__all__ = ["Enrolment", "Inspection", "Media", "Verifier"]
+
+Media = str | Path | bytes | BinaryIO
+Photo = Media | NDArray[np.uint8]
+Progress = Callable[[float], None]
+
+
+class Verifier:
+    """Checks selfie videos against reference photos.
+
+    Build one and keep it: models load once, at the first use. It holds no state of a check, so threads may share it.
+    To judge one recording against many references, :meth:`observe` once, :meth:`enrol` each, and :meth:`judge`.
+
+    Parameters
+    ----------
+    policy
+        A name (``ial2``, ``strict``, ...), a TOML file, or a policy.
+    card
+        What similarities mean: a calibration card, or the file of one as ``idverify calibrate`` writes it. The default
+        is the card that the package ships.
+    models_dir
+        Where the model files are; the default is the user's data directory or ``IDVERIFY_MODELS``.
+
+    Raises
+    ------
+    PolicyError
+        The policy cannot be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        policy: DecisionPolicy | str | Path = "ial2",
+        card: CalibrationCard | str | Path | None = None,
+        models_dir: str | Path | None = None,
+    ) -> None:
+        self.policy = load_policy(policy)
+        self._models = ModelSet(card=card, models_dir=models_dir)
+
+    # -- the questions ---------------------------------------------------------------------------
+
+    def check(
+        self,
+        video: Media,
+        reference: Photo,
+        *,
+        challenge: Challenge | str | Path | None = None,
+        challenge_key: bytes | str | None = None,
+        nonce_store: NonceStore | None = None,
+        now_s: float | None = None,
+        mirrored: bool = False,
+        progress: Progress | None = None,
+        face_images: bool = False,
+    ) -> Decision:
+        """Decide whether a live person in front of the camera is the person of the reference photo.
+
+        Parameters
+        ----------
+        video
+            Path, bytes or binary file of a recording.
+        reference
+            Path, bytes, binary file or RGB array (h, w, 3) of a photo.
+        challenge
+            What the video has to answer, or its file. It decides, whether or not the policy requires one; one that
+            is forged, expired or used is refused before the video is opened.
+        challenge_key
+            The secret that it was issued under; by default from ``IDVERIFY_CHALLENGE_KEY``.
+        nonce_store
+            Where used challenges are kept; without one, reuse is not noticed.
+        now_s
+            The clock, in seconds since 1970 (UTC); by default this machine's.
+        mirrored
+            Whether the app that recorded the video mirrors it; never the person's own choice.
+        progress
+            Called with the share done, 0..1.
+        face_images
+            Keep the compared faces in the decision, for a report.
+
+        Raises
+        ------
+        MediaError, ModelError, CalibrationError
+        ChallengeError
+            The challenge cannot be read, or there is no secret to verify it with.
+        """
+        attempt = None if challenge is None else Attempt.at(challenge, key=challenge_key, mirrored=mirrored)
+        watch = self._start()
+        clock_s = time.time() if now_s is None else now_s
+        refusal = attempt.refusal(now_s=clock_s, nonce_store=nonce_store) if attempt else None  # (0)
+        if refusal is not None:
+            refused = Findings(task=Task.CHECK, match=None, liveness=None, obstacles=(), challenge=refusal)
+            return assemble(refused, self.policy, models=self.models, card=self.card, timing_ms=watch.ms)
+        enrolled = self._enrol(reference, watch)  # (1)
+        needs = attempt.needs if attempt else NOTHING_MORE
+        presentation = self._observe(video, watch, progress, needs=needs)  # (0) (2) .. (5)
+        return self._judge(Task.CHECK, presentation, enrolled, watch, face_images, attempt)  # (5) .. (9)
+
+    def assess_liveness(self, video: Media, *, progress: Progress | None = None, face_images: bool = False) -> Decision:
+        """Decide whether a live person is in front of the camera; nobody is compared.
+
+        Raises
+        ------
+        MediaError, ModelError, CalibrationError
+        """
+        watch = self._start()
+        return self._judge(Task.LIVENESS, self._observe(video, watch, progress), None, watch, face_images)
+
+    def compare(
+        self, probe: Photo, reference: Photo, *, progress: Progress | None = None, face_images: bool = False
+    ) -> Decision:
+        """Decide whether two media show the same person; liveness is not checked.
+
+        Parameters
+        ----------
+        probe
+            A recording or a photo.
+        reference
+            A photo.
+
+        Raises
+        ------
+        MediaError, ModelError, CalibrationError
+        """
+        watch = self._start()
+        enrolled = self._enrol(reference, watch)
+        shown: Presentation | Enrolment
+        try:
+            shown = enrol(load_photo(probe, limits=self.policy.limits), self.face_models)
+        except UnsupportedMediaError:
+            if isinstance(probe, np.ndarray):
+                raise
+            if hasattr(probe, "seek"):
+                probe.seek(0)
+            shown = self._observe(probe, watch, progress, liveness=False)
+        return self._judge(Task.MATCH, shown, enrolled, watch, face_images)
+
+    def inspect(self, video: Media, *, progress: Progress | None = None) -> Inspection:
+        """Show tracks, quality and signals of a recording, without a verdict.
+
+        Raises
+        ------
+        MediaError, ModelError
+        """
+        return inspect_presentation(self._observe(video, self._start(), progress, needs=Needs(eyes=True)))
+
+    # -- one at a time ---------------------------------------------------------------------------
+
+    def observe(self, video: Media, *, progress: Progress | None = None) -> Presentation:
+        """Watch a recording once, to judge it against any number of references.
+
+        Raises
+        ------
+        MediaError, ModelError, CalibrationError
+        """
+        return self._observe(video, self._start(), progress)
+
+    def enrol(self, photo: Photo) -> Enrolment:
+        """Find the one face of a photo.
+
+        Raises
+        ------
+        MediaError, ModelError, CalibrationError
+        """
+        return self._enrol(photo, self._start())
+
+    def judge(
+        self, probe: Presentation | Enrolment, reference: Enrolment | None, *, face_images: bool = False
+    ) -> Decision:
+        """Decide about what was looked at before: as :meth:`check`, without a reference as :meth:`assess_liveness`.
+
+        A probe that is a photo is compared only, as in :meth:`compare`.
+
+        Raises
+        ------
+        UnsupportedMediaError
+            A photo without a reference: there is nothing to assess.
+        """
+        if not isinstance(probe, Presentation):
+            if reference is None:
+                raise UnsupportedMediaError("liveness needs a video, this is a photo")
+            return self._judge(Task.MATCH, probe, reference, self._start(), face_images)
+        task = Task.LIVENESS if reference is None else Task.CHECK
+        return self._judge(task, probe, reference, Stopwatch(probe.timing_ms), face_images)
+
+    # -- models ----------------------------------------------------------------------------------
+
+    def load(self) -> None:
+        """Load models and card now instead of at the first use.
+
+        Raises
+        ------
+        ModelError
+        CalibrationError
+            The card is of other models, or has no threshold for the policy's target.
+        """
+        self._models.load()
+        self.card.threshold(self.policy.target_fmr)  # (8)
+
+    @property
+    def face_models(self) -> FaceModels:
+        """Detectors, landmarks and extractors."""
+        return self._models.face_models
+
+    @property
+    def card(self) -> CalibrationCard:
+        """The calibration card in use."""
+        return self._models.card
+
+    @property
+    def models(self) -> tuple[ModelStamp, ...]:
+        """Name, version, hash and licence of every model in use."""
+        return self._models.stamps
+
+    # -- the steps -------------------------------------------------------------------------------
+
+    def _start(self) -> Stopwatch:
+        """Load everything before any evidence is looked at; a missing or altered file stops here."""
+        watch = Stopwatch()
+        with watch("models"):
+            self.load()
+        return watch
+
+    def _enrol(self, photo: Photo, watch: Stopwatch) -> Enrolment:
+        with watch("reference"):
+            return enrol(load_photo(photo, limits=self.policy.limits), self.face_models)
+
+    def _observe(
+        self,
+        video: Media,
+        watch: Stopwatch,
+        progress: Progress | None,
+        *,
+        needs: Needs = NOTHING_MORE,
+        liveness: bool = True,
+    ) -> Presentation:
+        presentation = observe(
+            video,
+            self.face_models,
+            self.policy,
+            recapture=self._models.recapture,
+            needs=needs,
+            liveness=liveness,
+            progress=progress,
+        )
+        watch.ms |= presentation.timing_ms
+        return presentation
+
+    def _judge(
+        self,
+        task: Task,
+        probe: Presentation | Enrolment,
+        reference: Enrolment | None,
+        watch: Stopwatch,
+        face_images: bool,
+        attempt: Attempt | None = None,
+    ) -> Decision:
+        presentation = probe if isinstance(probe, Presentation) else None
+        judged_live = presentation if task is not Task.MATCH else None
+        face = reference.value if isinstance(reference, Assessed) else None
+        template, hindrances = (  # (7)
+            _bound_template(probe) if isinstance(probe, Presentation) else _template_of_photo(probe)
+        )
+        findings = Findings(
+            task=task,
+            match=self._match(template, face, watch),  # (6) (8)
+            liveness=self._liveness(judged_live, face, watch) if judged_live else None,  # (5)
+            obstacles=(*([reference.reason] if isinstance(reference, NotAssessed) else []), *hindrances),
+            handicaps=presentation.handicaps if presentation else (),
+            challenge=_answer(attempt, presentation) if attempt and presentation else None,  # (5)
+            warranted=judged_live.tampering if judged_live else (),
+        )
+        return assemble(  # (9)
+            findings,
+            self.policy,
+            presentation=presentation,
+            enrolled=reference,
+            models=self.models,
+            card=self.card,
+            timing_ms=watch.ms,
+            face_images=face_images,
+        )
+
+    def _liveness(
+        self, presentation: Presentation, reference: EnrolledFace | None, watch: Stopwatch
+    ) -> LivenessEvidence | None:
+        with watch("liveness"):
+            evidence = presentation.mechanisms
+            if reference is not None:
+                evidence = presentation.mechanisms_against(reference.luma_crop)
+        if evidence is None:
+            return None
+        llr = fuse_liveness(evidence)
+        probability = None if llr is None else confidence(match_llr=None, liveness_llr=llr, prior=self.policy.prior)
+        return LivenessEvidence(llr=llr, probability=probability, mechanisms=evidence)
+
+    def _match(self, probe: Template | None, reference: EnrolledFace | None, watch: Stopwatch) -> MatchEvidence | None:
+        if probe is None or reference is None:
+            return None
+        with watch("comparison"):
+            score = similarity(probe, reference.template)
+        threshold = self.card.threshold(self.policy.target_fmr)
+        llr = float(self.card.llr_at(score))
+        return MatchEvidence(
+            similarity=score,
+            llr=llr,
+            probability=confidence(match_llr=llr, liveness_llr=None, prior=self.policy.prior),
+            fmr_at_score=float(self.card.fmr_at(score)),
+            threshold=threshold,
+            target_fmr=self.policy.target_fmr,
+            matched=score >= threshold,
+        )
+
+
+# A face that cannot be used is said of the reference in enrolment; of the probe it has these names.
+_PROBE_WORDS = {
+    Reason.REFERENCE_UNUSABLE: Reason.NO_FACE,
+    Reason.REFERENCE_MULTIPLE_FACES: Reason.MULTIPLE_FACES,
+}
+
+
+def _answer(attempt: Attempt, presentation: Presentation) -> ChallengeResult:
+    """The subject's answer: the same track that liveness and comparison judge."""
+    if isinstance(presentation.subject, NotAssessed):
+        return attempt.unseen(presentation.subject.reason)
+    track = presentation.subject.track
+    observers = presentation.capture.observers[track.track_id]
+    return attempt.judge(track, observers, picture_width_px=presentation.capture.size_wh[0])
+
+
+def _template_of_photo(probe: Enrolment) -> tuple[Template | None, tuple[Reason, ...]]:
+    if isinstance(probe, NotAssessed):
+        return None, (_PROBE_WORDS.get(probe.reason, probe.reason),)
+    return probe.value.template, ()
+
+
+def _bound_template(presentation: Presentation) -> tuple[Template | None, tuple[Reason, ...]]:
+    """(7) The probe, if every compared face lies in the track that liveness judges; and what hinders it."""
+    subject = presentation.subject
+    if isinstance(subject, NotAssessed):
+        return None, presentation.obstacles
+    used = [c.face.frame_index for c in subject.compared]
+    if not np.isin(used, subject.track.frame_indices).all():
+        raise AssertionError("a compared face lies outside the subject's track")
+    return subject.template, presentation.obstacles

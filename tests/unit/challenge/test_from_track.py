@@ -1,0 +1,63 @@
+"""From a followed face to the series of an answer."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+
+from idverify.challenge.from_track import LightObserver, series_from_track, skin_and_background
+from idverify.faces.tracking import FaceTrack
+
+SKIN, WALL, SHIRT = (200, 150, 120), (40, 60, 80), (0, 255, 0)
+BOX = np.array([80.0, 40.0, 160.0, 140.0])
+
+
+def picture() -> np.ndarray:
+    image = np.empty((200, 240, 3), np.uint8)
+    image[:] = WALL
+    image[140:] = SHIRT
+    image[40:140, 80:160] = SKIN
+    return image
+
+
+def track(n: int = 4) -> FaceTrack:
+    points = np.random.default_rng(1).normal(100, 30, (n, 468, 3)).astype(np.float32)
+    return FaceTrack(
+        track_id=0, frame_indices=np.arange(0, 2 * n, 2), times_s=np.arange(n) / 15,
+        bboxes_xyxy_px=np.tile(BOX * 2, (n, 1)), points_px=points,
+        yaw_pitch_roll_deg=np.arange(3.0 * n).reshape(n, 3), eye_opening=np.full((n, 2), 0.3),
+        mouth_opening=np.zeros(n), presence=np.ones(n),
+    )  # fmt: skip
+
+
+def test_skin_and_wall_are_told_apart_and_the_shirt_is_left_out() -> None:
+    np.testing.assert_allclose(skin_and_background(picture(), BOX), [SKIN, WALL])
+
+
+def test_a_face_that_fills_the_picture_has_no_background() -> None:
+    skin, wall = skin_and_background(picture(), np.array([-20.0, -20.0, 260.0, 220.0]))
+    assert np.isfinite(skin).all()
+    assert np.isnan(wall).all()
+
+
+def test_a_face_outside_the_picture_has_no_skin() -> None:
+    assert np.isnan(skin_and_background(picture(), np.array([400.0, 0.0, 500.0, 100.0]))[0]).all()
+
+
+def test_a_track_becomes_a_series_and_colours_join_by_frame() -> None:
+    followed, light = track(), LightObserver()
+    for index in followed.frame_indices[:-1]:
+        view: Any = SimpleNamespace(image_rgb=picture(), scale=2.0)
+        light.observe(view, cast(Any, SimpleNamespace(frame_index=int(index), bbox_xyxy_px=BOX * 2)))
+    series = series_from_track(followed, picture_width_px=480, light=light)
+    np.testing.assert_array_equal(series.yaw_deg, [0, 3, 6, 9])
+    np.testing.assert_array_equal(series.pitch_deg, [1, 4, 7, 10])
+    assert series.skin_rgb is not None
+    np.testing.assert_allclose(series.skin_rgb[:-1], [SKIN] * 3)
+    assert np.isnan(series.skin_rgb[-1]).all(), "not collected is not measured"
+    wide = series_from_track(followed, picture_width_px=960)
+    np.testing.assert_allclose(wide.face_scale * 2, series.face_scale)
+    lids = series_from_track(followed, picture_width_px=480, eye_opening=np.full((4, 2), 0.1))
+    np.testing.assert_array_equal(lids.eye_opening, np.full((4, 2), 0.1))

@@ -1,0 +1,239 @@
+"""A challenge inside a verification: what it does to the decision, and how the decision tells of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import builders
+import numpy as np
+import pytest
+from jsonschema import Draft202012Validator
+
+import idverify.challenge as ch
+from idverify.challenge import ChallengeOutcome, ChallengeResult, Manner
+from idverify.challenge.attempt import Attempt
+from idverify.challenge.from_track import LightObserver
+from idverify.errors import ChallengeError
+from idverify.faces.landmarks import LEFT_EYE, MOUTH_CORNERS, RIGHT_EYE
+from idverify.faces.tracking import FaceTrack
+from idverify.reasons import Reason
+from idverify.report import load_schema, to_json
+from idverify.report.html import to_html
+from idverify.report.words import Tone, findings, warnings
+from idverify.verification.decision import Findings, LivenessEvidence, Outcome, Task, decide
+from idverify.verification.policy import DecisionPolicy, load_policy
+
+KEY = "a secret of this test, 24 B"
+NOW_S = 1_800_000_000.0
+WIDTH_PX = 640
+CLEAN = Manner(amplitude=(1.0, 1.0), delay_s=(0.5, 0.5), rate_hz=(30.0, 30.0), missing=(0.0, 0.0), noise=0.0)
+
+
+def issued(kind: ch.Kind = "motion", **options: Any) -> ch.Challenge:
+    return ch.issue(kind=kind, **{"seed": 1, "key": KEY, "now_s": NOW_S, **options})
+
+
+def answer(challenge: ch.Challenge) -> ch.AnswerSeries:
+    return ch.rehearse(challenge, np.random.default_rng(5), CLEAN)
+
+
+def attempt(challenge: ch.Challenge, *, mirrored: bool = False) -> Attempt:
+    return Attempt.at(challenge, key=KEY, mirrored=mirrored)
+
+
+def followed() -> ChallengeResult:
+    return ch.judge(issued("both"), answer(issued("both")), mirrored=False)
+
+
+def not_followed() -> ChallengeResult:
+    return ch.judge(issued(seed=2), answer(issued()), mirrored=False)
+
+
+def stopped_early() -> ChallengeResult:
+    challenge = issued()
+    whole = answer(challenge)
+    end = int(np.searchsorted(whole.times_s, challenge.steps[-1].start_s))
+    names = [f.name for f in dataclasses.fields(whole)]
+    return ch.judge(challenge, ch.AnswerSeries(**{n: getattr(whole, n)[:end] for n in names}), mirrored=False)
+
+
+def refused() -> ChallengeResult:
+    return ch.refused(issued(), Reason.CHALLENGE_EXPIRED, mirrored=False)
+
+
+def nobody() -> ChallengeResult:
+    return ch.unseen(issued(), Reason.NO_FACE, mirrored=False)
+
+
+RESULTS: dict[str, tuple[Callable[[], ChallengeResult], ChallengeOutcome]] = {
+    "followed": (followed, ChallengeOutcome.FOLLOWED),
+    "not_followed": (not_followed, ChallengeOutcome.NOT_FOLLOWED),
+    "stopped_early": (stopped_early, ChallengeOutcome.NOT_ASSESSED),
+    "nobody": (nobody, ChallengeOutcome.NOT_ASSESSED),
+    "refused": (refused, ChallengeOutcome.REFUSED),
+}
+
+
+def found(challenge: ChallengeResult | None, **changes: Any) -> Findings:
+    good: dict[str, Any] = {
+        "task": Task.CHECK,
+        "match": builders.match(),
+        "liveness": LivenessEvidence(llr=4.0, probability=0.98, mechanisms=(builders.stillness(),)),
+        "obstacles": (),
+        "challenge": challenge,
+    }
+    return Findings(**(good | changes))
+
+
+@pytest.fixture(params=["recovery", "ial2"])
+def policy(request: pytest.FixtureRequest) -> DecisionPolicy:
+    return dataclasses.replace(load_policy(request.param), required_mechanisms=("stillness",))
+
+
+# -- the rule --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_a_challenge_that_was_given_decides_required_or_not(policy: DecisionPolicy, name: str) -> None:
+    make, expected = RESULTS[name]
+    result = make()
+    assert result.outcome is expected
+    outcome, reasons = decide(found(result), policy)
+    wanted = {
+        ChallengeOutcome.FOLLOWED: Outcome.ACCEPT,
+        ChallengeOutcome.NOT_ASSESSED: Outcome.INCONCLUSIVE,
+        ChallengeOutcome.NOT_FOLLOWED: Outcome.REJECT,
+        ChallengeOutcome.REFUSED: Outcome.REJECT,
+    }
+    assert outcome is wanted[expected]
+    assert set(result.reasons) <= set(reasons)
+
+
+def test_no_challenge_is_missed_only_where_one_is_required() -> None:
+    required = load_policy("recovery")
+    assert decide(found(None), required) == (Outcome.INCONCLUSIVE, (Reason.CHALLENGE_MISSING,))
+    assert decide(found(None, task=Task.LIVENESS, match=None), required)[1] == (Reason.CHALLENGE_MISSING,)
+    assert Reason.CHALLENGE_MISSING not in decide(found(None), load_policy("ial2"))[1]
+
+
+def test_the_missing_challenge_is_the_first_advice_and_hides_no_attack() -> None:
+    required = load_policy("recovery")
+    assert decide(found(None, obstacles=(Reason.TOO_DARK,)), required)[1][0] is Reason.CHALLENGE_MISSING
+    stranger = builders.match(matched=False, llr=-9.0)
+    assert decide(found(None, match=stranger), required) == (Outcome.REJECT, (Reason.NO_MATCH,))
+
+
+@pytest.mark.parametrize("task", [Task.CHECK, Task.LIVENESS])
+@pytest.mark.parametrize("name", ["recovery", "ial2", "unsafe-comparison-only"])
+def test_an_answered_challenge_never_accepts_by_itself(task: Task, name: str) -> None:
+    nothing = found(followed(), task=task, match=None, liveness=None)
+    assert decide(nothing, load_policy(name))[0] is Outcome.INCONCLUSIVE
+
+
+# -- the attempt -----------------------------------------------------------------------------------------
+
+
+def as_followed_face(series: ch.AnswerSeries) -> FaceTrack:
+    """The track of a face that moves as the series says: only eyes and mouth corners have a place."""
+    n = len(series)
+    points = np.zeros((n, 468, 3), np.float32)
+    eyes = series.face_scale * WIDTH_PX
+    for eye, side in ((RIGHT_EYE, -0.5), (LEFT_EYE, 0.5)):
+        points[:, eye[:2], 0] = (side * eyes)[:, None]
+    for corner, side in zip(MOUTH_CORNERS, (-0.5, 0.5), strict=True):
+        points[:, corner, 0] = side * series.mouth_width * eyes
+    return FaceTrack(
+        track_id=0,
+        frame_indices=np.arange(n),
+        times_s=series.times_s,
+        bboxes_xyxy_px=np.tile([200.0, 100.0, 400.0, 360.0], (n, 1)),
+        points_px=points,
+        yaw_pitch_roll_deg=np.stack([series.yaw_deg, series.pitch_deg, series.roll_deg], axis=-1),
+        eye_opening=series.eye_opening,
+        mouth_opening=series.mouth_opening,
+        presence=np.ones(n),
+    )
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_an_honest_answer_goes_through_the_track_and_its_mirror_image_does_not(seed: int) -> None:
+    challenge = issued(seed=seed, steps=4, avoid=["mouth", "move", "blink"])
+    face = as_followed_face(answer(challenge))
+    assert attempt(challenge).judge(face, {}, picture_width_px=WIDTH_PX).followed
+    mirrored = attempt(challenge, mirrored=True).judge(face, {}, picture_width_px=WIDTH_PX)
+    assert mirrored.mirrored
+    assert mirrored.followed != any("turn" in step.action.value for step in challenge.steps)
+
+
+def test_each_kind_asks_for_what_it_needs_and_no_more() -> None:
+    needs = {kind: attempt(issued(kind)).needs for kind in ch.KINDS}
+    assert {kind: (n.eyes, list(n.factories.values())) for kind, n in needs.items()} == {
+        "motion": (True, []),
+        "light": (False, [LightObserver]),
+        "both": (True, [LightObserver]),
+    }
+
+
+def test_what_cannot_count_is_refused_and_uses_up_no_nonce() -> None:
+    challenge, store = issued(), ch.MemoryNonceStore()
+    forged = dataclasses.replace(challenge, steps=challenge.steps[::-1])
+    late = attempt(challenge).refusal(now_s=NOW_S + 1e4, nonce_store=store)
+    wrong = attempt(forged).refusal(now_s=NOW_S, nonce_store=store)
+    first = attempt(challenge).refusal(now_s=NOW_S, nonce_store=store)
+    again = attempt(challenge).refusal(now_s=NOW_S, nonce_store=store)
+    assert [None if r is None else r.reasons for r in (late, wrong, first, again)] == [
+        (Reason.CHALLENGE_EXPIRED,),
+        (Reason.CHALLENGE_SIGNATURE_INVALID,),
+        None,
+        (Reason.CHALLENGE_REUSED,),
+    ]
+
+
+def test_an_attempt_is_prepared_from_a_file_and_never_without_a_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, challenge = tmp_path / "challenge.json", issued()
+    path.write_text(ch.to_json(challenge), "utf-8")
+    read = Attempt.at(path, key=KEY, mirrored=False)
+    assert read.challenge == challenge
+    assert KEY not in repr(read)
+    monkeypatch.delenv(ch.KEY_VARIABLE, raising=False)
+    with pytest.raises(ChallengeError, match="secret"):
+        Attempt.at(path, key=None, mirrored=False)
+
+
+# -- what is said of it ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_every_result_is_in_the_json_as_the_schema_says_and_on_the_page(name: str) -> None:
+    result = RESULTS[name][0]()
+    decision = builders.decision(challenge=result)
+    document = to_json(decision)
+    Draft202012Validator(load_schema()).validate(document)
+    told = document["challenge"]
+    assert told["outcome"] == result.outcome.value
+    assert [step["status"] for step in told["steps"]] == [step.status.value for step in result.steps]
+    assert (told["light"] is None) == (result.light is None)
+    rows = {row.label: row for row in findings(decision)}
+    assert all(reason.sentence in rows["challenge"].text for reason in result.reasons)
+    assert rows["challenge"].text in to_html(decision).replace("&#x27;", "'")
+
+
+def test_colours_speak_for_and_against() -> None:
+    tones = {
+        name: {row.label: row.tone for row in findings(builders.decision(challenge=RESULTS[name][0]()))}
+        for name in RESULTS
+    }
+    assert tones["followed"]["challenge"] is tones["followed"]["colours"] is Tone.FOR
+    assert tones["not_followed"]["challenge"] is tones["refused"]["challenge"] is Tone.AGAINST
+    assert tones["nobody"]["challenge"] is tones["stopped_early"]["challenge"] is Tone.NEUTRAL
+
+
+def test_a_challenge_that_can_be_predicted_is_shouted_about() -> None:
+    seeded, real = (dataclasses.replace(followed(), seeded=s) for s in (True, False))
+    assert any("PREDICTABLE" in line for line in warnings(builders.decision(challenge=seeded)))
+    assert warnings(builders.decision(challenge=real)) == ()

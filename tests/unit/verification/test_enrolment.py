@@ -1,0 +1,147 @@
+"""A reference photo: exactly one usable face, or a reason."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import stage
+
+from idverify.faces.detection import DetectedFace
+from idverify.reasons import Assessed, NotAssessed, Reason
+from idverify.verification.enrolment import PHOTO_SIDE_PX, RIVAL_SIZE, FaceModels, enrol, fit_face, search_faces
+
+
+def models(*detectors, mesh=None) -> FaceModels:
+    return FaceModels(
+        detectors=detectors or (stage.StageDetector(),), mesh=mesh or stage.StageMesh(), extractor=stage.extractor()
+    )
+
+
+def photo(cast: stage.Cast, size_wh=(640, 480)) -> np.ndarray:
+    return stage.draw(cast, size_wh)
+
+
+def test_one_face_is_enrolled_with_its_template_and_quality():
+    found = enrol(photo({"ann": (320, 240, 150)}), models())
+    assert isinstance(found, Assessed)
+    face = found.value
+    assert face.n_faces == 1
+    assert face.template.n_faces == 1
+    assert float(face.template.vector @ face.template.vector) == pytest.approx(1.0)
+    assert all(0 <= value <= 100 for value in face.quality.values())
+    assert face.face.bbox_xyxy_px == pytest.approx([245, 142.5, 395, 337.5], abs=2)
+
+
+def test_no_face_is_unusable():
+    found = enrol(photo({}), models())
+    assert isinstance(found, NotAssessed)
+    assert found.reason is Reason.REFERENCE_UNUSABLE
+    assert "no face" in found.detail
+
+
+@pytest.mark.parametrize("second", [150, 120, 95])
+def test_two_faces_of_similar_size_are_refused_in_either_order(second):
+    one, other = {"ann": (180, 240, 150)}, {"bob": (460, 240, second)}
+    for cast in (one | other, other | one):
+        found = enrol(photo(cast), models())
+        assert isinstance(found, NotAssessed)
+        assert found.reason is Reason.REFERENCE_MULTIPLE_FACES
+
+
+def test_a_small_face_behind_is_not_meant():
+    found = enrol(photo({"ann": (220, 240, 150), "bob": (500, 150, 150 * RIVAL_SIZE * 0.8)}), models())
+    assert isinstance(found, Assessed)
+    assert found.value.n_faces == 2
+    wanted = enrol(photo({"ann": (320, 240, 150)}), models())
+    assert float(found.value.template.vector @ wanted.value.template.vector) == pytest.approx(1.0)
+
+
+def test_half_a_face_is_unusable():
+    """The detector's box is that of what is seen; the mesh reaches beyond the picture."""
+
+    class WholeFaces(stage.StageMesh):
+        def fit(self, image_rgb, regions):
+            points, presence = super().fit(image_rgb, regions)
+            # The visible right half of a face that is twice as wide, its middle on the picture's left edge.
+            return np.stack([stage.head_points((0.0, 240.0), 150.0)] * len(points)), presence
+
+    found = enrol(photo({"ann": (0, 240, 150)}), models(mesh=WholeFaces()))
+    assert isinstance(found, NotAssessed)
+    assert found.reason is Reason.REFERENCE_UNUSABLE
+    assert "face_cropped" in found.detail
+
+
+def test_a_face_without_detail_is_unusable_and_says_what_is_wrong():
+    flat = photo({"ann": (320, 240, 150)})
+    flat[..., 1:] = 120
+    found = enrol(flat, models())
+    assert isinstance(found, NotAssessed)
+    assert "blurry" in found.detail
+
+
+def test_a_face_in_the_dark_is_unusable():
+    dark = photo({"ann": (320, 240, 150)})
+    dark[..., 1:] //= 16
+    dark[..., 0][dark[..., 0] > 0] = stage.LEVELS["ann"]
+    found = enrol((dark * [0.1, 1, 1]).astype(np.uint8), models(LevelAgain(), mesh=MeshAgain()))
+    assert isinstance(found, NotAssessed)
+    assert "too_dark" in found.detail
+
+
+class LevelAgain(stage.StageDetector):
+    """Finds a face in a darkened picture."""
+
+    def detect(self, image_rgb):
+        return super().detect(photo({"ann": (320, 240, 150)}))
+
+
+class MeshAgain(stage.StageMesh):
+    def fit(self, image_rgb, regions):
+        return super().fit(photo({"ann": (320, 240, 150)}), regions)
+
+
+def test_a_large_photo_is_shrunk_before_anything_else():
+    large = photo({"ann": (1600, 1200, 700)}, (3200, 2400))
+    found = enrol(large, models())
+    assert isinstance(found, Assessed)
+    assert max(found.value.image_rgb.shape) == PHOTO_SIDE_PX
+    assert found.value.face.bbox_xyxy_px == pytest.approx(np.array([625, 372.5, 975, 827.5]), abs=4)
+
+
+def test_landmarks_that_do_not_fit_are_a_reason():
+    class NoFit(stage.StageMesh):
+        def fit(self, image_rgb, regions):
+            return super().fit(image_rgb, regions)[0], np.full(len(regions), 0.2)
+
+    found = enrol(photo({"ann": (320, 240, 150)}), models(mesh=NoFit()))
+    assert isinstance(found, NotAssessed)
+    assert "landmarks" in found.detail
+
+
+class Blind(stage.StageDetector):
+    def detect(self, image_rgb):
+        self.calls += 1
+        return ()
+
+
+def test_the_thorough_detectors_are_asked_only_where_the_fast_one_finds_nothing():
+    fast, thorough, last = Blind(), stage.StageDetector(), stage.StageDetector()
+    assert len(search_faces(photo({"ann": (320, 240, 150)}), (fast, thorough, last))) == 1
+    assert (fast.calls, thorough.calls, last.calls) == (1, 1, 0)
+    assert search_faces(photo({}), (Blind(), Blind())) == ()
+
+
+def test_the_fit_is_centred_once_more():
+    """A box that is off by a third still ends on the face."""
+    box = np.array([280.0, 170.0, 430.0, 365.0])
+    found = DetectedFace(
+        bbox_xyxy_px=box, keypoints_px=np.array([[320.0, 230], [390, 230], [355, 260], [355, 300]]), detection_score=0.7
+    )
+    face = fit_face(photo({"ann": (320, 240, 150)}), found, stage.StageMesh())
+    assert face is not None
+    assert face.bbox_xyxy_px == pytest.approx([245, 142.5, 395, 337.5], abs=2)
+
+
+def test_an_enrolled_face_shows_no_pixels():
+    found = enrol(photo({"ann": (320, 240, 150)}), models())
+    assert "array" not in repr(found)
