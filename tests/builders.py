@@ -141,7 +141,7 @@ def unsafe_match() -> Decision:
     )
 
 
-def with_exhibits(base: Decision) -> Decision:
+def with_face_images(base: Decision) -> Decision:
     """Add two small pictures with landmarks."""
     rows, columns = np.mgrid[0:120, 0:90]
     image = np.stack([rows * 2, columns * 2, rows + columns], axis=-1).astype(np.uint8)

@@ -63,19 +63,19 @@ def judge(verifier: Verifier, item: Item) -> Iterator[Row]:
     """Rows of one clip."""
     try:
         make(item)
-        look = verifier.look(item.path)
-        decision = verifier.judge(look, None)
+        presentation = verifier.observe(item.path)
+        decision = verifier.judge(presentation, None)
     except IdverifyError as error:
         end = {"status": FAILURE, "outcome": FAILURE, "detail": f"{type(error).__name__}: {error}"}
         yield Row(**asdict(item.clip), kind="decision", mechanism="fused", **end)
         return
-    yield from (row_of(item.clip, "mechanism", evidence) for evidence in look.mechanisms or ())
-    yield from (row_of(item.clip, "injection", evidence) for evidence in look.injection_signals)
-    if item.one_picture_of is not None and look.mechanisms is not None:
+    yield from (row_of(item.clip, "mechanism", evidence) for evidence in presentation.mechanisms or ())
+    yield from (row_of(item.clip, "injection", evidence) for evidence in presentation.injection_signals)
+    if item.one_picture_of is not None and presentation.mechanisms is not None:
         enrolled = verifier.enrol(Source(item.one_picture_of).still())
         if isinstance(enrolled, Assessed):
-            alone = {evidence.name: evidence for evidence in look.mechanisms}
-            asked = look.mechanisms_against(enrolled.value.luma_crop) or ()
+            alone = {evidence.name: evidence for evidence in presentation.mechanisms}
+            asked = presentation.mechanisms_against(enrolled.value.luma_crop) or ()
             yield from (row_of(item.clip, "source_photo", e) for e in asked if e is not alone[e.name])
     yield Row(
         **asdict(item.clip),
@@ -84,8 +84,8 @@ def judge(verifier: Verifier, item: Item) -> Iterator[Row]:
         status="assessed" if decision.liveness else "not_assessed",
         bona_fide_llr=decision.liveness.llr if decision.liveness else None,
         reason=" ".join(reason.value for reason in decision.reasons),
-        obstacles=" ".join(reason.value for reason in look.obstacles),
-        handicaps=" ".join(reason.value for reason in look.handicaps),
+        obstacles=" ".join(reason.value for reason in presentation.obstacles),
+        handicaps=" ".join(reason.value for reason in presentation.handicaps),
         outcome=decision.outcome.value,
     )
 

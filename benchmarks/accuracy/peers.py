@@ -244,16 +244,16 @@ def measure(data: Path, people: int) -> dict[str, Any]:
     clips = [row for row in clips if "+" not in row["subject"]]
     scores, names, liveness = [[] for _ in peers], [], []
     for row in clips:
-        look = verifier.look(data / row["path"])
+        presentation = verifier.observe(data / row["path"])
         verdict = {"clip": Path(row["path"]).stem, "presentation": row["presentation"]}
-        verdict["idverify"] = verifier.judge(look, None).outcome.value
-        if isinstance(look.subject, Subject):
+        verdict["idverify"] = verifier.judge(presentation, None).outcome.value
+        if isinstance(presentation.subject, Subject):
             if net is not None:
-                pictures = subject_frames(data / row["path"], look.subject, verifier)
+                pictures = subject_frames(data / row["path"], presentation.subject, verifier)
                 verdict["MiniFASNet"] = float(np.mean(net(pictures)))
             if row["presentation"] == "bona_fide":
                 names.append(row["subject"])
-                faces = look.subject.compared
+                faces = presentation.subject.compared
                 images, points = [c.image_rgb for c in faces], np.stack([c.points_px for c in faces])
                 for k, peer in enumerate(peers):
                     scores[k].append(peer.similarity(peer.extract(images, points), photos[k]).mean(axis=0))

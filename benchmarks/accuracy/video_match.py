@@ -37,7 +37,7 @@ def main() -> None:
     card = load_card(data_dir() / "calibration" / CARD)
     names, rows, continuity = [], [], {}
     for clip in sorted((args.data / "videos" / "bona_fide").iterdir()):
-        subject = verifier.look(clip).subject
+        subject = verifier.observe(clip).subject
         if isinstance(subject, NotAssessed):
             print(f"{clip.name}: {subject.reason.value}")
             continue

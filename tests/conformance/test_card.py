@@ -110,13 +110,13 @@ def test_a_card_of_other_models_is_refused_by_evaluations(foreign_card, tmp_path
         lambda v: v.check(CLIP, REFERENCE),
         lambda v: v.assess_liveness(CLIP),
         lambda v: v.compare(REFERENCE, REFERENCE),
-        lambda v: v.look(CLIP),
+        lambda v: v.observe(CLIP),
         lambda v: v.enrol(REFERENCE),
         lambda v: v.inspect(CLIP),
         lambda v: v.load(),
     ],
 )
-def test_a_card_of_other_models_is_refused_at_every_door(foreign_card, given, question):
+def test_a_card_of_other_models_is_refused_whatever_is_asked(foreign_card, given, question):
     with pytest.raises(CalibrationError, match="fitted"):
         question(Verifier(policy="convenience", card=given(foreign_card)))
 

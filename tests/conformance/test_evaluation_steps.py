@@ -28,10 +28,10 @@ def same(one, other) -> bool:
 
 
 def test_one_look_decides_as_many_checks(verifier):
-    look = verifier.look(CLIP)
+    presentation = verifier.observe(CLIP)
     for photo in PHOTOS:
-        assert same(verifier.judge(look, verifier.enrol(photo)), verifier.check(CLIP, photo))
-    assert same(verifier.judge(look, None), verifier.assess_liveness(CLIP))
+        assert same(verifier.judge(presentation, verifier.enrol(photo)), verifier.check(CLIP, photo))
+    assert same(verifier.judge(presentation, None), verifier.assess_liveness(CLIP))
 
 
 def test_the_analyst_of_an_evaluation_decides_as_the_verifier_does(verifier):

@@ -54,7 +54,7 @@ def reference(verifier, portrait):
 )
 def test_a_still_photograph_turned_into_a_video_is_never_accepted(verifier, clip, reference, motion, noise):
     """Neither beside the photograph itself nor, asked for liveness alone, beside none."""
-    seen = verifier.look(clip(motion, noise=noise))
+    seen = verifier.observe(clip(motion, noise=noise))
     for decision in (verifier.judge(seen, reference), verifier.judge(seen, None)):
         assert not decision.accepted
         assert decision.confidence is None or decision.confidence < 0.9
@@ -166,7 +166,7 @@ def test_a_path_bytes_and_a_file_give_the_same_document(verifier, clip, portrait
     assert document(verifier.check(video.read_bytes(), photo)) == expected
     with video.open("rb") as stream:
         assert document(verifier.check(stream, photo.read_bytes())) == expected
-    assert document(verifier.judge(verifier.look(video), verifier.enrol(io.BytesIO(photo.read_bytes())))) == expected
+    assert document(verifier.judge(verifier.observe(video), verifier.enrol(io.BytesIO(photo.read_bytes())))) == expected
 
 
 def test_a_new_verifier_gives_the_same_document(verifier, clip, portrait):
@@ -175,7 +175,7 @@ def test_a_new_verifier_gives_the_same_document(verifier, clip, portrait):
     )
 
 
-def test_progress_rises_and_exhibits_come_only_when_asked(verifier, clip, portrait):
+def test_progress_rises_and_face_images_come_only_when_asked(verifier, clip, portrait):
     shares: list[float] = []
     decision = verifier.check(clip("shaken", 1.6), portrait, progress=shares.append, face_images=True)
     assert shares == sorted(shares)
@@ -214,7 +214,7 @@ def test_a_recording_of_the_person_matches(verifier, shared_data):
 
 def test_a_show_with_many_faces_is_never_accepted(verifier, shared_data):
     """Not for either of the two people who are in it."""
-    seen = verifier.look(shared_data / "videos" / "multiple_faces" / "multi_award_show.mp4")
+    seen = verifier.observe(shared_data / "videos" / "multiple_faces" / "multi_award_show.mp4")
     for who in ("lin-manuel-miranda.png", "alex-lacamoire.png"):
         assert not verifier.judge(seen, verifier.enrol(shared_data / "references" / who)).accepted
     assert not verifier.judge(seen, None).accepted

@@ -151,7 +151,7 @@ def outside(path: Path) -> frozenset[str]:
 
 # Library -> the only files that may import it.
 USERS = {
-    "onnxruntime": {"models/session.py", "cli/doctor.py"},
+    "onnxruntime": {"models/engine.py", "models/session.py"},
     "dlib": {"comparison/dlib_adapter.py"},
     "face_recognition": {"comparison/dlib_adapter.py"},
     "tensorflow": set(),

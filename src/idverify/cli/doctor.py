@@ -1,7 +1,8 @@
 """``idverify doctor``: what is installed, which models are there, and the command that mends what is missing.
 
 Goal: one look answers "why does it not run here", also where a dependency does not load: this module itself needs only
-click. Nothing is repaired and nothing is fetched.
+click. What a check needs is done once for real: a tiny clip is decoded and every model runs. Nothing is repaired and
+nothing is fetched.
 
 Public items: :data:`doctor_command`, :class:`Check`, :func:`examine`.
 """
@@ -13,16 +14,24 @@ import importlib.metadata
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from enum import Enum
+from functools import partial
+from typing import TYPE_CHECKING
 
 import click
 
 from idverify._version import __version__
 from idverify.cli import ExitCode, Invocation
 
+if TYPE_CHECKING:
+    from idverify.models import ModelSpec
+
 __all__ = ["Check", "State", "doctor_command", "examine"]
+
+# Characters of a fault that are shown.
+_MAX_WORDS = 200
 
 # Module to import -> distribution that brings it; held to pyproject.toml by a test.
 _NEEDED = {
@@ -60,7 +69,7 @@ class Check:
     Parameters
     ----------
     area : str
-        ``machine``, ``dependency``, ``model`` or ``extra``.
+        ``machine``, ``dependency``, ``model``, ``trial`` or ``extra``.
     name, found : str
         What was looked at, and what is there.
     state : State
@@ -77,7 +86,7 @@ class Check:
 
 def examine() -> tuple[Check, ...]:
     """Look at the machine, the dependencies, the models and the optional extras."""
-    return (*_machine(), *_dependencies(), *_models(), *_extras())
+    return (*_machine(), *_dependencies(), *_models(), *_trials(), *_extras())
 
 
 def _machine() -> Iterator[Check]:
@@ -143,10 +152,77 @@ def _models() -> Iterator[Check]:
         )
 
 
+def _trials() -> Iterator[Check]:
+    """Do what a verification does, in small; what is missing anyway was said before."""
+    yield _trial("decoding", _decode_a_tiny_clip, "pip install --force-reinstall av")
+    for name, run in _model_runs():
+        yield _trial(name, run, "idverify models pull")
+
+
+def _trial(name: str, run: Callable[[], str], mend: str) -> Check:
+    try:
+        return Check(area="trial", name=name, state=State.OK, found=run())
+    except Exception as error:  # noqa: BLE001 - whatever the fault, it is what this command is asked about
+        found = " ".join(f"does not work: {type(error).__name__}: {error}".split())[:_MAX_WORDS]
+        return Check(area="trial", name=name, state=State.MISSING, found=found, mend=mend)
+
+
+def _decode_a_tiny_clip() -> str:
+    """Write a clip into memory and read it back the way a recording is read."""
+    import io
+
+    import av
+    import numpy as np
+
+    from idverify.media import open_recording
+
+    file, pictures = io.BytesIO(), 5
+    with av.open(file, mode="w", format="matroska") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        for grey in np.linspace(0, 255, pictures).astype(np.uint8):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((64, 64, 3), grey, np.uint8), "rgb24")))
+        container.mux(stream.encode())
+    file.seek(0)
+    with open_recording(file) as recording:
+        read = sum(1 for frame in recording if frame.image_rgb().shape == (64, 64, 3))
+    if read != pictures:
+        raise ValueError(f"{read} of {pictures} pictures came back")
+    return f"{read} of {pictures} pictures of a tiny clip came back"
+
+
+def _model_runs() -> Iterator[tuple[str, Callable[[], str]]]:
+    try:
+        from idverify import models
+
+        usable = [status.spec for status in models.check() if status.state == "ok"]
+    except (ImportError, OSError):  # NumPy is missing, which is said among the dependencies
+        return
+    for spec in usable:
+        yield spec.name, partial(_run_model, spec)
+
+
+def _run_model(spec: ModelSpec) -> str:
+    """Run a model on one blank input of its contract; whatever it answers has to be finite."""
+    import numpy as np
+
+    from idverify.models import Session
+
+    outputs = Session(spec).run(np.zeros([size or 1 for size in spec.input.shape], spec.input.dtype))
+    if not all(np.isfinite(output).all() for output in outputs):
+        raise ValueError("its answer is not finite")
+    return f"runs: {len(outputs)} outputs"
+
+
 def _import_fault(module: str) -> str | None:
     """Import for real: a native library that does not load is the fault this command is asked about."""
     try:
-        importlib.import_module(module)
+        if module == "onnxruntime":
+            from idverify.models.engine import load_engine
+
+            load_engine()
+        else:
+            importlib.import_module(module)
     except (ImportError, OSError) as error:
         return " ".join(f"does not load: {error}".split())
     return None

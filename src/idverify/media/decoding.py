@@ -13,7 +13,7 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Generator, Iterator
-from typing import cast
+from typing import Any, cast
 
 import av
 from av.container import InputContainer
@@ -40,6 +40,8 @@ _DECODERS = (*_CODECS, "libdav1d", "libaom-av1", "msmpeg4")
 # tracks known by then can be told the limit of pixels (and PyAV before 18 crashes on options for others). Any
 # other container is first opened without decoders, to see what size its pictures have.
 _WITH_HEADER = ("mov", "matroska", "avi", "asf")
+# Metadata that is no UTF-8 is read with replacement characters: by PyAV before 19 when asked, later ones always do.
+_METADATA: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
 # More threads bring little for one selfie, and each keeps pictures in memory.
 _MAX_THREADS = 4
 # One read of the file object; at PyAV's 32 kB the calls into Python are felt.
@@ -139,16 +141,17 @@ def _open(
         # Nothing but the file object given; FFmpeg checks this for all that a container refers to.
         "protocol_whitelist": "none",
     }
-    return av.open(
+    container: InputContainer = av.open(
         reader,
         mode="r",
         format=name,
         options=options,
         container_options=container_options,
-        metadata_errors="replace",
+        **_METADATA,
         buffer_size=_READ_BYTES,
         timeout=limits.decode_budget_s,
     )
+    return container
 
 
 def picture_stream(container: InputContainer, label: str, limits: MediaLimits) -> VideoStream:

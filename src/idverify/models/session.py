@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from idverify.errors import ModelError, ParameterError
 from idverify.models import cores
+from idverify.models.engine import load_engine
 from idverify.models.manifest import ModelSpec, load_bytes, spec
 
 __all__ = ["Session"]
@@ -58,7 +59,7 @@ class Session:
     __slots__ = ("_run", "spec")
 
     def __init__(self, model: str | ModelSpec, *, threads: int | None = None, folder: Path | None = None) -> None:
-        import onnxruntime as ort
+        ort = load_engine()
         from onnxruntime.capi import onnxruntime_pybind11_state as state
 
         self.spec = spec(model) if isinstance(model, str) else model

@@ -88,9 +88,11 @@ def test_a_fresh_process_that_fails_says_why():
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems tell no peak of the process's own")
 def test_peak_memory_is_that_of_the_fresh_process_not_of_its_parent(tmp_path, monkeypatch):
     stub = "class Verifier:\n    def __init__(self, policy): pass\n    def check(self, *media): b'x' * (60 << 20)\n"
-    (tmp_path / "idverify").mkdir()
-    (tmp_path / "idverify" / "__init__.py").touch()
-    (tmp_path / "idverify" / "verifier.py").write_text(stub)
+    wing = tmp_path / "idverify" / "verification"
+    wing.mkdir(parents=True)
+    (wing.parent / "__init__.py").touch()
+    (wing / "__init__.py").touch()
+    (wing / "verifier.py").write_text(stub)
     monkeypatch.syspath_prepend(tmp_path)
     # Written to, so that the memory is really taken.
     parent = np.ones(400 << 20, np.uint8)

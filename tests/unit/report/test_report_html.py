@@ -44,7 +44,7 @@ class _Page(HTMLParser):
 
 @pytest.mark.parametrize("make", DECISIONS)
 def test_the_page_needs_nothing_from_outside_and_runs_nothing(make: object) -> None:
-    text = to_html(builders.with_exhibits(make()))  # type: ignore[operator]
+    text = to_html(builders.with_face_images(make()))  # type: ignore[operator]
     page = _Page(text)
     names = {name for name, _ in page.elements}
     assert names.isdisjoint({"script", "iframe", "link", "object", "embed", "form", "img"})
@@ -90,7 +90,7 @@ def test_the_page_says_what_is_not_decided(make: object) -> None:
 
 
 def test_the_same_decision_gives_the_same_page() -> None:
-    shown = builders.with_exhibits(builders.decision())
+    shown = builders.with_face_images(builders.decision())
     assert to_html(shown) == to_html(shown)
 
 

@@ -87,7 +87,7 @@ def test_an_infinite_liveness_is_not_passed_on() -> None:
 
 def test_pictures_never_reach_the_json() -> None:
     plain = builders.decision()
-    assert to_json(builders.with_exhibits(plain)) == to_json(plain)
+    assert to_json(builders.with_face_images(plain)) == to_json(plain)
 
 
 @pytest.mark.parametrize("name", [n for n in idverify.errors.__all__ if n != "NotAcceptedError"])

@@ -321,7 +321,7 @@ def test_guidance_is_for_the_person_and_in_order():
 
 
 def test_a_decision_cannot_be_changed_and_shows_no_pixels():
-    shown = builders.with_exhibits(builders.decision())
+    shown = builders.with_face_images(builders.decision())
     assert isinstance(shown, Decision)
     with pytest.raises(AttributeError):
         shown.outcome = Outcome.ACCEPT
