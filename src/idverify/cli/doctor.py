@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Check", "State", "doctor_command", "examine"]
 
+# Side of a picture where a model takes any: detectors halve it five times.
+_FREE_SIDE_PX = 64
 # Characters of a fault that are shown.
 _MAX_WORDS = 200
 
@@ -208,7 +210,8 @@ def _run_model(spec: ModelSpec) -> str:
 
     from idverify.models import Session
 
-    outputs = Session(spec).run(np.zeros([size or 1 for size in spec.input.shape], spec.input.dtype))
+    shape = (1, *(size or _FREE_SIDE_PX for size in spec.input.shape[1:]))
+    outputs = Session(spec).run(np.zeros(shape, spec.input.dtype))
     if not all(np.isfinite(output).all() for output in outputs):
         raise ValueError("its answer is not finite")
     return f"runs: {len(outputs)} outputs"
