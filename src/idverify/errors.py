@@ -17,6 +17,7 @@ What the *person before the camera* did is never an exception: it is a value
     ├── CalibrationError (ValueError)      a card that is damaged or belongs to other models
     ├── PolicyError (ValueError)           an empty, unknown or contradictory policy
     ├── ChallengeError (ValueError)        no secret, or a challenge file that is not one
+    │   └── ChallengeLimitError            a subject asked for more challenges than are allowed
     ├── ParameterError (ValueError)        an argument outside its documented domain
     └── NotAcceptedError                   raised only by ``Decision.raise_unless_accepted``
 """
@@ -28,6 +29,7 @@ import builtins
 __all__ = [
     "CalibrationError",
     "ChallengeError",
+    "ChallengeLimitError",
     "CorruptMediaError",
     "IdverifyError",
     "MediaError",
@@ -89,6 +91,10 @@ class PolicyError(IdverifyError, ValueError):
 
 class ChallengeError(IdverifyError, ValueError):
     """A challenge cannot be issued or read."""
+
+
+class ChallengeLimitError(ChallengeError):
+    """A subject was issued as many challenges as are allowed."""
 
 
 class ParameterError(IdverifyError, ValueError):

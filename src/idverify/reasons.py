@@ -233,6 +233,31 @@ class Reason(str, Enum):
         "The challenge was used before.",
         "Please ask for a new challenge.",
     )
+    CHALLENGE_SUPERSEDED = (
+        "challenge_superseded",
+        "A newer challenge was issued, so this one does not count any more.",
+        "Please answer the newest challenge that you asked for.",
+    )
+    CHALLENGE_UNKNOWN = (
+        "challenge_unknown",
+        "The challenge is not on the record of those that were issued.",
+        "Please ask for a new challenge.",
+    )
+    CHALLENGE_IMPOSSIBLE_TIME = (
+        "challenge_impossible_time",
+        "The recording arrived before it could have been made: its challenge was issued too short a time before.",
+        "Please ask for a new challenge and record its answer in one take.",
+    )
+    CHALLENGE_OF_ANOTHER = (
+        "challenge_of_another",
+        "The challenge was issued for another attempt.",
+        "Please ask for a challenge of your own.",
+    )
+    CHALLENGE_PREDICTABLE = (
+        "challenge_predictable",
+        "The challenge was made from a seed, so anybody can prepare for it.",
+        "Please ask for a new challenge.",
+    )
     CHALLENGE_MISSING = (
         "challenge_missing",
         "This policy requires a challenge and none was given.",

@@ -178,6 +178,8 @@ def test_options_reach_the_verifier(verifier: Any, tmp_path: Path) -> None:
             "face_images": True,
             "challenge": Path("c.json"),
             "nonce_store": None,
+            "subject": None,
+            "received_at_s": None,
             "mirrored": False,
         },
     ]

@@ -4,9 +4,10 @@ Goal: a service issues a fresh random request (movements, screen colours, or bot
 the answer, and the answer is verified offline from the video's time series.
 
 In order: :func:`issue` -> :class:`Challenge` -> file (:func:`to_json`, :func:`load`) -> video ->
-:class:`AnswerSeries` -> :func:`verify` -> :class:`ChallengeResult`. :func:`verify` is :func:`admit` (seal,
-expiry, nonce) and :func:`judge` (a pure function), for callers that want to refuse before they decode;
-:class:`~idverify.challenge.attempt.Attempt` is how :class:`~idverify.verification.verifier.Verifier` does it.
+:class:`AnswerSeries` -> :func:`verify` -> :class:`ChallengeResult`. :func:`verify` is :func:`admit` (seal, subject,
+arrival, nonce), :func:`out_of_time` (once the recording's length is known) and :func:`judge` (a pure function), for
+callers that want to refuse before they decode; a server that reveals the steps one by one hands in :class:`TimedSteps`
+instead; :class:`~idverify.challenge.attempt.Attempt` is how :class:`~idverify.verification.verifier.Verifier` does it.
 
 It stops replays and videos made beforehand; it does not stop a face swap that runs live.
 """
@@ -14,16 +15,18 @@ It stops replays and videos made beforehand; it does not stop a face swap that r
 from __future__ import annotations
 
 from idverify.challenge.actions import Action, Colour, actions_named
+from idverify.challenge.admission import DEFAULT_SLACK_S, Admission, admit, out_of_time
 from idverify.challenge.answer import AnswerSeries
 from idverify.challenge.files import from_json, load, to_json
 from idverify.challenge.issuing import KINDS, Challenge, Kind, LightStep, Step, guess_probability, issue
-from idverify.challenge.nonces import MemoryNonceStore, NonceStore, SqliteNonceStore
+from idverify.challenge.nonces import Claim, MemoryNonceStore, NonceStore, SqliteNonceStore, UnsafeNoNonceStore
 from idverify.challenge.rehearsal import Manner, rehearse
 from idverify.challenge.signing import KEY_VARIABLE
+from idverify.challenge.timed import TimedSteps, judge_timed
 from idverify.challenge.verification import (
+    Binding,
     ChallengeOutcome,
     ChallengeResult,
-    admit,
     judge,
     refused,
     unseen,
@@ -34,14 +37,18 @@ from idverify.challenge.verify_motion import Movement, StepResult, StepStatus
 from idverify.challenge.words import LANGUAGES, phrase
 
 __all__ = [
+    "DEFAULT_SLACK_S",
     "KEY_VARIABLE",
     "KINDS",
     "LANGUAGES",
     "Action",
+    "Admission",
     "AnswerSeries",
+    "Binding",
     "Challenge",
     "ChallengeOutcome",
     "ChallengeResult",
+    "Claim",
     "Colour",
     "Kind",
     "LightResult",
@@ -54,13 +61,17 @@ __all__ = [
     "Step",
     "StepResult",
     "StepStatus",
+    "TimedSteps",
+    "UnsafeNoNonceStore",
     "actions_named",
     "admit",
     "from_json",
     "guess_probability",
     "issue",
     "judge",
+    "judge_timed",
     "load",
+    "out_of_time",
     "phrase",
     "refused",
     "rehearse",

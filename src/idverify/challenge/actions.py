@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from enum import Enum
 
 from idverify.errors import ParameterError
+from idverify.text import foreign
 
 __all__ = ["Action", "Colour", "actions_named"]
 
@@ -96,5 +97,5 @@ def actions_named(names: Iterable[str]) -> frozenset[Action]:
             found.add(Action(plain))
         else:
             known = ", ".join([*(a.value for a in Action), *_GROUPS])
-            raise ParameterError(f"unknown movement {name!r}; expected one of: {known}")
+            raise ParameterError(f"unknown movement {foreign(name)!r}; expected one of: {known}")
     return frozenset(found)

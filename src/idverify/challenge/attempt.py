@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from idverify.challenge.admission import DEFAULT_SLACK_S, Admission, admit, out_of_time
 from idverify.challenge.files import load
 from idverify.challenge.from_track import LightObserver, series_from_track
 from idverify.challenge.issuing import Challenge
 from idverify.challenge.nonces import NonceStore
 from idverify.challenge.signing import secret_key
-from idverify.challenge.verification import ChallengeResult, admit, judge, refused, unseen
+from idverify.challenge.timed import TimedSteps, judge_timed
+from idverify.challenge.verification import Binding, ChallengeResult, judge, refused, unseen
 from idverify.reasons import Reason
 
 if TYPE_CHECKING:
@@ -56,20 +58,42 @@ class Attempt:
 
     Parameters
     ----------
-    challenge
-        What was asked for.
+    asked
+        What was asked for: a sealed challenge, or steps that this server revealed in time.
     key
-        The server's secret.
+        The server's secret; empty for timed steps, which need none.
     mirrored
         Whether the picture is mirrored; see :func:`idverify.challenge.judge`.
+    subject
+        Whose attempt it is; None does not ask.
+    received_at_s
+        When the recording arrived, in seconds since 1970; None where that is not known.
+    slack_s
+        Time beyond the recording's own length that starting it and sending it may take.
+    allow_seeded
+        Let a predictable challenge count.
     """
 
-    challenge: Challenge
+    asked: Challenge | TimedSteps
     key: bytes = field(repr=False)
     mirrored: bool
+    subject: str | None = field(default=None, repr=False)
+    received_at_s: float | None = None
+    slack_s: float = DEFAULT_SLACK_S
+    allow_seeded: bool = False
 
     @classmethod
-    def at(cls, challenge: Challenge | str | Path, *, key: bytes | str | None, mirrored: bool) -> Attempt:
+    def at(
+        cls,
+        challenge: Challenge | TimedSteps | str | Path,
+        *,
+        key: bytes | str | None,
+        mirrored: bool,
+        subject: str | None = None,
+        received_at_s: float | None = None,
+        slack_s: float = DEFAULT_SLACK_S,
+        allow_seeded: bool = False,
+    ) -> Attempt:
         """Prepare: read the file, find the secret. Nothing is used up.
 
         Raises
@@ -77,20 +101,43 @@ class Attempt:
         ChallengeError
             The file is not a challenge, or there is no secret.
         """
-        secret = secret_key(key)
-        read = challenge if isinstance(challenge, Challenge) else load(challenge)
-        return cls(challenge=read, key=secret, mirrored=mirrored)
+        timed = isinstance(challenge, TimedSteps)
+        return cls(
+            asked=challenge if isinstance(challenge, (Challenge, TimedSteps)) else load(challenge),
+            key=b"" if timed else secret_key(key),
+            mirrored=mirrored,
+            subject=subject,
+            received_at_s=received_at_s,
+            slack_s=slack_s,
+            allow_seeded=allow_seeded,
+        )
 
-    def refusal(self, *, now_s: float, nonce_store: NonceStore | None) -> ChallengeResult | None:
-        """Why the challenge does not count, or None where it does; uses up its nonce.
+    @property
+    def challenge(self) -> Challenge:
+        """What was asked for; of timed steps with the windows that were planned, not those that came about."""
+        return self.asked.challenge if isinstance(self.asked, TimedSteps) else self.asked
+
+    def admit(self, *, now_s: float, nonce_store: NonceStore | None) -> Admission:
+        """Say whether the challenge counts; uses up its nonce. What a server revealed itself needs no admission.
 
         Raises
         ------
         ChallengeError
             The nonce store cannot be used.
+        ParameterError
+            A time is none, or the arrival lies ahead of the clock.
         """
-        reason = admit(self.challenge, key=self.key, now_s=now_s, nonce_store=nonce_store)
-        return None if reason is None else refused(self.challenge, reason, mirrored=self.mirrored)
+        if isinstance(self.asked, TimedSteps):
+            return Admission(refusal=None if self.asked.possible else Reason.CHALLENGE_IMPOSSIBLE_TIME)
+        return admit(
+            self.asked,
+            key=self.key,
+            now_s=now_s,
+            nonce_store=nonce_store,
+            subject=self.subject,
+            received_at_s=self.received_at_s,
+            allow_seeded=self.allow_seeded,
+        )
 
     @property
     def needs(self) -> Needs:
@@ -100,7 +147,13 @@ class Attempt:
         )
 
     def judge(
-        self, track: FaceTrack, observers: Mapping[str, TrackObserver], *, picture_width_px: int
+        self,
+        track: FaceTrack,
+        observers: Mapping[str, TrackObserver],
+        *,
+        picture_width_px: int,
+        recording_s: float,
+        admission: Admission,
     ) -> ChallengeResult:
         """Judge what the subject did.
 
@@ -112,12 +165,33 @@ class Attempt:
             The track's, as :attr:`needs` asked for.
         picture_width_px
             Of the full, upright picture.
+        recording_s
+            From the first picture to the last, as decoded.
+        admission
+            As :meth:`admit` gave it.
         """
+        if (late := self._out_of_time(admission, recording_s)) is not None:
+            return self.refused(late, admission)
         light = observers.get(_LIGHT)
         colours = light if isinstance(light, LightObserver) else None
         series = series_from_track(track, picture_width_px=picture_width_px, light=colours)
-        return judge(self.challenge, series, mirrored=self.mirrored)
+        if isinstance(self.asked, TimedSteps):
+            return judge_timed(self.asked, series, mirrored=self.mirrored)
+        return judge(self.asked, series, mirrored=self.mirrored, admission=admission)
 
-    def unseen(self, reason: Reason) -> ChallengeResult:
+    def unseen(self, reason: Reason, *, recording_s: float, admission: Admission) -> ChallengeResult:
         """The result where nobody could be followed."""
-        return unseen(self.challenge, reason, mirrored=self.mirrored)
+        if (late := self._out_of_time(admission, recording_s)) is not None:
+            return self.refused(late, admission)
+        return unseen(self.challenge, reason, mirrored=self.mirrored, admission=admission, binding=self._binding)
+
+    def refused(self, reason: Reason, admission: Admission) -> ChallengeResult:
+        """The result where the challenge does not count."""
+        return refused(self.challenge, reason, mirrored=self.mirrored, admission=admission, binding=self._binding)
+
+    def _out_of_time(self, admission: Admission, recording_s: float) -> Reason | None:
+        return out_of_time(self.challenge, admission, recording_s=recording_s, slack_s=self.slack_s)
+
+    @property
+    def _binding(self) -> Binding:
+        return "session" if isinstance(self.asked, TimedSteps) else "challenge"

@@ -16,6 +16,7 @@ from typing import Any
 from idverify.challenge.actions import Action, Colour
 from idverify.challenge.issuing import FORMAT, Challenge, LightStep, Step
 from idverify.errors import ChallengeError
+from idverify.text import foreign
 
 __all__ = ["from_json", "load", "to_json"]
 
@@ -23,7 +24,8 @@ __all__ = ["from_json", "load", "to_json"]
 MAX_FILE_BYTES = 65_536
 _MAX_PARTS = 32
 _FIELDS = {
-    "format", "kind", "nonce", "issued_at_ms", "expires_at_ms", "actions", "steps", "light", "seeded", "hmac_sha256",
+    "format", "kind", "nonce", "issued_at_ms", "expires_at_ms", "subject", "actions", "steps", "light", "seeded",
+    "hmac_sha256",
 }  # fmt: skip
 
 
@@ -44,7 +46,7 @@ def load(path: str | Path) -> Challenge:
         with open(path, "rb") as file:
             return from_json(file.read(MAX_FILE_BYTES + 1))
     except OSError as error:
-        raise ChallengeError(f"cannot read the challenge {path}: {error.strerror}") from error
+        raise ChallengeError(f"cannot read the challenge {foreign(path)}: {error.strerror}") from error
 
 
 def from_json(text: str | bytes) -> Challenge:
@@ -60,14 +62,15 @@ def from_json(text: str | bytes) -> Challenge:
     try:
         fields = json.loads(text, object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError) as error:
-        raise ChallengeError(f"the challenge is not valid JSON: {error}") from error
+        raise ChallengeError(f"the challenge is not valid JSON: {foreign(error)}") from error
     _expect(isinstance(fields, dict) and fields.get("format") == FORMAT, f"format is not {FORMAT!r}")
-    _expect(set(fields) == _FIELDS, f"fields differ by {sorted(set(fields) ^ _FIELDS)}")
+    _expect(set(fields) == _FIELDS, f"fields differ by {foreign(sorted(set(fields) ^ _FIELDS))}")
     _expect(isinstance(fields["seeded"], bool), "seeded is not true or false")
     challenge = Challenge(
         nonce=_hex(fields["nonce"], 32, "nonce"),
         issued_at_s=_seconds(fields["issued_at_ms"], "issued_at_ms"),
         expires_at_s=_seconds(fields["expires_at_ms"], "expires_at_ms"),
+        subject=_hex(fields["subject"], 64, "subject") if fields["subject"] else _empty(fields["subject"]),
         actions=tuple(_member(Action, name) for name in _list(fields["actions"], "actions")),
         steps=tuple(
             Step(action=_member(Action, part["action"]), start_s=start, end_s=end)
@@ -109,7 +112,8 @@ def _list(value: Any, name: str) -> list[Any]:
 
 
 def _member(kind: Any, name: Any) -> Any:
-    _expect(isinstance(name, str) and name in kind._value2member_map_, f"unknown {kind.__name__.lower()} {name!r}")
+    known = isinstance(name, str) and name in kind._value2member_map_
+    _expect(known, f"unknown {kind.__name__.lower()} {foreign(name)!r}")
     return kind._value2member_map_[name]
 
 
@@ -117,6 +121,11 @@ def _seconds(value: Any, name: str) -> float:
     # 2**53: integers above are not exact in JSON readers; far beyond any date.
     _expect(type(value) is int and 0 <= value < 2**53, f"{name} is not a whole number of milliseconds")
     return float(value) / 1000
+
+
+def _empty(value: Any) -> str:
+    _expect(value == "", "subject is not a text")
+    return ""
 
 
 def _hex(value: Any, length: int, name: str) -> str:

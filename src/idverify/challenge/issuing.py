@@ -11,7 +11,9 @@ never fits.
 How the chance is bounded: whatever a video shows, verification sees at most one movement in each
 step's window (:mod:`idverify.challenge.verify_motion`), hence at most one sequence in all. The sequence
 asked for is drawn uniformly, without regard to the windows, so a video made beforehand fits with a
-probability of at most one over the number of sequences. The same holds for colours.
+probability of at most one over the number of sequences. The same holds for colours. Who may look at many challenges and
+answer the one that fits has many times that chance, so a challenge is sealed to a subject, and a nonce store counts
+what each subject was issued (:mod:`idverify.challenge.nonces`).
 
 Public items: :class:`Challenge`, :class:`Step`, :class:`LightStep`, :func:`issue`,
 :func:`guess_probability`, :data:`KINDS`.
@@ -19,6 +21,8 @@ Public items: :class:`Challenge`, :class:`Step`, :class:`LightStep`, :func:`issu
 
 from __future__ import annotations
 
+import hmac
+import math
 import random
 import secrets
 import time
@@ -27,14 +31,16 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 from idverify.challenge.actions import Action, Colour, actions_named
-from idverify.challenge.signing import is_signed, secret_key, sign
+from idverify.challenge.nonces import NonceStore
+from idverify.challenge.signing import is_signed, sealed_subject, secret_key, sign
 from idverify.errors import ParameterError
+from idverify.text import foreign
 
 __all__ = ["KINDS", "Challenge", "Kind", "LightStep", "Step", "guess_probability", "issue"]
 
 Kind = Literal["motion", "light", "both"]
 KINDS: tuple[Kind, ...] = ("motion", "light", "both")
-FORMAT = "idverify-challenge/1"
+FORMAT = "idverify-challenge/2"
 
 T = TypeVar("T")
 
@@ -45,6 +51,8 @@ MAX_STEPS = 8
 # Five of six colours in a row: more sequences than four movements have, in about five seconds.
 DEFAULT_COLOURS = 5
 
+# A week: nobody answers later, and what is open longer can be prepared for longer.
+MAX_TTL_S = 604_800.0
 # A resting look at the camera before the first step: the baseline of every signal.
 LEAD_IN_MS = 1_000
 # A person starts 0.2 to 1.5 s after the prompt; the movement out takes under a second, the way back may
@@ -84,6 +92,9 @@ class Challenge:
         32 random hexadecimal digits; good for one attempt.
     issued_at_s, expires_at_s
         Seconds since 1970 (UTC).
+    subject
+        For whom or for which attempt, as a keyed hash of 64 hexadecimal digits (the reference itself is not in the
+        file); empty where it was issued for nobody in particular.
     actions
         The movements that the steps were drawn from.
     steps, light
@@ -97,6 +108,7 @@ class Challenge:
     nonce: str
     issued_at_s: float
     expires_at_s: float
+    subject: str = ""
     actions: tuple[Action, ...]
     steps: tuple[Step, ...]
     light: tuple[LightStep, ...]
@@ -126,6 +138,7 @@ class Challenge:
             "nonce": self.nonce,
             "issued_at_ms": _ms(self.issued_at_s),
             "expires_at_ms": _ms(self.expires_at_s),
+            "subject": self.subject,
             "actions": [action.value for action in self.actions],
             "steps": [
                 {"action": s.action.value, "start_ms": _ms(s.start_s), "end_ms": _ms(s.end_s)} for s in self.steps
@@ -135,6 +148,10 @@ class Challenge:
             ],
             "seeded": self.seeded,
         }
+
+    def is_for(self, subject: str, key: bytes | str | None = None) -> bool:
+        """Tell whether this challenge was issued for ``subject``."""
+        return bool(self.subject) and hmac.compare_digest(self.subject, sealed_subject(subject, secret_key(key)))
 
     def is_signed_by(self, key: bytes | str | None = None) -> bool:
         """Tell whether this challenge was sealed with ``key`` and not altered since."""
@@ -147,6 +164,8 @@ def issue(
     steps: int | None = None,
     ttl_s: float = 120.0,
     avoid: Iterable[str] = (),
+    subject: str | None = None,
+    nonce_store: NonceStore | None = None,
     seed: int | None = None,
     key: bytes | str | None = None,
     now_s: float | None = None,
@@ -164,6 +183,12 @@ def issue(
         Seconds until it expires; at least its own duration.
     avoid
         Movements that the person cannot make; see :func:`idverify.challenge.actions_named`.
+    subject
+        The service's own reference of the person or the attempt; its keyed hash is sealed in. Verification names it
+        again.
+    nonce_store
+        Where the challenge is entered: it voids the subject's one before, and the subject's challenges are counted.
+        A store that verifies a challenge must have issued it.
     seed
         For tests: the same movements and times every time. The nonce stays random.
     key
@@ -175,12 +200,19 @@ def issue(
     ------
     ChallengeError
         There is no secret, or too short a one.
+    ChallengeLimitError
+        The subject was issued as many challenges as the store allows.
     ParameterError
-        The arguments leave too little to ask for, so that luck would answer too often.
+        The arguments leave too little to ask for, so that luck would answer too often, or are no such values.
     """
     secret = secret_key(key)
     if kind not in KINDS:
-        raise ParameterError(f"unknown kind of challenge {kind!r}; expected one of {', '.join(KINDS)}")
+        raise ParameterError(f"unknown kind of challenge {foreign(kind)!r}; expected one of {', '.join(KINDS)}")
+    if nonce_store is not None and subject is None:
+        raise ParameterError("a nonce store counts challenges by subject: name the subject")
+    moment_s = time.time() if now_s is None else finite_time(now_s, "now_s")
+    if not (math.isfinite(ttl_s) and 0 < ttl_s <= MAX_TTL_S):
+        raise ParameterError(f"ttl_s is a number of seconds between 0 and {MAX_TTL_S:g}, got {ttl_s!r}")
     avoided = actions_named(avoid)
     allowed = tuple(action for action in Action if action not in avoided)
     n_colours = 0 if kind == "motion" else DEFAULT_COLOURS
@@ -189,11 +221,12 @@ def issue(
     movements, end_ms = _schedule(_draw(allowed, n_steps, rng), LEAD_IN_MS, STEP_MS, rng)
     light_start_ms = end_ms + (PAUSE_MS if n_steps else 0)
     colours, _ = _schedule(_draw(tuple(Colour), n_colours, rng), light_start_ms, LIGHT_STEP_MS, rng)
-    issued_ms = _ms(time.time() if now_s is None else now_s)
+    issued_ms = _ms(moment_s)
     challenge = Challenge(
         nonce=secrets.token_hex(16),
         issued_at_s=issued_ms / 1000,
         expires_at_s=(issued_ms + _ms(ttl_s)) / 1000,
+        subject="" if subject is None else sealed_subject(subject, secret),
         actions=allowed if n_steps else (),
         steps=tuple(Step(action=a, start_s=s / 1000, end_s=e / 1000) for a, s, e in movements),
         light=tuple(LightStep(colour=c, start_s=s / 1000, end_s=e / 1000) for c, s, e in colours),
@@ -201,6 +234,10 @@ def issue(
     )
     if ttl_s < challenge.duration_s:
         raise ParameterError(f"the challenge lasts {challenge.duration_s:.1f} s, longer than ttl_s = {ttl_s:g}")
+    if nonce_store is not None:
+        nonce_store.issue(
+            challenge.nonce, subject=challenge.subject, expires_at_s=challenge.expires_at_s, now_s=challenge.issued_at_s
+        )
     return replace(challenge, hmac_sha256=sign(challenge.payload(), secret))
 
 
@@ -229,6 +266,20 @@ def guess_probability(*, n_actions: int = len(Action), n_steps: int = 0, n_colou
     (504, 4608)
     """
     return 1.0 / max(1, _sequences(n_actions, n_steps) * _sequences(len(Colour), n_colours))
+
+
+def finite_time(value: float, name: str) -> float:
+    """Return a time in seconds since 1970, or say that it is none.
+
+    Raises
+    ------
+    ParameterError
+        It is negative, not finite, or too large to be exact in a file.
+    """
+    # 2**53 milliseconds: integers above are not exact in JSON readers; far beyond any date.
+    if not (math.isfinite(value) and 0 <= value < 2**53 / 1000):
+        raise ParameterError(f"{name} is a time in seconds since 1970, got {value!r}")
+    return float(value)
 
 
 def _sequences(n: int, k: int) -> int:

@@ -7,7 +7,7 @@ Conventions: canonical JSON = UTF-8, keys sorted, no white space, every number a
 whole milliseconds), so that other languages reproduce the same bytes without rules for floats.
 
 Public items: :func:`canonical_json`, :func:`secret_key`, :func:`sign`, :func:`is_signed`,
-:data:`KEY_VARIABLE`.
+:func:`sealed_subject`, :data:`KEY_VARIABLE`.
 
 References
 ----------
@@ -22,9 +22,9 @@ import json
 import os
 from collections.abc import Mapping
 
-from idverify.errors import ChallengeError
+from idverify.errors import ChallengeError, ParameterError
 
-__all__ = ["KEY_VARIABLE", "canonical_json", "is_signed", "secret_key", "sign"]
+__all__ = ["KEY_VARIABLE", "canonical_json", "is_signed", "sealed_subject", "secret_key", "sign"]
 
 KEY_VARIABLE = "IDVERIFY_CHALLENGE_KEY"
 
@@ -50,6 +50,20 @@ def secret_key(key: bytes | str | None = None) -> bytes:
             "make one with: python -c 'import secrets; print(secrets.token_hex(32))'"
         )
     return secret
+
+
+def sealed_subject(subject: str, key: bytes) -> str:
+    """Return the keyed hash that stands for a subject, 64 hexadecimal digits; whoever lacks the key cannot tell whose.
+
+    Raises
+    ------
+    ParameterError
+        The subject is empty.
+    """
+    if not subject:
+        raise ParameterError("a subject is a text that is not empty")
+    # The prefix keeps these apart from seals of challenges, which are JSON.
+    return hmac.new(key, b"subject:" + subject.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
 
 
 def canonical_json(payload: Mapping[str, object]) -> bytes:

@@ -1,4 +1,4 @@
-"""Judge an answer to a challenge: seal, time, nonce, then every step.
+"""Judge an answer to a challenge: seal, subject, time, nonce, then every step.
 
 Goal: one pure function of time series between two ends (:func:`admit`, which may write to a nonce
 store, and :func:`judge`, which touches nothing).
@@ -6,7 +6,7 @@ store, and :func:`judge`, which touches nothing).
 Conventions: the outcome starts as *not assessed* and only evidence moves it. One missed step outweighs
 any number that could not be judged.
 
-Public items: :class:`ChallengeOutcome`, :class:`ChallengeResult`, :func:`admit`, :func:`judge`, :func:`verify`,
+Public items: :class:`ChallengeOutcome`, :class:`ChallengeResult`, :func:`judge`, :func:`verify`,
 :func:`refused`, :func:`unseen`.
 """
 
@@ -14,7 +14,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Literal
 
+from idverify.challenge.admission import DEFAULT_SLACK_S, UNCHECKED, Admission, admit, out_of_time
 from idverify.challenge.answer import AnswerSeries
 from idverify.challenge.issuing import Challenge
 from idverify.challenge.nonces import NonceStore
@@ -22,7 +24,10 @@ from idverify.challenge.verify_light import LightResult, judge_light
 from idverify.challenge.verify_motion import StepResult, StepStatus, judge_motion
 from idverify.reasons import Reason
 
-__all__ = ["ChallengeOutcome", "ChallengeResult", "admit", "judge", "refused", "unseen", "verify"]
+__all__ = ["Binding", "ChallengeOutcome", "ChallengeResult", "judge", "refused", "unseen", "verify"]
+
+# How the steps reached the person: all at once in a sealed file, or one by one from a server that kept the time.
+Binding = Literal["challenge", "session"]
 
 
 class ChallengeOutcome(str, Enum):
@@ -52,7 +57,12 @@ class ChallengeResult:
     light
         The result of the colours; None where there were none.
     guess_probability
-        The chance that a recording made beforehand passes, at most.
+        The chance that a recording made beforehand passes, at most: of one challenge, times those that the subject was
+        issued within a day, since any of them could have been waited for.
+    binding
+        How the steps reached the person.
+    admission
+        What was looked at before the answer.
     nonce
         Which challenge it was.
     mirrored
@@ -66,6 +76,8 @@ class ChallengeResult:
     steps: tuple[StepResult, ...] = ()
     light: LightResult | None = None
     guess_probability: float
+    binding: Binding = "challenge"
+    admission: Admission = UNCHECKED
     nonce: str
     mirrored: bool
     seeded: bool
@@ -79,41 +91,15 @@ class ChallengeResult:
         raise TypeError("a challenge result is not just yes or no; use .followed or .outcome")
 
 
-def admit(
-    challenge: Challenge, *, key: bytes | str | None = None, now_s: float, nonce_store: NonceStore | None = None
-) -> Reason | None:
-    """Say why the challenge does not count, or None where it does. Uses up its nonce.
-
-    Call it before any picture is decoded: it costs microseconds.
-
-    Parameters
-    ----------
-    challenge
-        As read from its file.
-    key
-        The server's secret; by default from ``IDVERIFY_CHALLENGE_KEY``.
-    now_s
-        The clock, in seconds since 1970 (UTC).
-    nonce_store
-        Where used nonces are kept; without one, reuse is not noticed.
-
-    Raises
-    ------
-    ChallengeError
-        There is no secret, or the nonce store cannot be used.
-    """
-    # The order matters: a forged or expired challenge must not use up anybody's nonce.
-    if not challenge.is_signed_by(key):
-        return Reason.CHALLENGE_SIGNATURE_INVALID
-    if not challenge.issued_at_s <= now_s < challenge.expires_at_s:
-        return Reason.CHALLENGE_EXPIRED
-    if nonce_store is None:
-        return None
-    fresh = nonce_store.claim(challenge.nonce, expires_at_s=challenge.expires_at_s, now_s=now_s)
-    return None if fresh else Reason.CHALLENGE_REUSED
-
-
-def judge(challenge: Challenge, series: AnswerSeries, *, mirrored: bool) -> ChallengeResult:
+def judge(
+    challenge: Challenge,
+    series: AnswerSeries,
+    *,
+    mirrored: bool,
+    admission: Admission = UNCHECKED,
+    binding: Binding = "challenge",
+    latency_s: float = 0.0,
+) -> ChallengeResult:
     """Judge an answer to a challenge that was admitted.
 
     Parameters
@@ -125,10 +111,16 @@ def judge(challenge: Challenge, series: AnswerSeries, *, mirrored: bool) -> Chal
     mirrored
         Whether the picture is mirrored, as many front cameras record it. Decided by the service for
         its own app, never by the person: who may choose may try twice.
+    admission
+        What was looked at before; it goes into the result.
+    binding
+        How the steps reached the person; it goes into the result.
+    latency_s
+        How late the network may make the colours on top of what screens and cameras take.
     """
     series, foreign = (series.mirrored() if mirrored else series).of_one_subject()
     steps = judge_motion(challenge.steps, series, foreign)
-    light = judge_light(challenge.light, series)
+    light = judge_light(challenge.light, series, latency_s=latency_s)
     parts = [(part.status, part.reason) for part in (*steps, *((light,) if light else ()))]
     unclear = tuple(dict.fromkeys(reason for _, reason in parts if reason is not None))
     if any(status in (StepStatus.MISSED, StepStatus.WRONG_ORDER) for status, _ in parts):
@@ -137,7 +129,7 @@ def judge(challenge: Challenge, series: AnswerSeries, *, mirrored: bool) -> Chal
         outcome, reasons = ChallengeOutcome.FOLLOWED, (Reason.CHALLENGE_FOLLOWED,)
     else:
         outcome, reasons = ChallengeOutcome.NOT_ASSESSED, unclear
-    return _result(challenge, outcome, reasons, mirrored, steps, light)
+    return _result(challenge, outcome, reasons, mirrored, admission, binding, steps, light)
 
 
 def verify(
@@ -147,29 +139,62 @@ def verify(
     key: bytes | str | None = None,
     now_s: float,
     mirrored: bool,
+    subject: str | None = None,
+    received_at_s: float | None = None,
+    recording_s: float | None = None,
+    slack_s: float = DEFAULT_SLACK_S,
+    allow_seeded: bool = False,
     nonce_store: NonceStore | None = None,
 ) -> ChallengeResult:
-    """Admit a challenge and judge its answer; see :func:`admit` and :func:`judge`.
+    """Admit a challenge and judge its answer; see :func:`idverify.challenge.admit` and :func:`judge`.
+
+    Parameters
+    ----------
+    recording_s
+        Length of the recording; by default that of the answer.
+    slack_s
+        Time beyond the recording's own length that starting it and sending it may take.
 
     Raises
     ------
     ChallengeError
         There is no secret, or the nonce store cannot be used.
+    ParameterError
+        A time is none.
     """
-    refusal = admit(challenge, key=key, now_s=now_s, nonce_store=nonce_store)
+    admission = admit(
+        challenge, key=key, now_s=now_s, nonce_store=nonce_store, subject=subject, received_at_s=received_at_s,
+        allow_seeded=allow_seeded,
+    )  # fmt: skip
+    length_s = recording_s if recording_s is not None else float(series.times_s[-1]) if len(series) else 0.0
+    refusal = admission.refusal or out_of_time(challenge, admission, recording_s=length_s, slack_s=slack_s)
     if refusal is not None:
-        return refused(challenge, refusal, mirrored=mirrored)
-    return judge(challenge, series, mirrored=mirrored)
+        return refused(challenge, refusal, mirrored=mirrored, admission=admission)
+    return judge(challenge, series, mirrored=mirrored, admission=admission)
 
 
-def refused(challenge: Challenge, reason: Reason, *, mirrored: bool) -> ChallengeResult:
-    """Return the result for a challenge that :func:`admit` did not let through."""
-    return _result(challenge, ChallengeOutcome.REFUSED, (reason,), mirrored, (), None)
+def refused(
+    challenge: Challenge,
+    reason: Reason,
+    *,
+    mirrored: bool,
+    admission: Admission = UNCHECKED,
+    binding: Binding = "challenge",
+) -> ChallengeResult:
+    """Return the result for a challenge that does not count, whatever the video shows."""
+    return _result(challenge, ChallengeOutcome.REFUSED, (reason,), mirrored, admission, binding, (), None)
 
 
-def unseen(challenge: Challenge, reason: Reason, *, mirrored: bool) -> ChallengeResult:
+def unseen(
+    challenge: Challenge,
+    reason: Reason,
+    *,
+    mirrored: bool,
+    admission: Admission = UNCHECKED,
+    binding: Binding = "challenge",
+) -> ChallengeResult:
     """Return the result for a video that shows nobody who could have answered."""
-    return _result(challenge, ChallengeOutcome.NOT_ASSESSED, (reason,), mirrored, (), None)
+    return _result(challenge, ChallengeOutcome.NOT_ASSESSED, (reason,), mirrored, admission, binding, (), None)
 
 
 def _result(
@@ -177,6 +202,8 @@ def _result(
     outcome: ChallengeOutcome,
     reasons: tuple[Reason, ...],
     mirrored: bool,
+    admission: Admission,
+    binding: Binding,
     steps: tuple[StepResult, ...],
     light: LightResult | None,
 ) -> ChallengeResult:
@@ -185,7 +212,9 @@ def _result(
         reasons=reasons,
         steps=steps,
         light=light,
-        guess_probability=challenge.guess_probability,
+        guess_probability=min(1.0, challenge.guess_probability * max(1, admission.issued)),
+        binding=binding,
+        admission=admission,
         nonce=challenge.nonce,
         mirrored=mirrored,
         seeded=challenge.seeded,

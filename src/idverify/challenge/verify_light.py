@@ -43,7 +43,7 @@ __all__ = ["LightResult", "judge_light"]
 Floats = NDArray[np.float64]
 
 # Screens take up to a frame or two, cameras and their encoders some tenths of a second.
-LAGS_S = np.arange(0.0, 0.525, 0.05)
+MAX_LAG_S, LAG_STEP_S = 0.5, 0.05
 # Room light from candle-like lamps to shade.
 ROOM_KELVIN = (2500.0, 3200.0, 4200.0, 6500.0, 9000.0)
 # Wavelengths of the sRGB primaries' peaks, in metres.
@@ -90,7 +90,9 @@ class LightResult:
     reason: Reason | None = None
 
 
-def judge_light(light: Sequence[LightStep], series: AnswerSeries) -> LightResult | None:
+def judge_light(
+    light: Sequence[LightStep], series: AnswerSeries, *, latency_s: float = 0.0
+) -> LightResult | None:
     """Judge the colours of a challenge; None where it has none.
 
     Parameters
@@ -99,19 +101,22 @@ def judge_light(light: Sequence[LightStep], series: AnswerSeries) -> LightResult
         What the screen showed.
     series
         The answer, of one person.
+    latency_s
+        How late a network may have shown the colours, on top of what screens and cameras take.
     """
     if not light:
         return None
     assert series.skin_rgb is not None
     assert series.background_rgb is not None
+    lags = np.arange(0.0, MAX_LAG_S + latency_s + LAG_STEP_S / 2, LAG_STEP_S)
     start, end = light[0].start_s, light[-1].end_s
-    inside = (series.times_s >= start) & (series.times_s < end + LAGS_S[-1])
+    inside = (series.times_s >= start) & (series.times_s < end + lags[-1])
     inside &= np.isfinite(series.skin_rgb).all(axis=1)
     times, skin = series.times_s[inside], series.skin_rgb[inside]
     if not _enough_frames(light, times):
         return LightResult(status=StepStatus.NOT_ASSESSABLE, reason=Reason.NO_FACE)
     shown = tuple(part.colour for part in light)
-    asked, others = _fit(light, times, _log_chroma(skin), shown)
+    asked, others = _fit(light, times, _log_chroma(skin), shown, lags)
     behind = series.background_rgb[inside]
     known = np.isfinite(behind).all(axis=1)
     background = float("nan")
@@ -152,7 +157,9 @@ def _enough_frames(light: Sequence[LightStep], times: Floats) -> bool:
     return min(counts) >= MIN_FRAMES_PER_COLOUR
 
 
-def _fit(light: Sequence[LightStep], times: Floats, chroma: Floats, shown: tuple[Colour, ...]) -> tuple[_Fit, _Fit]:
+def _fit(
+    light: Sequence[LightStep], times: Floats, chroma: Floats, shown: tuple[Colour, ...], lags: Floats
+) -> tuple[_Fit, _Fit]:
     """Return the best fit of the shown sequence, and the best of all others.
 
     Every quantity is a small matrix product: with the frames' means per window in hand, a sequence's
@@ -164,7 +171,7 @@ def _fit(light: Sequence[LightStep], times: Floats, chroma: Floats, shown: tuple
     own = int(np.flatnonzero((sequences == [_COLOURS.index(colour) for colour in shown]).all(axis=1))[0])
     best: list[_Fit] = [_Fit(explained=0.0, response=0.0, lag_s=0.0, kelvin=ROOM_KELVIN[0])] * 2
     order = np.arange(len(light))
-    for lag, kelvin in product(LAGS_S, ROOM_KELVIN):
+    for lag, kelvin in product(lags, ROOM_KELVIN):
         windows = _without_trend(times, _windows(light, times, lag))  # (n, k)
         effect = _colour_chroma(kelvin)  # (6, 2)
         inner = (effect @ (windows.T @ signal).T)[sequences, order].sum(axis=1)  # (M,)

@@ -22,11 +22,13 @@ from idverify.challenge import (
     Action,
     Challenge,
     Kind,
+    SqliteNonceStore,
     issue,
     phrase,
     to_json,
 )
 from idverify.errors import ChallengeError, ParameterError
+from idverify.text import foreign
 
 __all__ = ["challenge_group"]
 
@@ -49,6 +51,19 @@ def challenge_group() -> None:
     help="A movement the person cannot make; repeat for more. One of "
     f"{', '.join(action.value for action in Action)}, or a group: turn, look, mouth, blink, move.",
 )
+@click.option(
+    "--subject",
+    default=None,
+    metavar="REFERENCE",
+    help="Your own reference of the person or the attempt, sealed in as a keyed hash; name it again when you check.",
+)
+@click.option(
+    "--nonces",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="FILE",
+    help="Record of issued challenges, made where absent: the newest of a subject counts, and only so many a day.",
+)
 @click.option("--seed", type=int, default=None, metavar="N", help="Predictable challenge: for tests only.")
 @click.option("--language", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Words to print.")
 @click.option(
@@ -68,6 +83,8 @@ def new_command(
     steps: int | None,
     ttl: float,
     avoid: tuple[str, ...],
+    subject: str | None,
+    nonces: Path | None,
     seed: int | None,
     language: str,
     key: str | None,
@@ -75,14 +92,17 @@ def new_command(
 ) -> None:
     """Issue one challenge, good for one attempt."""
     try:
-        challenge = issue(kind=kind, steps=steps, ttl_s=ttl, avoid=avoid, seed=seed, key=key)
+        store = None if nonces is None else SqliteNonceStore(nonces)
+        challenge = issue(
+            kind=kind, steps=steps, ttl_s=ttl, avoid=avoid, subject=subject, nonce_store=store, seed=seed, key=key
+        )
         _write(output, to_json(challenge))
     except ParameterError as error:
         raise click.UsageError(str(error), ctx) from error
     except ChallengeError as error:
         click.echo(f"Error: {error}", err=True)
         ctx.exit(_EXIT_ERROR)
-    click.echo(_summary(challenge, language), err=True)
+    click.echo(_summary(challenge, language, recorded=store is not None), err=True)
 
 
 def _write(output: str, text: str) -> None:
@@ -97,10 +117,10 @@ def _write(output: str, text: str) -> None:
         draft.replace(target)
     except OSError as error:
         draft.unlink(missing_ok=True)
-        raise ChallengeError(f"cannot write {target}: {error.strerror}") from error
+        raise ChallengeError(f"cannot write {foreign(target)}: {error.strerror}") from error
 
 
-def _summary(challenge: Challenge, language: str) -> str:
+def _summary(challenge: Challenge, language: str, *, recorded: bool) -> str:
     """Say in words what was asked for and how likely luck answers it."""
     valid_s = challenge.expires_at_s - challenge.issued_at_s
     lines = [f"Challenge {challenge.nonce}, valid for {valid_s:g} s.", f"   0.0 s  {phrase('ready', language)}"]
@@ -110,6 +130,10 @@ def _summary(challenge: Challenge, language: str) -> str:
         lines.append(f"  {challenge.light[0].start_s:4.1f} s  {phrase('light', language)} ({colours})")
     lines.append(f"The recording has to last {challenge.duration_s:.1f} s.")
     lines.append(f"A video made before fits by luck at most once in {1 / challenge.guess_probability:,.0f} times.")
+    if not recorded:
+        lines.append("It is on no record (--nonces FILE), so only a check with --unsafe-no-nonces takes its answer.")
+    elif not challenge.seeded:
+        lines.append("It replaces the subject's challenge before it, if there was one.")
     if challenge.seeded:
         lines.append("UNSAFE: made from a seed, so it can be predicted. For tests only.")
     return "\n".join(lines)

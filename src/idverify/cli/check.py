@@ -8,8 +8,11 @@ Public items: :data:`check_command`, :data:`liveness_command`, :data:`match_comm
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +20,7 @@ import click
 
 from idverify.cli import ExitCode, Invocation
 from idverify.errors import ParameterError
+from idverify.text import foreign
 
 if TYPE_CHECKING:
     from idverify.verification.decision import Decision
@@ -69,6 +73,27 @@ _card_option = click.option(
 )
 
 
+def _moment(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
+    """Read ``now``, seconds since 1970, or ISO 8601 with a zone, as seconds since 1970."""
+    if text is None or text == "now":
+        return None if text is None else time.time()
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        except ValueError:
+            moment = datetime.min
+        # A time of day without a zone is another moment on every machine.
+        seconds = math.nan if moment.tzinfo is None else moment.timestamp()
+    if not 0 <= seconds < math.inf:
+        raise click.BadParameter(
+            "expected now, seconds since 1970, or a time with its zone such as 2026-01-31T12:00:00Z, "
+            f"got {foreign(text)!r}"
+        )
+    return seconds
+
+
 @click.command("check")
 @click.argument("video", type=_FILE)
 @click.argument("reference", type=_FILE)
@@ -84,7 +109,21 @@ _card_option = click.option(
     "--nonces",
     type=_FILE,
     metavar="FILE",
-    help="Database of used challenges, made where absent. Without it a challenge can be answered twice.",
+    help="Record of issued and used challenges, as idverify challenge new writes it. A policy that requires "
+    "a challenge requires it.",
+)
+@click.option("--subject", metavar="REFERENCE", help="Whose attempt this is, as the challenge was issued for.")
+@click.option(
+    "--received-at",
+    callback=_moment,
+    metavar="TIME",
+    help="When VIDEO arrived: now, ISO 8601 with its zone, or seconds since 1970. An answer that came before it can "
+    "have been made is refused. Without it this is checked against the present time, and the outcome says so.",
+)
+@click.option(
+    "--unsafe-no-nonces",
+    is_flag=True,
+    help="Ask no record of challenges: an answer can be handed in again, and challenges can be chosen among.",
 )
 @click.option("--mirrored", is_flag=True, help="The app that recorded VIDEO mirrors it; for --challenge.")
 @click.pass_context
@@ -95,6 +134,9 @@ def check_command(
     reference: Path,
     challenge: Path | None,
     nonces: Path | None,
+    subject: str | None,
+    received_at: float | None,
+    unsafe_no_nonces: bool,
     mirrored: bool,
     **options: Any,
 ) -> None:
@@ -102,24 +144,23 @@ def check_command(
 
     Exit codes: 0 accept, 1 reject, 3 inconclusive, 2 wrong usage, 4 media, model or policy error.
     """
-    if challenge is None and (nonces is not None or mirrored):
-        raise click.UsageError("--nonces and --mirrored are about a challenge: give one with --challenge")
-    _run(
-        ctx,
-        options,
-        (video, reference),
-        lambda verifier, **k: verifier.check(video, reference, **_asked(challenge, nonces, mirrored), **k),
-    )
+    about = {"nonces": nonces, "subject": subject, "received-at": received_at, "unsafe-no-nonces": unsafe_no_nonces}
+    if challenge is None and (named := [f"--{n}" for n, v in (about | {"mirrored": mirrored}).items() if v]):
+        raise click.UsageError(f"{', '.join(named)} is about a challenge: give one with --challenge")
+    if nonces is not None and unsafe_no_nonces:
+        raise click.UsageError("--nonces and --unsafe-no-nonces contradict each other")
+    asked: dict[str, Any] = {}
+    if challenge is not None:
+        from idverify.challenge import SqliteNonceStore, UnsafeNoNonceStore
 
-
-def _asked(challenge: Path | None, nonces: Path | None, mirrored: bool) -> dict[str, Any]:
-    """What the verifier is told of the challenge."""
-    if challenge is None:
-        return {}
-    from idverify.challenge import SqliteNonceStore
-
-    store = None if nonces is None else SqliteNonceStore(nonces)
-    return {"challenge": challenge, "nonce_store": store, "mirrored": mirrored}
+        asked = {
+            "challenge": challenge,
+            "nonce_store": SqliteNonceStore(nonces) if nonces else UnsafeNoNonceStore() if unsafe_no_nonces else None,
+            "subject": subject,
+            "received_at_s": received_at,
+            "mirrored": mirrored,
+        }
+    _run(ctx, options, (video, reference), lambda verifier, **k: verifier.check(video, reference, **asked, **k))
 
 
 @click.command("liveness")

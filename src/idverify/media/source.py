@@ -11,6 +11,7 @@ Public items: :class:`MediaLimits`, :class:`ByteSource`, :func:`open_source`.
 from __future__ import annotations
 
 import io
+import math
 import os
 import re
 import stat
@@ -72,9 +73,9 @@ class MediaLimits:
 
     def __post_init__(self) -> None:
         for name in ("max_duration_s", "max_frames", "max_bytes", "decode_budget_s", "max_photo_pixels"):
-            if not getattr(self, name) > 0:
-                raise ParameterError(f"{name} must be positive, got {getattr(self, name)!r}")
-        if len(self.max_size_wh) != 2 or min(self.max_size_wh) <= 0:
+            if not 0 < getattr(self, name) < math.inf:
+                raise ParameterError(f"{name} must be positive and finite, got {getattr(self, name)!r}")
+        if len(self.max_size_wh) != 2 or not all(0 < side < math.inf for side in self.max_size_wh):
             raise ParameterError(f"max_size_wh must be two positive numbers, got {self.max_size_wh!r}")
 
 

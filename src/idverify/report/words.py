@@ -4,7 +4,7 @@ Goal: the terminal and the HTML page say the same thing. A :class:`Finding` is o
 ("1 in 25,000 strangers would score at least this") and never rounded up to certainty.
 
 Public items: :class:`Tone`, :class:`Finding`, :func:`findings`, :func:`mechanism_finding`,
-:func:`challenge_findings`, :func:`headline`,
+:func:`challenge_findings`, :func:`challenge_warnings`, :func:`headline`,
 :func:`warnings`, :func:`name_words`, :func:`probability_words`, :func:`rate_words`, :func:`llr_words`,
 :func:`tone_of`, :func:`is_unsafe`, :data:`NOT_DECIDED`.
 """
@@ -22,6 +22,7 @@ from idverify.challenge.verify_light import LightResult
 from idverify.challenge.verify_motion import StepResult, StepStatus
 from idverify.pad.evidence import PADEvidence, Status
 from idverify.reasons import Reason
+from idverify.text import foreign
 from idverify.verification.decision import Decision, MatchEvidence, Outcome, Task
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Finding",
     "Tone",
     "challenge_findings",
+    "challenge_warnings",
     "findings",
     "headline",
     "is_unsafe",
@@ -152,16 +154,35 @@ def warnings(decision: Decision) -> tuple[str, ...]:
     loud: list[str] = []
     if is_unsafe(decision):
         loud.append(
-            f"UNSAFE POLICY {decision.policy.name}: anybody who holds a photo or video of the person can be accepted. "
-            "Do not let anybody in on this outcome."
+            f"UNSAFE POLICY {foreign(decision.policy.name)}: anybody who holds a photo or video of the person can be "
+            "accepted. Do not let anybody in on this outcome."
         )
     if decision.task is Task.MATCH:
         loud.append("NO LIVENESS WAS CHECKED: a photo, a screen or a mask matches as well as the person does.")
     if decision.task is Task.LIVENESS:
         loud.append("No reference photo was compared: this outcome does not say who the person is.")
-    if decision.challenge is not None and decision.challenge.seeded:
-        loud.append("PREDICTABLE CHALLENGE: it was made from a seed, for tests only. Anybody can prepare for it.")
+    if decision.challenge is not None:
+        loud += challenge_warnings(decision.challenge)
     return tuple(dict.fromkeys([*loud, *decision.warnings]))
+
+
+def challenge_warnings(result: ChallengeResult) -> tuple[str, ...]:
+    """What was not looked at of a challenge, and what makes it worth less."""
+    loud = []
+    if result.seeded:
+        loud.append("PREDICTABLE CHALLENGE: it was made from a seed, for tests only. Anybody can prepare for it.")
+    asked = result.admission
+    if result.binding == "challenge" and asked.refusal is None:
+        if not asked.nonce_checked:
+            loud.append("UNSAFE: no record of used challenges was asked, so this one can be answered again.")
+        if not asked.subject_checked:
+            loud.append("The challenge was not compared with the attempt that it was issued for.")
+        if not asked.arrival_stated:
+            loud.append(
+                "When the recording arrived was not stated: whether it can have been made after its challenge was "
+                "issued was checked against the time of this verification only."
+            )
+    return tuple(loud)
 
 
 def findings(decision: Decision, *, brief: bool = False) -> tuple[Finding, ...]:
@@ -224,7 +245,9 @@ def challenge_findings(result: ChallengeResult) -> tuple[Finding, ...]:
     said = " ".join(reason.sentence for reason in result.reasons)
     text = f"{name_words(result.outcome.value)}: {said}"
     if result.followed:
-        text += f" A recording made before fits by luck {rate_words(result.guess_probability)} times at most."
+        text += f" A recording made before fits by luck {rate_words(result.guess_probability)} times at most"
+        many = result.admission.issued
+        text += f", with {many} challenges issued to this subject within a day." if many > 1 else "."
     whole = Finding(label="challenge", text=text, tone=_CHALLENGE_TONES.get(result.outcome, Tone.NEUTRAL))
     light = () if result.light is None else (_light_finding(result.light),)
     return (whole, *(_step_finding(step) for step in result.steps), *light)

@@ -12,6 +12,7 @@ import numpy as np
 from idverify._version import __version__
 from idverify.comparison.calibration import CalibrationCard
 from idverify.reasons import Assessed
+from idverify.text import foreign
 from idverify.verification.decision import (
     CalibrationStamp,
     Decision,
@@ -97,13 +98,16 @@ def _calibration(card: CalibrationCard) -> CalibrationStamp:
 def _policy_warnings(policy: DecisionPolicy, outcome: Outcome) -> tuple[str, ...]:
     if not policy.unsafe:
         return ()
-    return (f"policy {policy.name}: liveness did not decide; this {outcome.value} says nothing about attacks",)
+    name = foreign(policy.name)
+    if policy.compares_only:
+        return (f"policy {name}: liveness did not decide; this {outcome.value} says nothing about attacks",)
+    return (f"policy {name} asks less of liveness than is safe; this {outcome.value} says little about attacks",)
 
 
 def _confidence(findings: Findings, policy: DecisionPolicy) -> float | None:
     """None as soon as a half that was asked for is missing."""
     needs_match = findings.task is not Task.LIVENESS
-    needs_liveness = findings.task is not Task.MATCH and not policy.unsafe
+    needs_liveness = findings.task is not Task.MATCH and not policy.compares_only
     match = findings.match.llr if findings.match else None
     live = findings.liveness.llr if findings.liveness and needs_liveness else None
     if (needs_match and match is None) or (needs_liveness and live is None):

@@ -225,7 +225,7 @@ def decide(findings: Findings, policy: DecisionPolicy) -> tuple[Outcome, tuple[R
     against = list(findings.warranted)
     lacking = list(findings.obstacles)
     support: list[Reason] = []
-    if findings.task is not Task.MATCH and not policy.unsafe:
+    if findings.task is not Task.MATCH and not policy.compares_only:
         _judge_liveness(findings.liveness, policy, bool(findings.handicaps), against, lacking, support)
     if findings.task is not Task.LIVENESS:
         _judge_match(findings.match, bool(lacking), against, lacking, support)

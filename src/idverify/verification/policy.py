@@ -1,8 +1,9 @@
 """Policies are data: TOML files in ``models/policies`` or the caller's own.
 
 A policy names the target false match rate, the liveness mechanisms that must have been assessed, the thresholds on the
-fused liveness LLR, the prior, and the limits on the recording. An empty policy is invalid, and one without liveness
-must say ``unsafe`` in its name.
+fused liveness LLR, the prior, and the limits on the recording. An empty policy is invalid, one that asks less of
+liveness than a floor must say ``unsafe`` in its name, and a name that the package ships means at least what the
+package means.
 
 Public items: :class:`DecisionPolicy`, :func:`load_policy`, :func:`policy_names`.
 """
@@ -10,15 +11,20 @@ Public items: :class:`DecisionPolicy`, :func:`load_policy`, :func:`policy_names`
 from __future__ import annotations
 
 import hashlib
+import math
 import sys
+import unicodedata
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from idverify.challenge.admission import DEFAULT_SLACK_S
 from idverify.errors import ParameterError, PolicyError
 from idverify.media.source import MediaLimits
 from idverify.models.manifest import data_dir
 from idverify.pad.panel import MECHANISMS
+from idverify.text import foreign
 from idverify.verification.fusion import Prior
 
 if sys.version_info >= (3, 11):
@@ -27,6 +33,15 @@ else:
     import tomli as tomllib
 
 __all__ = ["DecisionPolicy", "load_policy", "policy_names"]
+
+# Less than this is a policy that anybody with a photo passes now and then: the mechanism that finds a photo, and
+# thresholds as far apart as those of `convenience`. What they cost is in docs/liveness.md.
+FLOOR_MECHANISMS = frozenset({"stillness"})
+FLOOR_ACCEPT_LLR = 1.5
+FLOOR_REJECT_LLR = -1.5
+# More than this is no limit on the time to answer.
+MAX_SLACK_S = 3600.0
+MAX_LATENCY_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +64,10 @@ class DecisionPolicy:
         Nothing is accepted without an answered challenge.
     prior
         What is expected before anything was seen.
+    challenge_slack_s
+        Seconds beyond a recording's own length that starting it and sending it may take after its challenge was issued.
+    challenge_latency_s
+        Seconds by which a network may delay the answer to a step that a server reveals in time.
     min_duration_s, min_compared_frames, min_frame_rate_hz
         Less than this is not enough to judge.
     limits
@@ -70,32 +89,77 @@ class DecisionPolicy:
     min_frame_rate_hz: float
     limits: MediaLimits
     sha256: str
+    challenge_slack_s: float = DEFAULT_SLACK_S
+    challenge_latency_s: float = 2.0
 
     def __post_init__(self) -> None:
+        for name in _NUMBERS:
+            if not math.isfinite(getattr(self, name)):
+                raise PolicyError(f"{name} is a finite number, got {getattr(self, name)}")
+        for name in ("min_duration_s", "min_compared_frames", "min_frame_rate_hz"):
+            if getattr(self, name) < 0:
+                raise PolicyError(f"{name} must not be negative, got {getattr(self, name)}")
+        for name, most in (("challenge_slack_s", MAX_SLACK_S), ("challenge_latency_s", MAX_LATENCY_S)):
+            if not 0 <= getattr(self, name) <= most:
+                raise PolicyError(f"{name} is from 0 to {most:g} seconds, got {getattr(self, name)}")
         if not 0 < self.target_fmr < 1:
             raise PolicyError(f"target_fmr is a rate between 0 and 1, got {self.target_fmr}")
-        if not self.required_mechanisms and not self.unsafe:
-            raise PolicyError(
-                f"policy {self.name!r} requires no liveness mechanism; only a policy with 'unsafe' in its name may"
-            )
-        if self.unsafe and self.required_mechanisms:
-            raise PolicyError(
-                f"policy {self.name!r} requires liveness mechanisms, but one with 'unsafe' in its name never asks them"
-            )
         unknown = [name for name in self.required_mechanisms if name not in MECHANISMS]
         if unknown:
             raise PolicyError(
-                f"policy {self.name!r} requires {', '.join(map(repr, unknown))}, and there is no such liveness "
-                f"mechanism; there are {', '.join(MECHANISMS)}"
+                f"policy {foreign(self.name)!r} requires {', '.join(repr(foreign(name)) for name in unknown)}, and "
+                f"there is no such liveness mechanism; there are {', '.join(MECHANISMS)}"
             )
-        # Asked this way, NaN is refused.
-        if not self.accept_liveness_llr >= self.reject_liveness_llr:
+        if self.accept_liveness_llr < self.reject_liveness_llr:
             raise PolicyError("accept_liveness_llr must not be below reject_liveness_llr")
+        if not self.unsafe and (lacking := self._below_the_floor()):
+            raise PolicyError(
+                f"policy {foreign(self.name)!r} {lacking}; only a policy whose name begins with 'unsafe' may"
+            )
 
     @property
     def unsafe(self) -> bool:
-        """Whether the policy decides on the comparison alone."""
+        """Whether the policy gave up a protection; such a policy says so at the start of its name."""
         return self.name.startswith("unsafe")
+
+    @property
+    def compares_only(self) -> bool:
+        """Whether the policy decides on the comparison alone; only an unsafe one may."""
+        return not self.required_mechanisms
+
+    def _below_the_floor(self) -> str | None:
+        """What the policy asks less of liveness than any policy has to."""
+        if not self.required_mechanisms:
+            return "requires no liveness mechanism"
+        if missing := FLOOR_MECHANISMS - set(self.required_mechanisms):
+            return f"does not require {', '.join(sorted(missing))}"
+        if self.accept_liveness_llr < FLOOR_ACCEPT_LLR:
+            return f"accepts from a liveness LLR of {self.accept_liveness_llr:g} on, below {FLOOR_ACCEPT_LLR:g}"
+        if self.reject_liveness_llr < FLOOR_REJECT_LLR:
+            return f"rejects below a liveness LLR of {self.reject_liveness_llr:g} only, below {FLOOR_REJECT_LLR:g}"
+        return None
+
+    def weaker_than(self, other: DecisionPolicy) -> tuple[str, ...]:
+        """Names of the entries in which this policy asks for less than the other."""
+        found = [name for name in _MORE_IS_STRICTER if getattr(self, name) < getattr(other, name)]
+        found += [name for name in _LESS_IS_STRICTER if getattr(self, name) > getattr(other, name)]
+        if not set(self.required_mechanisms) >= set(other.required_mechanisms):
+            found.append("required_mechanisms")
+        if self.prior.genuine > other.prior.genuine:
+            found.append("prior")
+        return tuple(found)
+
+
+_MORE_IS_STRICTER = (
+    "accept_liveness_llr",
+    "reject_liveness_llr",
+    "require_challenge",
+    "min_duration_s",
+    "min_compared_frames",
+    "min_frame_rate_hz",
+)
+_LESS_IS_STRICTER = ("target_fmr", "challenge_slack_s", "challenge_latency_s")
+_NUMBERS = (*(name for name in _MORE_IS_STRICTER if name != "require_challenge"), *_LESS_IS_STRICTER)
 
 
 def _policies_dir() -> Path:
@@ -113,20 +177,43 @@ def load_policy(source: DecisionPolicy | str | Path) -> DecisionPolicy:
     Raises
     ------
     PolicyError
-        Unknown name, unreadable file, missing, extra or contradictory entries.
+        Unknown name, unreadable file, missing, extra or contradictory entries, or a shipped policy's name with less
+        than what that one asks for.
     """
     if isinstance(source, DecisionPolicy):
-        return source
-    path = _policies_dir() / f"{source}.toml" if str(source) in policy_names() else Path(source)
+        return _true_to_its_name(source)
+    if str(source) in policy_names():
+        return _shipped(str(source))
+    return _true_to_its_name(_read(Path(source), str(source)))
+
+
+def _true_to_its_name(policy: DecisionPolicy) -> DecisionPolicy:
+    """Whoever reads a shipped policy's name in a decision relies on what the package means by it."""
+    # Names that look alike are one name.
+    plain = unicodedata.normalize("NFKC", policy.name).strip().casefold()
+    if plain in policy_names() and (weaker := policy.weaker_than(_shipped(plain))):
+        raise PolicyError(
+            f"a policy that calls itself {foreign(policy.name)!r} asks for less than the shipped one "
+            f"({', '.join(weaker)}); give it a name of its own"
+        )
+    return policy
+
+
+@cache
+def _shipped(name: str) -> DecisionPolicy:
+    return _read(_policies_dir() / f"{name}.toml", name)
+
+
+def _read(path: Path, source: str) -> DecisionPolicy:
     try:
         raw = path.read_bytes()
         table = tomllib.loads(raw.decode("utf-8"))
     except (FileNotFoundError, IsADirectoryError):
         names = ", ".join(policy_names())
-        raise PolicyError(f"no policy named {str(source)!r} and no such file; the policies are: {names}") from None
+        raise PolicyError(f"no policy named {foreign(source)!r} and no such file; the policies are: {names}") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise PolicyError(f"policy {str(source)!r} cannot be read: {error}") from None
-    return _from_table(table, hashlib.sha256(raw).hexdigest(), str(source))
+        raise PolicyError(f"policy {foreign(source)!r} cannot be read: {foreign(error)}") from None
+    return _from_table(table, hashlib.sha256(raw).hexdigest(), source)
 
 
 # What TOML must give for each entry: a text for a list or a number would only be noticed in the middle of a check.
@@ -141,8 +228,11 @@ _TYPES: dict[type | tuple[type, ...], tuple[str, ...]] = {
         "min_duration_s",
         "min_compared_frames",
         "min_frame_rate_hz",
+        "challenge_slack_s",
+        "challenge_latency_s",
     ),
 }
+_OPTIONAL = frozenset({"challenge_slack_s", "challenge_latency_s"})
 
 
 def _from_table(table: dict[str, Any], sha256: str, source: str) -> DecisionPolicy:
@@ -150,11 +240,15 @@ def _from_table(table: dict[str, Any], sha256: str, source: str) -> DecisionPoli
         values = dict(table)
         for kind, names in _TYPES.items():
             for name in names:
-                if not isinstance(values[name], kind):
+                if name not in values and name in _OPTIONAL:
+                    continue
+                if not isinstance(values[name], kind) or (isinstance(values[name], bool) and kind is not bool):
                     raise TypeError(f"{name} = {values[name]!r}")
         values["prior"] = Prior(**values["prior"])
         values["limits"] = MediaLimits(**values.get("limits", {}))
         values["required_mechanisms"] = tuple(values["required_mechanisms"])
         return DecisionPolicy(**values, sha256=sha256)
     except (KeyError, TypeError, ParameterError) as error:
-        raise PolicyError(f"policy {source!r} has an entry that is missing, not known or wrong: {error}") from None
+        raise PolicyError(
+            f"policy {foreign(source)!r} has an entry that is missing, not known or wrong: {foreign(error)}"
+        ) from None

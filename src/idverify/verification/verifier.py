@@ -27,12 +27,13 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from idverify.challenge import Challenge, ChallengeResult, NonceStore
+from idverify.challenge import Admission, Challenge, ChallengeResult, NonceStore, TimedSteps
+from idverify.challenge.admission import UNCHECKED
 from idverify.challenge.attempt import NOTHING_MORE, Attempt, Needs
 from idverify.comparison.calibration import CalibrationCard
 from idverify.comparison.features import Template
 from idverify.comparison.score import similarity
-from idverify.errors import UnsupportedMediaError
+from idverify.errors import ParameterError, UnsupportedMediaError
 from idverify.media.photo import load_photo
 from idverify.reasons import Assessed, NotAssessed, Reason
 from idverify.verification.assembly import assemble
@@ -90,9 +91,11 @@ class Verifier:
         video: Media,
         reference: Photo,
         *,
-        challenge: Challenge | str | Path | None = None,
+        challenge: Challenge | TimedSteps | str | Path | None = None,
         challenge_key: bytes | str | None = None,
         nonce_store: NonceStore | None = None,
+        subject: str | None = None,
+        received_at_s: float | None = None,
         now_s: float | None = None,
         mirrored: bool = False,
         progress: Progress | None = None,
@@ -107,12 +110,18 @@ class Verifier:
         reference
             Path, bytes, binary file or RGB array (h, w, 3) of a photo.
         challenge
-            What the video has to answer, or its file. It decides, whether or not the policy requires one; one that
-            is forged, expired or used is refused before the video is opened.
+            What the video has to answer, its file, or the steps that this server revealed in time. It decides, whether
+            or not the policy requires one; one that is forged, expired or used is refused before the video is opened.
         challenge_key
             The secret that it was issued under; by default from ``IDVERIFY_CHALLENGE_KEY``.
         nonce_store
-            Where used challenges are kept; without one, reuse is not noticed.
+            Where issued and used challenges are kept. A policy that requires a challenge requires it; an
+            :class:`~idverify.challenge.UnsafeNoNonceStore` does without and is named in the decision.
+        subject
+            Whose attempt it is, as the challenge was issued for. A policy that requires a challenge requires it.
+        received_at_s
+            When the recording arrived, in seconds since 1970 (UTC), by the service's own clock. Without it the time of
+            verification stands for it, and the decision says that the arrival was not checked.
         now_s
             The clock, in seconds since 1970 (UTC); by default this machine's.
         mirrored
@@ -127,18 +136,33 @@ class Verifier:
         MediaError, ModelError, CalibrationError
         ChallengeError
             The challenge cannot be read, or there is no secret to verify it with.
+        ParameterError
+            The policy requires a challenge, and no nonce store or subject is given; or a time is none.
         """
-        attempt = None if challenge is None else Attempt.at(challenge, key=challenge_key, mirrored=mirrored)
+        attempt = None
+        if challenge is not None:
+            if self.policy.require_challenge and not isinstance(challenge, TimedSteps):
+                _require_record(self.policy.name, nonce_store, subject)
+            attempt = Attempt.at(
+                challenge,
+                key=challenge_key,
+                mirrored=mirrored,
+                subject=subject,
+                received_at_s=received_at_s,
+                slack_s=self.policy.challenge_slack_s,
+                allow_seeded=self.policy.unsafe,
+            )
         watch = self._start()
         clock_s = time.time() if now_s is None else now_s
-        refusal = attempt.refusal(now_s=clock_s, nonce_store=nonce_store) if attempt else None  # (0)
-        if refusal is not None:
+        admission = attempt.admit(now_s=clock_s, nonce_store=nonce_store) if attempt else UNCHECKED  # (0)
+        if attempt is not None and admission.refusal is not None:
+            refusal = attempt.refused(admission.refusal, admission)
             refused = Findings(task=Task.CHECK, match=None, liveness=None, obstacles=(), challenge=refusal)
             return assemble(refused, self.policy, models=self.models, card=self.card, timing_ms=watch.ms)
         enrolled = self._enrol(reference, watch)  # (1)
         needs = attempt.needs if attempt else NOTHING_MORE
         presentation = self._observe(video, watch, progress, needs=needs)  # (0) (2) .. (5)
-        return self._judge(Task.CHECK, presentation, enrolled, watch, face_images, attempt)  # (5) .. (9)
+        return self._judge(Task.CHECK, presentation, enrolled, watch, face_images, attempt, admission)  # (5) .. (9)
 
     def assess_liveness(self, video: Media, *, progress: Progress | None = None, face_images: bool = False) -> Decision:
         """Decide whether a live person is in front of the camera; nobody is compared.
@@ -298,6 +322,7 @@ class Verifier:
         watch: Stopwatch,
         face_images: bool,
         attempt: Attempt | None = None,
+        admission: Admission = UNCHECKED,
     ) -> Decision:
         presentation = probe if isinstance(probe, Presentation) else None
         judged_live = presentation if task is not Task.MATCH else None
@@ -311,7 +336,7 @@ class Verifier:
             liveness=self._liveness(judged_live, face, watch) if judged_live else None,  # (5)
             obstacles=(*([reference.reason] if isinstance(reference, NotAssessed) else []), *hindrances),
             handicaps=presentation.handicaps if presentation else (),
-            challenge=_answer(attempt, presentation) if attempt and presentation else None,  # (5)
+            challenge=_answer(attempt, presentation, admission) if attempt and presentation else None,  # (5)
             warranted=judged_live.tampering if judged_live else (),
         )
         return assemble(  # (9)
@@ -363,13 +388,30 @@ _PROBE_WORDS = {
 }
 
 
-def _answer(attempt: Attempt, presentation: Presentation) -> ChallengeResult:
+def _require_record(policy: str, nonce_store: NonceStore | None, subject: str | None) -> None:
+    """A challenge that may be answered twice, or by whoever chose among many, is none."""
+    if nonce_store is None:
+        raise ParameterError(
+            f"policy {policy} requires a challenge, and so the record of those that were issued and used: give a "
+            "nonce_store (--nonces FILE), or an UnsafeNoNonceStore (--unsafe-no-nonces)"
+        )
+    if subject is None:
+        raise ParameterError(
+            f"policy {policy} requires a challenge, and so whose attempt this is: give the subject (--subject) that it "
+            "was issued for"
+        )
+
+
+def _answer(attempt: Attempt, presentation: Presentation, admission: Admission) -> ChallengeResult:
     """The subject's answer: the same track that liveness and comparison judge."""
+    length_s = presentation.capture.decoded_span_s
     if isinstance(presentation.subject, NotAssessed):
-        return attempt.unseen(presentation.subject.reason)
+        return attempt.unseen(presentation.subject.reason, recording_s=length_s, admission=admission)
     track = presentation.subject.track
     observers = presentation.capture.observers[track.track_id]
-    return attempt.judge(track, observers, picture_width_px=presentation.capture.size_wh[0])
+    return attempt.judge(
+        track, observers, picture_width_px=presentation.capture.size_wh[0], recording_s=length_s, admission=admission
+    )
 
 
 def _template_of_photo(probe: Enrolment) -> tuple[Template | None, tuple[Reason, ...]]:

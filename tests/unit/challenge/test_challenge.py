@@ -16,7 +16,7 @@ import pytest
 
 import idverify.challenge as ch
 from idverify.challenge import Action, ChallengeOutcome, Manner, StepStatus
-from idverify.errors import ChallengeError, ParameterError
+from idverify.errors import ChallengeError, ChallengeLimitError, ParameterError
 from idverify.reasons import Reason
 
 KEY = "a secret of this test, 24 B"
@@ -124,7 +124,7 @@ def test_a_file_gives_back_the_same_challenge(kind: ch.Kind, tmp_path: Path) -> 
 
 
 def test_any_changed_value_breaks_the_seal_or_the_form() -> None:
-    original = json.loads(ch.to_json(issued(kind="both")))
+    original = json.loads(ch.to_json(issued(kind="both", subject="ann")))
     changed = 0
     for path, value in list(leaves(original)):
         forged = json.loads(json.dumps(original))
@@ -198,24 +198,135 @@ def test_a_missing_file_is_a_challenge_error(tmp_path: Path) -> None:
 # -- admission -------------------------------------------------------------------------------------------
 
 
-def test_seal_time_and_nonce_are_judged_in_this_order() -> None:
-    challenge, store = issued(), ch.MemoryNonceStore()
+def store_of(kind: str, folder: Path, **options: int) -> ch.NonceStore:
+    return ch.MemoryNonceStore(**options) if kind == "memory" else ch.SqliteNonceStore(folder / "n.sqlite", **options)
 
-    def admit(c: ch.Challenge, now_s: float, key: str = KEY) -> Reason | None:
-        return ch.admit(c, key=key, now_s=now_s, nonce_store=store)
 
-    assert admit(challenge, NOW_S, "quite another secret, 26 B") is Reason.CHALLENGE_SIGNATURE_INVALID
+def test_seal_seed_subject_time_and_nonce_are_judged_in_this_order() -> None:
+    store = ch.MemoryNonceStore()
+    challenge = issued(seed=None, subject="ann", nonce_store=store)
+
+    def admit(c: ch.Challenge, now_s: float, key: str = KEY, subject: str = "ann") -> Reason | None:
+        return ch.admit(c, key=key, now_s=now_s, nonce_store=store, subject=subject).refusal
+
+    assert admit(challenge, NOW_S + 60, "quite another secret, 26 B") is Reason.CHALLENGE_SIGNATURE_INVALID
     longer = dataclasses.replace(challenge, expires_at_s=challenge.expires_at_s + 1e6)
-    assert admit(longer, NOW_S) is Reason.CHALLENGE_SIGNATURE_INVALID
-    assert admit(challenge, NOW_S - 1) is Reason.CHALLENGE_EXPIRED
+    assert admit(longer, NOW_S + 60) is Reason.CHALLENGE_SIGNATURE_INVALID
+    moved = dataclasses.replace(challenge, subject=issued(subject="bob").subject)
+    assert admit(moved, NOW_S + 60, subject="bob") is Reason.CHALLENGE_SIGNATURE_INVALID
+    assert admit(issued(subject="ann"), NOW_S + 60) is Reason.CHALLENGE_PREDICTABLE
+    assert admit(challenge, NOW_S + 60, subject="bob") is Reason.CHALLENGE_OF_ANOTHER
+    assert admit(issued(seed=None), NOW_S + 60) is Reason.CHALLENGE_OF_ANOTHER, "issued for nobody"
     assert admit(challenge, NOW_S + 120) is Reason.CHALLENGE_EXPIRED
     assert admit(challenge, NOW_S + 119.9) is None, "none of the refusals used the nonce up"
     assert admit(challenge, NOW_S + 119.9) is Reason.CHALLENGE_REUSED
 
 
+# -- time ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ch.KINDS)
+def test_an_answer_from_before_it_can_have_been_made_is_refused_and_uses_the_nonce_up(kind: ch.Kind) -> None:
+    for after_s, expected in ((-1.0, True), (0.0, True), (8.0, None), (60.0, False)):
+        store = ch.MemoryNonceStore()
+        challenge = issued(seed=None, kind=kind, subject="ann", nonce_store=store)
+        arrival_s = NOW_S + (challenge.duration_s - 0.01 if expected is None else after_s)
+        result = ch.verify(
+            challenge, answer(challenge), key=KEY, now_s=NOW_S + 100, received_at_s=arrival_s, subject="ann",
+            mirrored=False, nonce_store=store,
+        )  # fmt: skip
+        assert (result.reasons == (Reason.CHALLENGE_IMPOSSIBLE_TIME,)) is (expected is not False)
+        assert store.claim(challenge.nonce, now_s=NOW_S).refusal is Reason.CHALLENGE_REUSED
+
+
+def test_the_recordings_own_length_counts_where_it_is_longer_and_the_slack_ends_it() -> None:
+    challenge = issued(seed=None)
+
+    def reasons(after_s: float, recording_s: float, slack_s: float = 30.0) -> Reason:
+        return ch.verify(
+            challenge, answer(challenge), key=KEY, now_s=NOW_S + after_s, received_at_s=NOW_S + after_s,
+            recording_s=recording_s, slack_s=slack_s, mirrored=False,
+        ).reasons[0]  # fmt: skip
+
+    assert reasons(24.9, 25.0) is Reason.CHALLENGE_IMPOSSIBLE_TIME
+    assert reasons(25.1, 25.0) is Reason.CHALLENGE_FOLLOWED
+    assert reasons(54.9, 25.0) is Reason.CHALLENGE_FOLLOWED
+    assert reasons(55.1, 25.0) is Reason.CHALLENGE_EXPIRED
+    assert reasons(challenge.duration_s + 30.1, 0.0) is Reason.CHALLENGE_EXPIRED, "a short recording gains no time"
+
+
+def test_an_unstated_arrival_is_the_time_of_verification_and_said_so() -> None:
+    challenge = issued(seed=None)
+    late = ch.admit(challenge, key=KEY, now_s=NOW_S + 60)
+    assert late.refusal is None
+    assert not late.arrival_stated
+    stated = ch.admit(challenge, key=KEY, now_s=NOW_S + 1e6, received_at_s=NOW_S + 60)
+    assert stated.refusal is None
+    assert stated.arrival_stated, "a file may be checked long after it arrived"
+    assert ch.admit(challenge, key=KEY, now_s=NOW_S + 1).refusal is Reason.CHALLENGE_IMPOSSIBLE_TIME
+    with pytest.raises(ParameterError, match="ahead of the clock"):
+        ch.admit(challenge, key=KEY, now_s=NOW_S, received_at_s=NOW_S + 60)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), -1.0, 1e300])
+def test_what_is_no_time_is_a_parameter_error(value: float) -> None:
+    with pytest.raises(ParameterError):
+        issued(ttl_s=value)
+    with pytest.raises(ParameterError):
+        issued(now_s=value)
+    for name in ("now_s", "received_at_s"):
+        with pytest.raises(ParameterError):
+            ch.admit(issued(), key=KEY, **{"now_s": NOW_S, name: value})
+
+
+# -- counting --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_nobody_shops_for_a_challenge_that_fits(kind: str, tmp_path: Path) -> None:
+    """Of any number of challenges asked for, the newest counts; their number is limited and enters the luck."""
+    store = store_of(kind, tmp_path, daily_limit=5)
+    asked = [issued(seed=None, subject="ann", nonce_store=store) for _ in range(5)]
+    with pytest.raises(ChallengeLimitError, match="5 challenges"):
+        issued(seed=None, subject="ann", nonce_store=store)
+    assert issued(seed=None, subject="bob", nonce_store=store), "others are not shut out"
+    for old in asked[:-1]:
+        assert store.claim(old.nonce, now_s=NOW_S).refusal is Reason.CHALLENGE_SUPERSEDED
+    result = ch.verify(
+        asked[-1], answer(asked[-1]), key=KEY, now_s=NOW_S + 60, subject="ann", mirrored=False, nonce_store=store
+    )
+    assert result.followed
+    assert result.admission.issued == 5
+    assert result.guess_probability == pytest.approx(5 * asked[-1].guess_probability)
+    assert issued(seed=None, subject="ann", nonce_store=store, now_s=NOW_S + 86_401), "a day later again"
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_a_challenge_that_was_never_entered_does_not_count(kind: str, tmp_path: Path) -> None:
+    result = ch.admit(issued(seed=None), key=KEY, now_s=NOW_S + 60, nonce_store=store_of(kind, tmp_path))
+    assert result.refusal is Reason.CHALLENGE_UNKNOWN
+
+
+def test_the_subject_is_in_neither_the_file_nor_the_record(tmp_path: Path) -> None:
+    store = ch.SqliteNonceStore(tmp_path / "n.sqlite")
+    challenge = issued(subject="ann@example.org", nonce_store=store)
+    assert "ann@" not in ch.to_json(challenge)
+    assert b"ann@" not in (tmp_path / "n.sqlite").read_bytes()
+    assert challenge.is_for("ann@example.org", KEY)
+    assert not issued().is_for("", KEY)
+    with pytest.raises(ParameterError, match="subject"):
+        issued(nonce_store=store)
+
+
+@pytest.mark.parametrize("limit", [0, -1, 2.5, None])
+def test_a_limit_of_nothing_is_a_parameter_error(limit: object) -> None:
+    with pytest.raises(ParameterError):
+        ch.MemoryNonceStore(daily_limit=limit)  # type: ignore[arg-type]
+
+
 def test_a_refused_challenge_is_never_followed() -> None:
     challenge = issued()
-    result = ch.verify(challenge, answer(challenge), key=KEY, now_s=NOW_S + 500, mirrored=False)
+    result = ch.verify(challenge, answer(challenge), key=KEY, now_s=NOW_S + 500, mirrored=False, allow_seeded=True)
     assert result.outcome is ChallengeOutcome.REFUSED
     assert not result.followed
     assert result.reasons == (Reason.CHALLENGE_EXPIRED,)
@@ -225,11 +336,13 @@ def test_a_refused_challenge_is_never_followed() -> None:
 
 
 def _claim(path: str, nonce: str) -> bool:
-    return ch.SqliteNonceStore(path).claim(nonce, expires_at_s=NOW_S + 120, now_s=NOW_S)
+    return ch.SqliteNonceStore(path).claim(nonce, now_s=NOW_S).refusal is None
 
 
 def test_of_many_processes_one_gets_the_nonce(tmp_path: Path) -> None:
     path = str(tmp_path / "nonces.sqlite")
+    for i in range(5):
+        ch.SqliteNonceStore(path).issue(f"n{i}", subject=f"s{i}", expires_at_s=NOW_S + 120, now_s=NOW_S)
     with multiprocessing.get_context("spawn").Pool(3) as pool:
         won = pool.starmap(_claim, [(path, f"n{i % 5}") for i in range(60)], chunksize=1)
     assert sum(won) == 5
@@ -237,19 +350,25 @@ def test_of_many_processes_one_gets_the_nonce(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
 def test_of_many_threads_one_gets_the_nonce(kind: str, tmp_path: Path) -> None:
-    store: ch.NonceStore = ch.MemoryNonceStore() if kind == "memory" else ch.SqliteNonceStore(tmp_path / "n.sqlite")
+    store = store_of(kind, tmp_path)
     assert isinstance(store, ch.NonceStore)
+    for i in range(3):
+        store.issue(f"n{i}", subject=f"s{i}", expires_at_s=NOW_S, now_s=NOW_S)
     with ThreadPoolExecutor(8) as pool:
-        won = list(pool.map(lambda i: store.claim(f"n{i % 3}", expires_at_s=NOW_S, now_s=NOW_S), range(60)))
-    assert sum(won) == 3
+        won = list(pool.map(lambda i: store.claim(f"n{i % 3}", now_s=NOW_S), range(60)))
+    assert sum(claim.refusal is None for claim in won) == 3
+    assert {claim.refusal for claim in won} == {None, Reason.CHALLENGE_REUSED}
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
 def test_nonces_outlive_their_expiry_but_not_forever(kind: str, tmp_path: Path) -> None:
-    store: ch.NonceStore = ch.MemoryNonceStore() if kind == "memory" else ch.SqliteNonceStore(tmp_path / "n.sqlite")
-    assert store.claim("n", expires_at_s=NOW_S, now_s=NOW_S)
-    assert not store.claim("n", expires_at_s=NOW_S, now_s=NOW_S + 3600)
-    assert store.claim("n", expires_at_s=NOW_S, now_s=NOW_S + 90_000)
+    store = store_of(kind, tmp_path)
+    store.issue("n", subject="s", expires_at_s=NOW_S, now_s=NOW_S)
+    assert store.claim("n", now_s=NOW_S).refusal is None
+    store.issue("m", subject="s", expires_at_s=NOW_S, now_s=NOW_S + 3600)
+    assert store.claim("n", now_s=NOW_S + 3600).refusal is Reason.CHALLENGE_REUSED
+    store.issue("o", subject="s", expires_at_s=NOW_S, now_s=NOW_S + 90_000)
+    assert store.claim("n", now_s=NOW_S + 90_000).refusal is Reason.CHALLENGE_UNKNOWN
 
 
 def test_a_broken_nonce_store_is_an_error_not_an_unused_nonce(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import idverify.challenge as ch
 from idverify.challenge import ChallengeOutcome, ChallengeResult, Manner
 from idverify.challenge.attempt import Attempt
 from idverify.challenge.from_track import LightObserver
-from idverify.errors import ChallengeError
+from idverify.errors import ChallengeError, ParameterError
 from idverify.faces.landmarks import LEFT_EYE, MOUTH_CORNERS, RIGHT_EYE
 from idverify.faces.tracking import FaceTrack
 from idverify.reasons import Reason
@@ -25,6 +25,7 @@ from idverify.report.html import to_html
 from idverify.report.words import Tone, findings, warnings
 from idverify.verification.decision import Findings, LivenessEvidence, Outcome, Task, decide
 from idverify.verification.policy import DecisionPolicy, load_policy
+from idverify.verification.verifier import Verifier
 
 KEY = "a secret of this test, 24 B"
 NOW_S = 1_800_000_000.0
@@ -41,7 +42,13 @@ def answer(challenge: ch.Challenge) -> ch.AnswerSeries:
 
 
 def attempt(challenge: ch.Challenge, *, mirrored: bool = False) -> Attempt:
-    return Attempt.at(challenge, key=KEY, mirrored=mirrored)
+    return Attempt.at(challenge, key=KEY, mirrored=mirrored, allow_seeded=True)
+
+
+def judged(what: Attempt, face: FaceTrack, **options: Any) -> ChallengeResult:
+    return what.judge(
+        face, {}, **{"picture_width_px": WIDTH_PX, "recording_s": 20.0, "admission": ch.Admission(), **options}
+    )
 
 
 def followed() -> ChallengeResult:
@@ -113,14 +120,14 @@ def test_a_challenge_that_was_given_decides_required_or_not(policy: DecisionPoli
 
 
 def test_no_challenge_is_missed_only_where_one_is_required() -> None:
-    required = load_policy("recovery")
+    required = dataclasses.replace(load_policy("recovery"), required_mechanisms=("stillness",))
     assert decide(found(None), required) == (Outcome.INCONCLUSIVE, (Reason.CHALLENGE_MISSING,))
     assert decide(found(None, task=Task.LIVENESS, match=None), required)[1] == (Reason.CHALLENGE_MISSING,)
     assert Reason.CHALLENGE_MISSING not in decide(found(None), load_policy("ial2"))[1]
 
 
 def test_the_missing_challenge_is_the_first_advice_and_hides_no_attack() -> None:
-    required = load_policy("recovery")
+    required = dataclasses.replace(load_policy("recovery"), required_mechanisms=("stillness",))
     assert decide(found(None, obstacles=(Reason.TOO_DARK,)), required)[1][0] is Reason.CHALLENGE_MISSING
     stranger = builders.match(matched=False, llr=-9.0)
     assert decide(found(None, match=stranger), required) == (Outcome.REJECT, (Reason.NO_MATCH,))
@@ -162,8 +169,8 @@ def as_followed_face(series: ch.AnswerSeries) -> FaceTrack:
 def test_an_honest_answer_goes_through_the_track_and_its_mirror_image_does_not(seed: int) -> None:
     challenge = issued(seed=seed, steps=4, avoid=["mouth", "move", "blink"])
     face = as_followed_face(answer(challenge))
-    assert attempt(challenge).judge(face, {}, picture_width_px=WIDTH_PX).followed
-    mirrored = attempt(challenge, mirrored=True).judge(face, {}, picture_width_px=WIDTH_PX)
+    assert judged(attempt(challenge), face).followed
+    mirrored = judged(attempt(challenge, mirrored=True), face)
     assert mirrored.mirrored
     assert mirrored.followed != any("turn" in step.action.value for step in challenge.steps)
 
@@ -178,18 +185,44 @@ def test_each_kind_asks_for_what_it_needs_and_no_more() -> None:
 
 
 def test_what_cannot_count_is_refused_and_uses_up_no_nonce() -> None:
-    challenge, store = issued(), ch.MemoryNonceStore()
+    store = ch.MemoryNonceStore()
+    challenge = issued(subject="ann", nonce_store=store)
     forged = dataclasses.replace(challenge, steps=challenge.steps[::-1])
-    late = attempt(challenge).refusal(now_s=NOW_S + 1e4, nonce_store=store)
-    wrong = attempt(forged).refusal(now_s=NOW_S, nonce_store=store)
-    first = attempt(challenge).refusal(now_s=NOW_S, nonce_store=store)
-    again = attempt(challenge).refusal(now_s=NOW_S, nonce_store=store)
-    assert [None if r is None else r.reasons for r in (late, wrong, first, again)] == [
-        (Reason.CHALLENGE_EXPIRED,),
-        (Reason.CHALLENGE_SIGNATURE_INVALID,),
+    late = attempt(challenge).admit(now_s=NOW_S + 1e4, nonce_store=store)
+    wrong = attempt(forged).admit(now_s=NOW_S + 60, nonce_store=store)
+    first = attempt(challenge).admit(now_s=NOW_S + 60, nonce_store=store)
+    again = attempt(challenge).admit(now_s=NOW_S + 60, nonce_store=store)
+    assert [admission.refusal for admission in (late, wrong, first, again)] == [
+        Reason.CHALLENGE_EXPIRED,
+        Reason.CHALLENGE_SIGNATURE_INVALID,
         None,
-        (Reason.CHALLENGE_REUSED,),
+        Reason.CHALLENGE_REUSED,
     ]
+
+
+def test_a_recording_longer_than_the_time_since_its_challenge_is_refused_whatever_it_shows() -> None:
+    challenge = issued(seed=None)
+    face, what = as_followed_face(answer(challenge)), attempt(challenge)
+    admission = what.admit(now_s=NOW_S + 24.0, nonce_store=None)
+    assert admission.refusal is None, "long enough for the challenge alone"
+    assert judged(what, face, recording_s=23.0, admission=admission).followed
+    late = judged(what, face, recording_s=25.0, admission=admission)
+    assert (late.outcome, late.reasons) == (ChallengeOutcome.REFUSED, (Reason.CHALLENGE_IMPOSSIBLE_TIME,))
+    nobody = what.unseen(Reason.NO_FACE, recording_s=25.0, admission=admission)
+    assert nobody.reasons == (Reason.CHALLENGE_IMPOSSIBLE_TIME,)
+
+
+@pytest.mark.parametrize("lacking", ["nonce_store", "subject"])
+def test_a_policy_that_requires_a_challenge_requires_its_record_and_its_subject(lacking: str) -> None:
+    given: dict[str, Any] = {"nonce_store": ch.MemoryNonceStore(), "subject": "ann"}
+    given[lacking] = None
+    with pytest.raises(ParameterError, match=lacking):
+        Verifier(policy="recovery").check("none.mp4", "none.jpg", challenge=issued(), challenge_key=KEY, **given)
+
+
+def test_recovery_asks_at_least_as_much_of_liveness_as_ial2() -> None:
+    recovery, ial2 = load_policy("recovery"), load_policy("ial2")
+    assert set(recovery.weaker_than(ial2)) == set()
 
 
 def test_an_attempt_is_prepared_from_a_file_and_never_without_a_secret(
@@ -234,6 +267,15 @@ def test_colours_speak_for_and_against() -> None:
 
 
 def test_a_challenge_that_can_be_predicted_is_shouted_about() -> None:
-    seeded, real = (dataclasses.replace(followed(), seeded=s) for s in (True, False))
+    checked = ch.Admission(arrival_stated=True, subject_checked=True, nonce_checked=True)
+    seeded, real = (dataclasses.replace(followed(), seeded=s, admission=checked) for s in (True, False))
     assert any("PREDICTABLE" in line for line in warnings(builders.decision(challenge=seeded)))
     assert warnings(builders.decision(challenge=real)) == ()
+
+
+@pytest.mark.parametrize("gap", ["arrival_stated", "subject_checked", "nonce_checked"])
+def test_what_was_not_looked_at_is_said(gap: str) -> None:
+    checked = ch.Admission(arrival_stated=True, subject_checked=True, nonce_checked=True)
+    result = dataclasses.replace(followed(), seeded=False, admission=dataclasses.replace(checked, **{gap: False}))
+    assert len(warnings(builders.decision(challenge=result))) == 1
+    assert to_json(builders.decision(challenge=result))["challenge"][gap] is False

@@ -6,6 +6,8 @@ import dataclasses
 import hashlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from idverify.errors import PolicyError
 from idverify.models.manifest import data_dir
@@ -18,7 +20,7 @@ name = "own"
 title = "A policy of the caller's own."
 target_fmr = 1e-4
 required_mechanisms = ["stillness"]
-accept_liveness_llr = 1.0
+accept_liveness_llr = 2.0
 reject_liveness_llr = -1.0
 require_challenge = false
 min_duration_s = 1.5
@@ -93,8 +95,8 @@ def test_a_mechanism_that_does_not_exist_is_refused_with_those_that_do(refused, 
 @pytest.mark.parametrize("name", MECHANISMS)
 def test_any_mechanism_of_the_panel_may_be_required(tmp_path, name):
     path = tmp_path / "own.toml"
-    path.write_text(changed('["stillness"]', f'["{name}"]'), encoding="utf-8")
-    assert load_policy(path).required_mechanisms == (name,)
+    path.write_text(changed('["stillness"]', f'["stillness", "{name}"]'), encoding="utf-8")
+    assert load_policy(path).required_mechanisms == ("stillness", name)
 
 
 def test_a_safe_policy_requires_liveness():
@@ -128,7 +130,8 @@ def test_what_is_not_toml_is_refused(refused, text):
     assert "cannot be read" in refused(text)
 
 
-REQUIRED = [field.name for field in dataclasses.fields(DecisionPolicy) if field.name not in ("limits", "sha256")]
+REQUIRED = [field.name for field in dataclasses.fields(DecisionPolicy) if field.default is dataclasses.MISSING
+            and field.name not in ("limits", "sha256")]
 
 
 @pytest.mark.parametrize("entry", REQUIRED)
@@ -157,8 +160,19 @@ def test_an_unknown_limit_is_refused_by_name(refused):
         ("target_fmr = 1e-4", "target_fmr = -1e-4"),
         ("target_fmr = 1e-4", "target_fmr = nan"),
         ("target_fmr = 1e-4", 'target_fmr = "low"'),
-        ("accept_liveness_llr = 1.0", "accept_liveness_llr = -2.0"),
-        ("accept_liveness_llr = 1.0", "accept_liveness_llr = nan"),
+        ("accept_liveness_llr = 2.0", "accept_liveness_llr = -2.0"),
+        ("accept_liveness_llr = 2.0", "accept_liveness_llr = nan"),
+        ("accept_liveness_llr = 2.0", "accept_liveness_llr = inf"),
+        ("accept_liveness_llr = 2.0", "accept_liveness_llr = true"),
+        ("reject_liveness_llr = -1.0", "reject_liveness_llr = -inf"),
+        ("min_duration_s = 1.5", "min_duration_s = nan"),
+        ("min_duration_s = 1.5", "min_duration_s = -1.5"),
+        ("min_compared_frames = 4", "min_compared_frames = nan"),
+        ("min_frame_rate_hz = 8.0", "min_frame_rate_hz = inf"),
+        ("min_frame_rate_hz = 8.0", "min_frame_rate_hz = nan"),
+        ("min_frame_rate_hz = 8.0", "min_frame_rate_hz = 8.0\nchallenge_slack_s = inf"),
+        ("min_frame_rate_hz = 8.0", "min_frame_rate_hz = 8.0\nchallenge_latency_s = -1"),
+        ("genuine = 0.9", "genuine = nan"),
         ("genuine = 0.9", "genuine = 0.95"),
         ("genuine = 0.9", "genuine = 'most'"),
         ("attack = 0.05", "attack = 0.0"),
@@ -187,8 +201,70 @@ def test_a_policy_without_liveness_must_say_unsafe(refused, tmp_path):
     assert load_policy(path).unsafe
 
 
-def test_an_unsafe_policy_cannot_pretend_to_require_liveness(refused):
-    assert "never asks" in refused(changed('name = "own"', 'name = "unsafe-own"'))
+@pytest.mark.parametrize(
+    ("line", "to"),
+    [
+        ("accept_liveness_llr = 2.0", "accept_liveness_llr = 0.5"),
+        ("reject_liveness_llr = -1.0", "reject_liveness_llr = -9.0"),
+        ('required_mechanisms = ["stillness"]', 'required_mechanisms = ["recapture"]'),
+    ],
+)
+def test_liveness_below_the_floor_must_say_unsafe(refused, tmp_path, line, to):
+    weak = changed(line, to)
+    assert "unsafe" in refused(weak)
+    path = tmp_path / "own.toml"
+    path.write_text(weak.replace('name = "own"', 'name = "unsafe-own"'), encoding="utf-8")
+    policy = load_policy(path)
+    assert policy.unsafe
+    assert not policy.compares_only, "what it does require is still asked for"
+
+
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [
+        ("target_fmr", "1e-3"),
+        ("accept_liveness_llr", "1.7"),
+        ("reject_liveness_llr", "-1.4"),
+        ("required_mechanisms", '["stillness"]'),
+        ("min_duration_s", "0.5"),
+        ("min_compared_frames", "1"),
+        ("min_frame_rate_hz", "1.0"),
+        ("challenge_slack_s", "600.0"),
+        ("genuine", "0.6\nimpostor = 0.2\nattack = 0.2"),
+    ],
+)
+@pytest.mark.parametrize("name", ["ial2", " IAL2", "ｉａｌ２"])
+def test_a_shipped_name_means_at_least_what_the_package_means(refused, tmp_path, name, entry, value):
+    shipped = (FOLDER / "ial2.toml").read_text("utf-8").replace('name = "ial2"', f'name = "{name}"')
+    if entry == "genuine":
+        shipped = "\n".join(x for x in shipped.splitlines() if not x.startswith(("impostor", "attack")))
+    lines = [f"{entry} = {value}" if x.startswith(f"{entry} ") else x for x in shipped.splitlines()]
+    if entry.startswith("challenge"):
+        lines.insert(1, f"{entry} = {value}")
+    text = "\n".join(lines)
+    assert ("prior" if entry == "genuine" else entry) in refused(text)
+    path = tmp_path / "own.toml"
+    path.write_text(text.replace(f'name = "{name}"', 'name = "own"'), encoding="utf-8")
+    assert load_policy(path).name == "own"
+
+
+def test_a_shipped_name_may_mean_more_and_a_weaker_object_is_refused_as_a_file_is():
+    ial2 = load_policy("ial2")
+    stricter = dataclasses.replace(ial2, target_fmr=ial2.target_fmr / 10)
+    assert load_policy(stricter) is stricter
+    with pytest.raises(PolicyError, match="min_duration_s"):
+        load_policy(dataclasses.replace(ial2, min_duration_s=0.0))
+
+
+@given(
+    st.sampled_from(["target_fmr", "accept_liveness_llr", "reject_liveness_llr", "min_duration_s", "min_frame_rate_hz",
+                     "min_compared_frames", "challenge_slack_s", "challenge_latency_s"]),
+    st.sampled_from([float("nan"), float("inf"), float("-inf")]),
+    st.sampled_from(policy_names()),
+)
+def test_no_number_of_a_policy_is_anything_but_finite(entry, value, name):
+    with pytest.raises(PolicyError):
+        dataclasses.replace(load_policy(name), **{entry: value})
 
 
 def test_limits_of_a_file_are_kept(tmp_path):
