@@ -13,7 +13,7 @@ import idverify
 SOURCE = Path(idverify.__file__).parent
 # Wing -> the wings that it may import, as in the picture of the house: from the end of the walk to its start. What is
 # allowed is not inherited: each row is complete. `EVERYWHERE` may be imported by all and imports none of the others.
-EVERYWHERE = {"errors", "reasons", "metrics", "_lazy", "_version"}
+EVERYWHERE = {"errors", "reasons", "text", "metrics", "_lazy", "_version"}
 WINGS = {
     "cli": {"report", "evaluation", "protocols", "simulation", "verification", "challenge", "pad", "comparison",
             "faces", "media", "models"},
@@ -31,7 +31,7 @@ WINGS = {
     "media": {"models"},
     "models": {"conversion"},
     "conversion": set(),
-    **{name: {"errors", "reasons", "metrics", "_version"} & (EVERYWHERE - {name}) for name in EVERYWHERE},
+    **{name: {"errors", "reasons", "text", "metrics", "_version"} & (EVERYWHERE - {name}) for name in EVERYWHERE},
 }  # fmt: skip
 
 
