@@ -411,7 +411,7 @@ async function check() {
     } catch (problem) {
       if (!isPassing(problem)) throw problem;
     }
-    if (state && state.state !== "processing") return finish(state);
+    if (state && !["processing", "recording"].includes(state.state)) return finish(state);
     if (performance.now() - since > LONG_CHECK_MS) tell("checking-words", say("checking.long"));
     await pause(1_000);
   }

@@ -52,29 +52,34 @@ export function list(place, lines) {
   place.hidden = !lines.length;
 }
 
+const SVG = "http://www.w3.org/2000/svg";
+
+function iconOf(name) {
+  const icon = document.createElementNS(SVG, "svg");
+  icon.setAttribute("class", "icon");
+  icon.setAttribute("aria-hidden", "true");
+  icon.append(document.createElementNS(SVG, "use"));
+  icon.firstChild.setAttribute("href", `#i-${name}`);
+  return icon;
+}
+
 // Buttons for what can be done next; the first is the one to take. What no button can do is said as a line.
 export function offer(place, actions) {
   place.replaceChildren(...actions.map((action, i) => {
+    const words = Object.assign(document.createElement("span"), { textContent: say(`next.${action}`) });
     if (["contact", "wait"].includes(action)) {
-      return Object.assign(document.createElement("p"), { className: "soft", textContent: say(`next.${action}`) });
+      const line = Object.assign(document.createElement("p"), { className: "contact" });
+      line.append(iconOf("person"), words);
+      return line;
     }
-    const button = Object.assign(document.createElement("button"), {
-      className: i ? "secondary" : "primary",
-      textContent: say(`next.${action}`),
-    });
+    const button = Object.assign(document.createElement("button"), { className: i ? "secondary" : "primary" });
     button.dataset.do = action;
+    button.append(words);
     return button;
   }));
 }
 
-const SVG = "http://www.w3.org/2000/svg";
-
 export function emblem(place, name, tone = "") {
-  const icon = document.createElementNS(SVG, "svg");
-  icon.setAttribute("class", "icon");
-  icon.setAttribute("aria-hidden", "true");
-  icon.append(Object.assign(document.createElementNS(SVG, "use")));
-  icon.firstChild.setAttribute("href", `#i-${name}`);
   place.dataset.tone = tone;
-  place.replaceChildren(icon);
+  place.replaceChildren(iconOf(name));
 }
