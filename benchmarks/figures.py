@@ -143,7 +143,7 @@ def evaluation(r: dict[str, Any]) -> str:
         + f" On the eval half: FRR {whole['frr']['text']}, FAR {whole['far']['text']}, worst IAPAR {worst['text']} "
         f"({whole['iapar_worst'].replace('_', ' ')}); ECE of the confidence "
         f"{percent(sure['ece'])} at the policy's prior. "
-        "Species by species, and the reliability of the confidence: [docs/evaluation.md](docs/evaluation.md).\n\n"
+        "Species by species, and the reliability of the confidence: [Measure, and calibrate](evaluation.md).\n\n"
         f"`{EVALUATION}`"
     )
 
@@ -181,10 +181,47 @@ def evaluation_at_length(r: dict[str, Any]) -> str:
     )
 
 
+def photos_in_short(r: dict[str, Any]) -> str:
+    point = next(p for p in r["operating_points"] if p["target_fmr"] == 1e-4)
+    return (
+        f"- **Photo against photo** ({r['data']}): FNMR {rated(point['fnmr'])} at the threshold for FMR "
+        f"1e-4, where FMR was {rated(point['fmr'])}."
+    )
+
+
+def videos_in_short(r: dict[str, Any]) -> str:
+    point = next(p for p in r["operating_points"] if p["target_fmr"] == 1e-4)
+    return (
+        f"- **Video against photo** ({r['clips']} clips of other sources): FNMR {rated(point['fnmr_mated'])} and "
+        f"FMR {rated(point['fmr_all_pairs'])} at the threshold for FMR 1e-4."
+    )
+
+
+def evaluation_in_short(r: dict[str, Any]) -> str:
+    whole = r["report"]["transactions"]
+    worst = whole["iapar"][whole["iapar_worst"]]
+    return (
+        f"- **Whole checks** (policy ial2, {r['trials']:,} trials, eval half): the right person not accepted "
+        f"{whole['frr']['text']}, a stranger accepted {whole['far']['text']}, worst kind of attack accepted "
+        f"{worst['text']} ({whole['iapar_worst'].replace('_', ' ')})."
+    )
+
+
+def speed_in_short(r: dict[str, Any]) -> str:
+    rows = [row for row in r["rows"] if row["what"].startswith(("whole check", "a fresh process", "peak memory, 5 s"))]
+    return f"- **Speed** ({r['machine']}): " + "; ".join(f"{row['what']} {row['value']}" for row in rows) + "."
+
+
 Section = Callable[[dict[str, Any]], str]
 # File -> its sections, in order; each is the name of a result and what to make of it.
 SECTIONS: dict[str, list[tuple[str, Section]]] = {
     "README.md": [
+        ("lfw", photos_in_short),
+        ("video_match", videos_in_short),
+        ("evaluation", evaluation_in_short),
+        ("speed", speed_in_short),
+    ],
+    "docs/figures.md": [
         ("lfw", photos),
         ("video_match", videos),
         ("evaluation", evaluation),
@@ -202,7 +239,7 @@ def render(sections: list[tuple[str, Section]]) -> str:
         path = RESULTS / f"{name}.json"
         if path.is_file():
             parts.append(section(json.loads(path.read_text(encoding="utf-8"))))
-    return "\n\n".join(parts)
+    return "\n\n".join(parts).replace("\n\n- ", "\n- ")
 
 
 def rewrite(path: Path, sections: list[tuple[str, Section]], *, check: bool) -> bool:

@@ -30,7 +30,7 @@ def markdown(result: dict[str, Any]) -> str:
     lines += [
         "",
         "idverify's recapture network was trained on pictures of these very clips; what it says of clips left out of "
-        "its training is in [docs/liveness.md](docs/liveness.md).",
+        "its training is in [liveness.md](liveness.md).",
         "",
         f"`{COMMAND}`",
     ]

@@ -93,7 +93,7 @@ class Orientation:
 class Frame:
     """A light handle on one decoded picture of a recording.
 
-    Parameters
+    Attributes
     ----------
     index : int
         Place in the recording, from 0.

@@ -1,0 +1,87 @@
+"""A hook of MkDocs: fills ``<!-- from the code: NAME -->`` in a page with what the code itself says."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+# The site documents this checkout, not whatever is installed.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+
+PLACE = re.compile(r"<!-- from the code: (?P<name>[\w ]+) -->")
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *[[cell.replace("|", "\\|") for cell in row] for row in rows]]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _policies() -> str:
+    from idverify.verification import load_policy, policy_names
+
+    found = sorted(map(load_policy, policy_names()), key=lambda p: (p.unsafe, p.name != "ial2", p.name))
+    head = ["policy", "meaning", "liveness required", "target FMR", "challenge"]
+    return _table(
+        head,
+        [
+            [
+                f"`{p.name}`",
+                p.title,
+                ", ".join(p.required_mechanisms) or "none",
+                f"{p.target_fmr:g}",
+                "required" if p.require_challenge else "if given",
+            ]
+            for p in found
+        ],
+    )
+
+
+def _reasons() -> str:
+    from idverify import Reason
+
+    rows = [[f"`{reason.value}`", reason.sentence, reason.guidance or ""] for reason in Reason]
+    return _table(["code", "what was found", "what the person is told"], rows)
+
+
+def _models() -> str:
+    from idverify.models import specs
+
+    rows = [[row.name, row.role, row.origin, row.version, row.licence] for row in specs()]
+    return _table(["model", "role", "origin", "version", "licence"], rows)
+
+
+def _schema() -> str:
+    from idverify.report import load_schema
+
+    schema = load_schema()
+    rows = []
+    for name, value in schema["$defs"]["decision"]["properties"].items():
+        kind = value.get("type") or value.get("$ref", "").rpartition("/")[2] or "see the schema"
+        kinds = " or ".join(kind) if isinstance(kind, list) else str(kind)
+        rows.append([f"`{name}`", kinds, str(value.get("description", ""))])
+    text = json.dumps(schema, indent=2, ensure_ascii=False)
+    return f"{_table(['key', 'type', 'meaning'], rows)}\n\n## The whole schema\n\n```json\n{text}\n```"
+
+
+def _exit_codes() -> str:
+    from idverify.cli import ExitCode
+
+    return _table(["exit code", "name"], [[str(int(code)), code.name.lower()] for code in ExitCode])
+
+
+SECTIONS: dict[str, Callable[[], str]] = {
+    "policies": _policies,
+    "reasons": _reasons,
+    "models": _models,
+    "schema": _schema,
+    "exit codes": _exit_codes,
+}
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Replace every place by its section; an unknown name stops the build."""
+    return PLACE.sub(lambda match: SECTIONS[match["name"]](), markdown)
