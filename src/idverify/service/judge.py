@@ -1,0 +1,269 @@
+"""Judges: each takes one recording at a time from the queue and hands it to a process of its own behind walls.
+
+Goal: a codec that crashes, hangs or eats memory costs one attempt a clear technical failure, and nothing else. The
+process that decodes knows no keys and no database; this side knows no pictures.
+
+Public items: :class:`Inmate`, :class:`Judge`, :class:`InmateError`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, BinaryIO, cast
+
+from idverify.errors import IdverifyError
+from idverify.service import jobs, wire
+from idverify.service.core import Core
+from idverify.service.database import DatabaseUnavailableError
+from idverify.service.jobs import Case, Job
+from idverify.service.keys import EvidenceUnreadableError, new_id
+from idverify.service.problems import Problem
+from idverify.service.blobs import NoSuchBlobError, StorageUnavailableError
+
+__all__ = ["Inmate", "InmateError", "Judge"]
+
+log = logging.getLogger("idverify.service.judge")
+
+# How often a judge looks for work, and how long it waits after it could not start or reach something, in seconds.
+LOOK_S = 0.2
+PAUSE_S = 2.0
+# Loading models from a slow disk.
+START_S = 60.0
+# What the judge's process is given of the environment: nothing that holds a secret.
+_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "IDVERIFY_MODELS", "XDG_DATA_HOME", "OMP_NUM_THREADS", "TMPDIR")
+
+
+class InmateError(IdverifyError):
+    """The judge's process is gone, or was ended because it took too long.
+
+    Parameters
+    ----------
+    killed
+        Whether it was killed from outside (by the system or an operator) and not by what it read.
+    """
+
+    def __init__(self, message: str, *, killed: bool = False) -> None:
+        super().__init__(message)
+        self.killed = killed
+
+
+class Inmate:
+    """A judge's process, seen from outside; one question at a time."""
+
+    def __init__(self, *, memory_bytes: int) -> None:
+        environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        command = [sys.executable, "-m", "idverify.service.inmate", str(memory_bytes)]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+        )
+        self._lock = threading.Lock()
+        self.missing_walls: tuple[str, ...] = ()
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process.poll() is None
+
+    def wait_ready(self) -> None:
+        """Wait until the models are loaded and the walls closed.
+
+        Raises
+        ------
+        InmateError
+        """
+        head = self._exchange(None, (), START_S)
+        if not head.get("ready"):
+            self.end()
+            raise InmateError(f"the judge could not start: {head.get('error', 'no reason given')}")
+        self.missing_walls = tuple(head["missing_walls"])
+
+    def ask(self, head: dict[str, Any], *parts: bytes, within_s: float) -> dict[str, Any]:
+        """Put one question.
+
+        Raises
+        ------
+        InmateError
+        """
+        return self._exchange(head, parts, within_s)
+
+    def end(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    def _exchange(self, head: dict[str, Any] | None, parts: tuple[bytes, ...], within_s: float) -> dict[str, Any]:
+        late = threading.Event()
+
+        def expire() -> None:
+            late.set()
+            self._process.kill()
+
+        clock = threading.Timer(within_s, expire)
+        clock.daemon = True
+        with self._lock:
+            clock.start()
+            try:
+                if head is not None:
+                    wire.send(cast("BinaryIO", self._process.stdin), head, *parts)
+                answer, _ = wire.receive(cast("BinaryIO", self._process.stdout))
+            except (EOFError, OSError, ValueError):
+                self._process.kill()
+                code = self._process.wait()
+                if late.is_set():
+                    raise InmateError(f"the judge took more than {within_s:g} s") from None
+                raise InmateError(f"the judge ended with {code}", killed=code == -9) from None
+            finally:
+                clock.cancel()
+        return answer
+
+
+class Judge(threading.Thread):
+    """One judge: a thread that looks for work, and its process."""
+
+    def __init__(self, core: Core, *, on_settled: Callable[[str, str], None] | None = None) -> None:
+        super().__init__(name="judge", daemon=True)
+        self._core = core
+        self._owner = new_id("judge")
+        self._stop = threading.Event()
+        self._inmate: Inmate | None = None
+        self._on_settled = on_settled
+        self.ready = threading.Event()
+        #: Why the judge cannot work; empty while it can.
+        self.trouble = ""
+
+    @property
+    def inmate(self) -> Inmate | None:
+        """The process, while there is one."""
+        return self._inmate
+
+    def run(self) -> None:
+        """Look for work until told to stop."""
+        while not self._stop.is_set():
+            try:
+                self._ensure_inmate()
+                self.trouble = ""
+                self.ready.set()
+                job = jobs.claim(self._core, self._owner)
+            except (InmateError, DatabaseUnavailableError) as error:
+                self._report(error)
+                self._stop.wait(PAUSE_S)
+                continue
+            if job is None:
+                self._stop.wait(LOOK_S)
+                continue
+            try:
+                self._do(job)
+            except (DatabaseUnavailableError, StorageUnavailableError) as error:
+                # The lease runs out, and somebody tries again.
+                self._report(error)
+                self._stop.wait(PAUSE_S)
+        if self._inmate is not None:
+            self._inmate.end()
+
+    def stop(self) -> None:
+        """Ask it to end after what it is doing; its process ends at once."""
+        self._stop.set()
+        if self._inmate is not None:
+            self._inmate.end()
+
+    def _ensure_inmate(self) -> None:
+        if self._inmate is not None and self._inmate.alive:
+            return
+        self.ready.clear()
+        self._inmate = Inmate(memory_bytes=self._core.settings.limits.judge_bytes)
+        self._inmate.wait_ready()
+        if self._inmate.missing_walls:
+            log.warning("judges run without: %s", ", ".join(self._inmate.missing_walls))
+
+    def _do(self, job: Job) -> None:
+        try:
+            case = jobs.load(self._core, job)
+        except (Problem, NoSuchBlobError, EvidenceUnreadableError) as error:
+            log.warning("attempt %s cannot be judged: %s", job.attempt_id, error)
+            self._settled(job, "failed", jobs.fail(self._core, job, "recording_incomplete"))
+            return
+        with _Lease(self._core, job):
+            try:
+                answer = self._ask(case)
+            except InmateError as error:
+                if self._stop.is_set() or (error.killed and job.tries < jobs.MAX_TRIES):
+                    jobs.put_back(self._core, job)
+                    return
+                log.warning("attempt %s: %s", job.attempt_id, error)
+                self._settled(job, "failed", jobs.fail(self._core, job, "judge_failed"))
+                return
+        if "decision" in answer:
+            done = jobs.settle(self._core, job, answer["decision"], answer["capture"])
+            self._settled(job, answer["decision"]["outcome"], done)
+        elif answer.get("error") == "setup":
+            # No fault of the recording: it waits until an operator has mended the models or the policy.
+            self.trouble = answer["detail"]
+            log.error("recordings cannot be judged: %s", answer["detail"])
+            jobs.give_back_untried(self._core, job)
+            self._stop.wait(PAUSE_S)
+        else:
+            code = "recording_unreadable" if answer.get("error") == "media" else "judge_failed"
+            log.warning("attempt %s: %s", job.attempt_id, code)
+            self._settled(job, "failed", jobs.fail(self._core, job, code))
+
+    def _ask(self, case: Case) -> dict[str, Any]:
+        limits = self._core.settings.limits
+        head = {
+            "what": "judge",
+            "policy": case.policy,
+            "challenge": case.challenge,
+            "chunks": [list(chunk) for chunk in case.chunks],
+            "revealed_s": list(case.revealed_s),
+            "began_s": case.began_s,
+            "arrival_s": limits.arrival_s,
+            "camera": str(case.signals.get("camera", {}).get("label", "")),
+        }
+        self._ensure_inmate()
+        assert self._inmate is not None
+        return self._inmate.ask(head, case.video, case.photo, within_s=limits.judge_s)
+
+    def _settled(self, job: Job, outcome: str, heard: bool) -> None:
+        if heard and self._on_settled is not None:
+            self._on_settled(job.attempt_id, outcome)
+
+    def _report(self, error: Exception) -> None:
+        if str(error) != self.trouble:
+            log.warning("a judge waits: %s", error)
+        self.trouble = str(error)
+
+
+class _Lease:
+    """Renews a lease beside the work."""
+
+    def __init__(self, core: Core, job: Job) -> None:
+        self._core, self._job = core, job
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *raised: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _renew(self) -> None:
+        while not self._done.wait(self._core.settings.limits.lease_s / 3):
+            try:
+                if not jobs.renew(self._core, self._job):
+                    return
+            except DatabaseUnavailableError:
+                continue

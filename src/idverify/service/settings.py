@@ -1,0 +1,113 @@
+"""What an operator may set, and the limits on what comes in.
+
+Public items: :class:`Settings`, :class:`Limits`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+__all__ = ["Limits", "Role", "Settings"]
+
+Role = Literal["all", "web", "judge"]
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What comes in at most, and how long things live. Seconds and bytes.
+
+    Parameters
+    ----------
+    photo_bytes, chunk_bytes, recording_bytes, recording_chunks, recording_s
+        Of one photo, one piece, one recording.
+    json_bytes
+        Of a request that is neither.
+    link_s
+        How long a link can be opened, unless the caller says less or more.
+    session_s
+        How long the person has after opening it.
+    continue_s
+        How long the way to another device stays open.
+    recordings_judged, recordings_begun
+        Of one attempt; the second bounds the technical failures.
+    evidence_s
+        How long a decided attempt's media are kept.
+    judge_s, judge_bytes
+        What judging one recording may take: time, and memory beyond what the models take.
+    lease_s
+        A judge that is silent for longer is taken for dead.
+    arrival_s
+        How long after its last picture was due a piece may arrive and still count as sent in time.
+    """
+
+    photo_bytes: int = 12 * MIB
+    chunk_bytes: int = 8 * MIB
+    recording_bytes: int = 48 * MIB
+    recording_chunks: int = 240
+    recording_s: float = 90.0
+    json_bytes: int = 17 * MIB
+    link_s: float = 24 * 3600.0
+    session_s: float = 1800.0
+    continue_s: float = 600.0
+    recordings_judged: int = 3
+    recordings_begun: int = 20
+    evidence_s: float = 24 * 3600.0
+    judge_s: float = 180.0
+    judge_bytes: int = 2048 * MIB
+    lease_s: float = 15.0
+    arrival_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One service.
+
+    Parameters
+    ----------
+    data
+        Folder of the database, the encrypted files and the master key, unless they are elsewhere.
+    database, blobs
+        Addresses; empty for files in `data`.
+    host, port
+        Where the web process listens.
+    public_url
+        How people reach it; empty for ``http://host:port``.
+    judges
+        How many judge processes.
+    role
+        ``web``, ``judge``, or ``all``.
+    rate_per_key, rate_per_address
+        Requests a minute.
+    """
+
+    data: Path
+    database: str = ""
+    blobs: str = ""
+    host: str = "127.0.0.1"
+    port: int = 8080
+    public_url: str = ""
+    judges: int = 1
+    role: Role = "all"
+    rate_per_key: int = 600
+    rate_per_address: int = 600
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def database_url(self) -> str:
+        """The database's address, the default filled in."""
+        return self.database or f"sqlite:///{self.data / 'idverify.sqlite'}"
+
+    @property
+    def blobs_address(self) -> str:
+        """The blob store's address, the default filled in."""
+        return self.blobs or str(self.data / "blobs")
+
+    @property
+    def base_url(self) -> str:
+        """How people reach the service, without a slash at the end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url.rstrip("/") or f"http://{host}:{self.port}"

@@ -1,0 +1,200 @@
+"""The tables: everything that must outlive a process.
+
+Conventions: times are seconds since 1970 (UTC) by the server's clock; secrets that somebody shows us (API keys, link
+tokens, sessions) are kept as SHA-256 only; pictures and recordings are never here, but encrypted in the blob store.
+
+Public items: :class:`Base` and one class per table.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, LargeBinary, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+__all__ = [
+    "ApiKey",
+    "Attempt",
+    "Base",
+    "CaptureSession",
+    "Chunk",
+    "IdempotentAnswer",
+    "Link",
+    "OutboxEvent",
+    "Recording",
+    "Reference",
+    "Reveal",
+]
+
+
+class Base(DeclarativeBase):
+    """What all tables share."""
+
+    type_annotation_map = {float: Float(53), dict[str, Any]: JSON, str: String(255), bytes: LargeBinary}
+
+
+class ApiKey(Base):
+    """One caller of the API."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    secret_sha256: Mapped[str] = mapped_column(unique=True)
+    # Signs the webhooks of this caller; wrapped by the master key.
+    wrapped_webhook_secret: Mapped[bytes]
+    created_s: Mapped[float]
+    revoked_s: Mapped[float | None]
+
+
+class Reference(Base):
+    """A reference photo that was enrolled to be used by several attempts."""
+
+    __tablename__ = "reference_photos"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    api_key_id: Mapped[str] = mapped_column(ForeignKey("api_keys.id"))
+    created_s: Mapped[float]
+    # None once deleted: without it the photo cannot be read again.
+    wrapped_key: Mapped[bytes | None]
+
+
+class Attempt(Base):
+    """One person's way to one decision."""
+
+    __tablename__ = "attempts"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    api_key_id: Mapped[str] = mapped_column(ForeignKey("api_keys.id"))
+    state: Mapped[str]
+    policy: Mapped[str]
+    locale: Mapped[str]
+    options: Mapped[dict[str, Any]]
+    subject: Mapped[str | None]
+    callback: Mapped[str | None] = mapped_column(Text)
+    # An enrolled photo; None where the photo was uploaded with the attempt and lies with its evidence.
+    reference_id: Mapped[str | None] = mapped_column(ForeignKey("reference_photos.id"))
+    created_s: Mapped[float]
+    expires_s: Mapped[float]
+    opened_s: Mapped[float | None]
+    consent_s: Mapped[float | None]
+    consent_version: Mapped[str | None]
+    # Recordings that were judged, and all that were begun.
+    judged: Mapped[int] = mapped_column(default=0)
+    begun: Mapped[int] = mapped_column(default=0)
+    # Code of the last technical failure; None after a recording that was judged.
+    failure: Mapped[str | None]
+    recording_id: Mapped[str | None]
+    decision: Mapped[dict[str, Any] | None]
+    capture: Mapped[dict[str, Any] | None]
+    decided_s: Mapped[float | None]
+    # None once the evidence was deleted.
+    wrapped_key: Mapped[bytes | None]
+    evidence_until_s: Mapped[float | None]
+    # The lease of the judge that works on it.
+    lease_owner: Mapped[str | None]
+    lease_until_s: Mapped[float | None]
+    queued_s: Mapped[float | None]
+    tries: Mapped[int] = mapped_column(default=0)
+
+    __table_args__ = (
+        Index("ix_attempts_queue", "state", "queued_s"),
+        Index("ix_attempts_expiry", "state", "expires_s"),
+        Index("ix_attempts_evidence", "evidence_until_s"),
+    )
+
+
+class IdempotentAnswer(Base):
+    """What a request with an ``Idempotency-Key`` was answered, to answer the same again."""
+
+    __tablename__ = "idempotent_answers"
+
+    api_key_id: Mapped[str] = mapped_column(ForeignKey("api_keys.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request_sha256: Mapped[str]
+    created_s: Mapped[float]
+    # Holds a link token, hence sealed by the master key.
+    sealed_answer: Mapped[bytes]
+
+
+class Link(Base):
+    """A way in for the person: good once."""
+
+    __tablename__ = "links"
+
+    token_sha256: Mapped[str] = mapped_column(primary_key=True)
+    attempt_id: Mapped[str] = mapped_column(ForeignKey("attempts.id"), index=True)
+    created_s: Mapped[float]
+    expires_s: Mapped[float]
+    used_s: Mapped[float | None]
+
+
+class CaptureSession(Base):
+    """The browser that opened the link; moved when the person goes on with another device."""
+
+    __tablename__ = "capture_sessions"
+
+    token_sha256: Mapped[str] = mapped_column(primary_key=True)
+    attempt_id: Mapped[str] = mapped_column(ForeignKey("attempts.id"), index=True)
+    created_s: Mapped[float]
+    moved_s: Mapped[float | None]
+
+
+class Recording(Base):
+    """One recording, made in pieces."""
+
+    __tablename__ = "recordings"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    attempt_id: Mapped[str] = mapped_column(ForeignKey("attempts.id"), index=True)
+    created_s: Mapped[float]
+    # What the browser says: kept as signals, never as proof.
+    signals: Mapped[dict[str, Any]]
+    # What is asked for; never sent as a whole. None for a plain file.
+    challenge: Mapped[dict[str, Any] | None]
+    finished_s: Mapped[float | None]
+    n_chunks: Mapped[int | None]
+    sha256: Mapped[str | None]
+
+
+class Chunk(Base):
+    """One piece of a recording, stamped by the server's clock when it had arrived whole."""
+
+    __tablename__ = "chunks"
+
+    recording_id: Mapped[str] = mapped_column(ForeignKey("recordings.id"), primary_key=True)
+    n: Mapped[int] = mapped_column(primary_key=True)
+    n_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str]
+    arrived_s: Mapped[float]
+
+
+class Reveal(Base):
+    """One step of the challenge, and when it was sent for the first time."""
+
+    __tablename__ = "reveals"
+
+    recording_id: Mapped[str] = mapped_column(ForeignKey("recordings.id"), primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True)
+    revealed_s: Mapped[float]
+    # When the browser asked for the next one, hence had this one.
+    seen_s: Mapped[float | None]
+
+
+class OutboxEvent(Base):
+    """A webhook that is to be delivered, written in the transaction of what it tells."""
+
+    __tablename__ = "outbox"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    api_key_id: Mapped[str] = mapped_column(ForeignKey("api_keys.id"))
+    attempt_id: Mapped[str] = mapped_column(ForeignKey("attempts.id"), index=True)
+    url: Mapped[str] = mapped_column(Text)
+    body: Mapped[str] = mapped_column(Text)
+    created_s: Mapped[float]
+    # None once delivered or given up.
+    next_s: Mapped[float | None] = mapped_column(index=True)
+    tries: Mapped[int] = mapped_column(default=0)
+    delivered_s: Mapped[float | None]
+    last_failure: Mapped[str | None]
