@@ -16,9 +16,10 @@ from idverify.service.core import Core
 from idverify.service.keys import DataKey, new_id, new_token, token_sha256
 from idverify.service.tables import ApiKey
 
-__all__ = ["Caller", "NewKey", "caller_of", "has_keys", "make_key", "revoke_key", "webhook_secret"]
+__all__ = ["DEMO", "Caller", "NewKey", "caller_of", "demo_key", "has_keys", "make_key", "revoke_key", "webhook_secret"]
 
 _PREFIX = "idv_"
+DEMO = "key_demo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,23 @@ def make_key(core: Core, name: str) -> NewKey:
 def has_keys(core: Core) -> bool:
     """Whether any key was ever made."""
     with core.database.reading() as session:
-        return bool(session.scalar(select(func.count()).select_from(ApiKey)))
+        return bool(session.scalar(select(func.count()).select_from(ApiKey).where(ApiKey.id != DEMO)))
+
+
+def demo_key(core: Core) -> str:
+    """The id under which the demo's attempts run; its secret is known to nobody."""
+    with core.database.writing() as session:
+        if session.get(ApiKey, DEMO) is None:
+            session.add(
+                ApiKey(
+                    id=DEMO,
+                    name="demo",
+                    secret_sha256=token_sha256(new_token()),
+                    wrapped_webhook_secret=core.vault.master.wrap(DataKey(new_token().encode()), DEMO),
+                    created_s=core.clock(),
+                )
+            )
+    return DEMO
 
 
 def caller_of(core: Core, secret: str) -> Caller | None:

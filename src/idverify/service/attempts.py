@@ -50,7 +50,7 @@ class Asked:
     photo, reference_id
         One of them: an uploaded photo, or one enrolled before.
     options
-        ``avoid`` (movements), ``light`` (colours), ``file`` (a plain file as last resort), ``service`` (a name to show).
+        ``avoid`` (movements), ``light`` (colours), ``file`` (a plain file as last resort), ``service`` (name to show).
     subject
         The service's own name for the person; at most 255 characters, and never a person's name.
     callback

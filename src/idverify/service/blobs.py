@@ -1,7 +1,7 @@
 """Where encrypted pieces lie: files in a folder, or an object store.
 
-Conventions: names are ``kind/owner/piece`` of letters, digits, dots, dashes and underscores. A piece is there whole or not at
-all. What is stored here was encrypted before (:mod:`idverify.service.keys`); this module sees no plain evidence.
+Conventions: names are ``kind/owner/piece`` of letters, digits, dots, dashes and underscores. A piece is there whole or
+not at all. What is stored here was encrypted before (:mod:`idverify.service.keys`); this module sees nothing plain.
 
 Public items: :class:`Blobs` (the protocol), :class:`LocalBlobs`, :class:`ObjectBlobs`, :func:`open_blobs`,
 :class:`StorageUnavailableError`, :class:`NoSuchBlobError`.
@@ -210,7 +210,7 @@ class ObjectBlobs:
             raise NoSuchBlobError("there is no such object") from None
         except (NoSuchBlobError, ParameterError):
             raise
-        except Exception as error:  # noqa: BLE001 - each store has errors of its own
+        except Exception as error:
             raise StorageUnavailableError(f"the blob store does not answer: {type(error).__name__}") from error
 
 

@@ -109,6 +109,13 @@ def look_up(core: Core, token: str) -> Attempt:
     return row
 
 
+def attempt_of_link(core: Core, token: str) -> Attempt | None:
+    """Whose link it is or was."""
+    with core.database.reading() as session:
+        link = session.get(Link, token_sha256(normalised_token(token)))
+        return None if link is None else session.get(Attempt, link.attempt_id)
+
+
 def open_link(core: Core, token: str, *, locale: str | None = None) -> Opened:
     """Use a link up and begin a session; a session on another device ends.
 
@@ -176,9 +183,7 @@ def continue_elsewhere(core: Core, attempt_id: str) -> Elsewhere:
         row = _open(core, locked(session, attempt_id))
         for secret in (token, normalised_token(code)):
             until_s = min(row.expires_s, now + core.settings.limits.continue_s)
-            session.add(
-                Link(token_sha256=token_sha256(secret), attempt_id=row.id, created_s=now, expires_s=until_s)
-            )
+            session.add(Link(token_sha256=token_sha256(secret), attempt_id=row.id, created_s=now, expires_s=until_s))
     return Elsewhere(url=f"{core.settings.base_url}/r/{token}", code=code)
 
 
@@ -302,7 +307,10 @@ def put_chunk(core: Core, attempt_id: str, recording_id: str, n: int, content: b
         if earlier is None:
             _in_progress(core, row, recording)
             total = session.scalar(select(func.sum(Chunk.n_bytes)).where(Chunk.recording_id == recording_id)) or 0
-            if total + len(content) > limits.recording_bytes or arrived_s - recording.created_s > 2 * limits.recording_s:
+            if (
+                total + len(content) > limits.recording_bytes
+                or arrived_s - recording.created_s > 2 * limits.recording_s
+            ):
                 raise Problem("recording_too_long")
             key = data_key(core, row)
     if earlier is None:

@@ -62,7 +62,9 @@ class Database:
             if not self.sqlite:
                 # A connection that the server closed in the meantime is noticed before it is used.
                 options = {"pool_pre_ping": True, "connect_args": {"connect_timeout": 5}}
-            self.engine: Engine = create_engine(parsed, pool_size=pool_size, max_overflow=20, pool_timeout=10, **options)
+            self.engine: Engine = create_engine(
+                parsed, pool_size=pool_size, max_overflow=20, pool_timeout=10, **options
+            )
         except (ArgumentError, NoSuchModuleError) as error:
             raise ParameterError(f"the database's address cannot be used: {_one_line(error)}") from None
         except ImportError as error:

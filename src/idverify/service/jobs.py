@@ -1,7 +1,7 @@
 """Attempts that wait to be judged: a lease on the row, and what comes of it.
 
-Goal: a recording is judged once, by one judge, and a judge that dies costs nothing but time. Who holds a lease renews it;
-who does not, loses it, and whatever it says later is not heard.
+Goal: a recording is judged once, by one judge, and a judge that dies costs nothing but time. Who holds a lease renews
+it; who does not, loses it, and whatever it says later is not heard.
 
 Public items: :class:`Job`, :func:`claim`, :func:`load`, :func:`renew`, :func:`settle`, :func:`fail`, :func:`put_back`,
 :func:`waiting`.

@@ -18,12 +18,12 @@ from typing import Any, BinaryIO, cast
 
 from idverify.errors import IdverifyError
 from idverify.service import jobs, wire
+from idverify.service.blobs import NoSuchBlobError, StorageUnavailableError
 from idverify.service.core import Core
 from idverify.service.database import DatabaseUnavailableError
 from idverify.service.jobs import Case, Job
 from idverify.service.keys import EvidenceUnreadableError, new_id
 from idverify.service.problems import Problem
-from idverify.service.blobs import NoSuchBlobError, StorageUnavailableError
 
 __all__ = ["Inmate", "InmateError", "Judge"]
 
@@ -35,7 +35,17 @@ PAUSE_S = 2.0
 # Loading models from a slow disk.
 START_S = 60.0
 # What the judge's process is given of the environment: nothing that holds a secret.
-_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "IDVERIFY_MODELS", "XDG_DATA_HOME", "OMP_NUM_THREADS", "TMPDIR")
+_KEPT = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "PYTHONPATH",
+    "IDVERIFY_MODELS",
+    "XDG_DATA_HOME",
+    "OMP_NUM_THREADS",
+    "TMPDIR",
+)
 
 
 class InmateError(IdverifyError):

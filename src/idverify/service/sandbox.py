@@ -1,7 +1,7 @@
 """The walls around a judge: no network, no new programs, no files but those it needs, no memory without end.
 
-Goal: whoever takes over a codec holds a process that can reach nothing. Applied by the judge itself, once its models are
-loaded; every wall that this system does not have is named, and ``idverify doctor`` says so.
+Goal: whoever takes over a codec holds a process that can reach nothing. Applied by the judge itself, once its models
+are loaded; every wall that this system does not have is named, and ``idverify doctor`` says so.
 
 Conventions: Linux only; elsewhere every wall is missing. Two mechanisms of the kernel, both without privileges: seccomp
 refuses calls (sockets, new programs, looking into other processes), Landlock refuses files (writing anywhere, reading

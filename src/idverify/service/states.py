@@ -31,9 +31,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     # The person begins to record, or never does.
     State.REQUIRES_INPUT: frozenset({State.RECORDING, State.EXPIRED, State.CANCELED, State.REDACTED}),
     # The recording arrived whole; or it did not, and one more is asked for.
-    State.RECORDING: frozenset(
-        {State.PROCESSING, State.REQUIRES_INPUT, State.EXPIRED, State.CANCELED, State.REDACTED}
-    ),
+    State.RECORDING: frozenset({State.PROCESSING, State.REQUIRES_INPUT, State.EXPIRED, State.CANCELED, State.REDACTED}),
     # Decided; or a technical failure: one more recording is asked for, or none is left in time.
     State.PROCESSING: frozenset(
         {

@@ -8,7 +8,7 @@ Public items: :class:`Base` and one class per table.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, LargeBinary, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -31,7 +31,12 @@ __all__ = [
 class Base(DeclarativeBase):
     """What all tables share."""
 
-    type_annotation_map = {float: Float(53), dict[str, Any]: JSON, str: String(255), bytes: LargeBinary}
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        float: Float(53),
+        dict[str, Any]: JSON,
+        str: String(255),
+        bytes: LargeBinary,
+    }
 
 
 class ApiKey(Base):

@@ -1,8 +1,8 @@
 """The server's clock against the recording's: when it can have begun, and how soon each answer was here.
 
-Goal: say what the stamps prove, without believing the browser. A piece cannot arrive before what it holds was recorded,
-so the recording began at the latest at ``min(arrival - time of its last picture)`` over the pieces. Measured from there,
-a step was revealed at the earliest possible moment of the recording, and the answer has to come after it.
+Goal: say what the stamps prove, without believing the browser. A piece cannot arrive before what it holds was
+recorded, so the recording began at the latest at ``min(arrival - time of its last picture)`` over the pieces. Measured
+from there, a step was revealed at the earliest possible moment of the recording; the answer has to come after it.
 
 Conventions: seconds; the server's clock since 1970, the recording's from its first picture.
 
@@ -71,7 +71,7 @@ def chunk_ends_s(video: bytes, n_bytes: Sequence[int]) -> F64:
         The container cannot be read.
     """
     positions, times = [], []
-    with av.open(io.BytesIO(video)) as container:
+    with av.open(io.BytesIO(video), "r") as container:
         stream = container.streams.video[0]
         for packet in container.demux(stream):
             if packet.pts is None or packet.pos is None or packet.time_base is None or packet.size == 0:

@@ -1,1 +1,1 @@
-"""The database's history, one step a file; applied at the start by :func:`idverify.service.database.Database.migrate`."""
+"""The database's history, one step a file; :meth:`idverify.service.database.Database.migrate` applies it."""

@@ -1,0 +1,59 @@
+"""Figures for Prometheus: what waits, what came of attempts, how long it took. No names, no addresses.
+
+Public items: :class:`Metrics`.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from sqlalchemy import func, select
+
+from idverify.service.core import Core
+from idverify.service.states import State
+from idverify.service.tables import Attempt, OutboxEvent
+
+__all__ = ["Metrics"]
+
+_SECONDS = (0.5, 1, 2, 3, 5, 8, 13, 21, 34, 60, 120, 300)
+
+
+class Metrics:
+    """Counted in this process, or in the database at the moment of asking."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "idverify_requests_total", "Answered requests.", ["route", "method", "status"], registry=self.registry
+        )
+        self.request_seconds = Histogram(
+            "idverify_request_seconds", "Time to answer.", ["route"], registry=self.registry, buckets=_SECONDS
+        )
+        self.judged = Counter("idverify_judged_total", "Recordings judged here.", ["outcome"], registry=self.registry)
+        self.attempts = Gauge("idverify_attempts", "Attempts by state.", ["state"], registry=self.registry)
+        self.queue = Gauge("idverify_queue", "Recordings that wait for a judge.", registry=self.registry)
+        self.queue_age = Gauge("idverify_queue_oldest_seconds", "How long the oldest waits.", registry=self.registry)
+        self.webhooks = Gauge("idverify_webhooks_pending", "Webhooks to be delivered.", registry=self.registry)
+        self.webhooks_lost = Gauge("idverify_webhooks_given_up", "Webhooks nobody took.", registry=self.registry)
+
+    def text(self, core: Core) -> bytes:
+        """Everything, in Prometheus' text format.
+
+        Raises
+        ------
+        DatabaseUnavailableError
+        """
+        with core.database.reading() as session:
+            counts = dict(session.execute(select(Attempt.state, func.count()).group_by(Attempt.state)).tuples().all())
+            waiting = (Attempt.state == State.PROCESSING.value, Attempt.queued_s.is_not(None))
+            queued, oldest = session.execute(select(func.count(), func.min(Attempt.queued_s)).where(*waiting)).one()
+            pending = session.scalar(select(func.count()).where(OutboxEvent.next_s.is_not(None)))
+            lost = session.scalar(
+                select(func.count()).where(OutboxEvent.next_s.is_(None), OutboxEvent.delivered_s.is_(None))
+            )
+        for state in State:
+            self.attempts.labels(state.value).set(counts.get(state.value, 0))
+        self.queue.set(queued)
+        self.queue_age.set(0 if oldest is None else max(0.0, core.clock() - oldest))
+        self.webhooks.set(pending or 0)
+        self.webhooks_lost.set(lost or 0)
+        return generate_latest(self.registry)

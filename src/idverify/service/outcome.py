@@ -1,0 +1,66 @@
+"""What the person is told: kind words and a next step, never a score.
+
+Public items: :func:`outcome_of`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from idverify.reasons import Reason
+from idverify.service.states import State
+from idverify.service.tables import Attempt
+
+__all__ = ["outcome_of"]
+
+# What a rejection does not explain to the person: it would teach whoever tries.
+_SILENT = frozenset({State.ACCEPTED.value, State.REJECTED.value})
+
+
+def outcome_of(row: Attempt, words: Mapping[str, Any], *, left: int) -> dict[str, Any] | None:
+    """Title, message and next steps in the person's language; None while nothing is to be said.
+
+    Parameters
+    ----------
+    row
+        The attempt.
+    words
+        The page's words in its language.
+    left
+        How many recordings are left.
+    """
+    ways = ["record_again", "other_device"] if left else ["contact"]
+    if row.state == State.REQUIRES_INPUT.value and row.failure is not None:
+        said = _entry(words, "problem", row.failure) or _entry(words, "problem", "recording_incomplete")
+        return _outcome(words, said, ways)
+    if row.state not in {s.value for s in (State.ACCEPTED, State.REJECTED, State.INCONCLUSIVE)}:
+        return None
+    said = _entry(words, "outcome", row.state)
+    if row.state in _SILENT:
+        return _outcome(words, said, ["wait"] if row.state == State.ACCEPTED.value else ["contact"])
+    advice = [text for code in (row.decision or {}).get("reasons", ()) if (text := _advice(words, code))]
+    message = " ".join([said.get("message", ""), *dict.fromkeys(advice[:2])]).strip()
+    return _outcome(words, {**said, "message": message}, ways)
+
+
+def _outcome(words: Mapping[str, Any], said: Mapping[str, str], ways: list[str]) -> dict[str, Any]:
+    labels = words.get("next", {})
+    return {
+        "title": said.get("title", ""),
+        "message": said.get("message", ""),
+        "next": [{"action": way, "text": labels.get(way, way)} for way in ways],
+    }
+
+
+def _entry(words: Mapping[str, Any], table: str, code: str) -> dict[str, str]:
+    found = words.get(table, {}).get(code, {})
+    return dict(found) if isinstance(found, Mapping) else {"message": str(found)}
+
+
+def _advice(words: Mapping[str, Any], code: str) -> str:
+    told = words.get("reason", {}).get(code)
+    if isinstance(told, str):
+        return told
+    known = {reason.value: reason for reason in Reason}
+    return (known[code].guidance or "") if code in known else ""

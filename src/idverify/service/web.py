@@ -1,0 +1,117 @@
+"""What every route needs: the core, who asks, and answers with the right headers.
+
+Public items: :class:`Web`, :func:`web_of`, :func:`problem_answer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from idverify.service import api_keys, capture
+from idverify.service.api_keys import Caller
+from idverify.service.core import Core
+from idverify.service.examiner import Examiner
+from idverify.service.metrics import Metrics
+from idverify.service.pages import Pages
+from idverify.service.problems import Problem
+from idverify.service.throttle import Throttle
+
+__all__ = ["COOKIE", "Web", "address_of", "problem_answer", "web_of"]
+
+T = TypeVar("T")
+
+COOKIE = "idverify_capture"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Web:
+    """One web process."""
+
+    core: Core
+    throttle: Throttle
+    pages: Pages
+    examiner: Examiner
+    metrics: Metrics
+    #: Why nobody judges; empty where somebody does, or somebody else has to.
+    judges_trouble: Callable[[], str]
+    demo: str | None = None
+
+    async def caller(self, request: Request) -> Caller:
+        """Whose API key comes with a request.
+
+        Raises
+        ------
+        Problem
+            ``key_missing``, ``too_many_requests``.
+        """
+        address = address_of(request)
+        self.throttle.refuse_guessing(address)
+        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+        found = None
+        if scheme.lower() == "bearer":
+            found = await run_in_threadpool(api_keys.caller_of, self.core, secret.strip())
+        if found is None:
+            self.throttle.wrong(address)
+            raise Problem("key_missing", "send Authorization: Bearer and an API key")
+        self.throttle.count("key", found.id)
+        return found
+
+    async def person(self, request: Request) -> str:
+        """The attempt whose session comes with a request.
+
+        Raises
+        ------
+        Problem
+            ``session_missing``, ``session_moved``, ``origin_refused``, ``too_many_requests``.
+        """
+        if request.method not in ("GET", "HEAD"):
+            self.require_own_origin(request)
+        secret = request.cookies.get(COOKIE)
+        try:
+            attempt_id = await run_in_threadpool(capture.session_of, self.core, secret)
+        except Problem:
+            self.throttle.count("address", address_of(request))
+            raise
+        self.throttle.count("session", attempt_id)
+        return attempt_id
+
+    def require_own_origin(self, request: Request) -> None:
+        """Refuse a request that a page of somebody else's makes.
+
+        Raises
+        ------
+        Problem
+            ``origin_refused``.
+        """
+        origin = request.headers.get("origin", "")
+        own = {self.core.settings.base_url}
+        if not self.core.settings.public_url:
+            own.add(f"{request.url.scheme}://{request.headers.get('host', '')}")
+        if origin not in own or request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+            raise Problem("origin_refused")
+
+
+def web_of(request: Request) -> Web:
+    """The process that answers."""
+    web: Web = request.app.state.web
+    return web
+
+
+def address_of(request: Request) -> str:
+    """Where a request comes from."""
+    return request.client.host if request.client else "unknown"
+
+
+def problem_answer(problem: Problem) -> Response:
+    """Problem details."""
+    headers = {} if problem.retry_after_s is None else {"Retry-After": str(problem.retry_after_s)}
+    if problem.code == "key_missing":
+        headers["WWW-Authenticate"] = "Bearer"
+    document: dict[str, Any] = problem.document()
+    return JSONResponse(document, problem.status, headers=headers, media_type="application/problem+json")
