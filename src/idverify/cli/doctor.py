@@ -53,6 +53,13 @@ _EXTRAS = {
     "heif": ("pillow_heif", "HEIC photos", "pillow-heif"),
     "dlib": ("face_recognition", "face_recognition's own features", "face-recognition 'setuptools<81'"),
     "report": ("matplotlib", "plots of an evaluation", "matplotlib"),
+    "serve": (
+        "idverify.service.serve",
+        "the capture service",
+        "starlette uvicorn sqlalchemy alembic jinja2 cryptography standardwebhooks limits prometheus-client httpx "
+        "python-multipart segno",
+    ),
+    "serve-cluster": ("psycopg", "the capture service on many machines", "'psycopg[binary]' obstore"),
 }
 
 

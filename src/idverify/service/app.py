@@ -11,6 +11,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -62,6 +63,7 @@ def make_app(web: Web) -> Starlette:
         },
     )
     app.state.web = web
+    app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.add_middleware(_Envelope, web=web)
     return app
 

@@ -80,7 +80,7 @@ class LocalBlobs:
         path = self._path(name)
         draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._make(path.parent)
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:
                 with os.fdopen(descriptor, "wb") as file:
@@ -133,6 +133,12 @@ class LocalBlobs:
         name = f"check/{secrets.token_hex(8)}/probe"
         self.put(name, b"probe")
         self.delete_all(name.rpartition("/")[0])
+
+    def _make(self, folder: Path) -> None:
+        """Make a folder and those above it; the mode of those above is nobody else's choice either."""
+        if not folder.is_dir():
+            self._make(folder.parent)
+            folder.mkdir(mode=0o700, exist_ok=True)
 
     def _path(self, name: str) -> Path:
         return self._root / _safe(name)

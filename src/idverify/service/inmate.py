@@ -13,13 +13,15 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
+import threading
+import time
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from idverify.service import wire
-from idverify.service.sandbox import close_walls, die_with_parent
+from idverify.service.sandbox import close_walls
 
 if TYPE_CHECKING:
     from idverify import Verifier
@@ -32,11 +34,12 @@ _NEAR, _FAR, _OFF = 0.65, 0.22, 0.2
 # Median luma of the small grey picture under which the page asks for light, as dark scenes count in the decision.
 _DARK = 35.0
 _HINT_SIDE_PX = 640
+_FOLLOW_S = 0.5
 
 
 def main() -> None:
     """Answer until the other end is gone."""
-    die_with_parent()
+    threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
     memory_bytes = int(sys.argv[1])
     source = os.fdopen(os.dup(0), "rb")
     sink = os.fdopen(os.dup(1), "wb")
@@ -58,11 +61,21 @@ def main() -> None:
         wire.send(sink, _answer(head, parts))
 
 
+def _follow(parent: int) -> None:
+    """End with the service, also in the middle of a judgement. (The kernel's own signal follows the parent's thread.)"""
+    while os.getppid() == parent:
+        time.sleep(_FOLLOW_S)
+    os._exit(1)
+
+
 def _answer(head: dict[str, Any], parts: list[bytes]) -> dict[str, Any]:
     from idverify.errors import CalibrationError, MediaError, ModelError, PolicyError
+    from idverify.service.verdict import LateError
 
     try:
         return _DOORS[head["what"]](head, parts)
+    except LateError as error:
+        return {"error": "late", "detail": _one_line(error)}
     except MediaError as error:
         return {"error": "media", "detail": _one_line(error)}
     except MemoryError:

@@ -24,6 +24,7 @@ from idverify.service.database import DatabaseUnavailableError
 from idverify.service.jobs import Case, Job
 from idverify.service.keys import EvidenceUnreadableError, new_id
 from idverify.service.problems import Problem
+from idverify.text import foreign
 
 __all__ = ["Inmate", "InmateError", "Judge"]
 
@@ -46,6 +47,10 @@ _KEPT = (
     "OMP_NUM_THREADS",
     "TMPDIR",
 )
+
+
+# What a judge's process says -> what the person is told: all of it technical, none of it against anybody.
+_FAILURES = {"media": "recording_unreadable", "late": "recording_late"}
 
 
 class InmateError(IdverifyError):
@@ -225,8 +230,8 @@ class Judge(threading.Thread):
             jobs.give_back_untried(self._core, job)
             self._stop.wait(PAUSE_S)
         else:
-            code = "recording_unreadable" if answer.get("error") == "media" else "judge_failed"
-            log.warning("attempt %s: %s", job.attempt_id, code)
+            code = _FAILURES.get(answer.get("error", ""), "judge_failed")
+            log.warning("attempt %s: %s, %s", job.attempt_id, code, foreign(answer.get("detail", "")))
             self._settled(job, "failed", jobs.fail(self._core, job, code))
 
     def _ask(self, case: Case) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from idverify.reasons import Reason
 from idverify.service.states import State
 from idverify.service.tables import Attempt
 
@@ -39,9 +38,9 @@ def outcome_of(row: Attempt, words: Mapping[str, Any], *, left: int) -> dict[str
     said = _entry(words, "outcome", row.state)
     if row.state in _SILENT:
         return _outcome(words, said, ["wait"] if row.state == State.ACCEPTED.value else ["contact"])
-    advice = [text for code in (row.decision or {}).get("reasons", ()) if (text := _advice(words, code))]
-    message = " ".join([said.get("message", ""), *dict.fromkeys(advice[:2])]).strip()
-    return _outcome(words, {**said, "message": message}, ways)
+    # Only what the words name is told: a reason that they leave out would teach whoever tries.
+    codes = [code for code in (row.decision or {}).get("reasons", ()) if code in words.get("reason", {})]
+    return {**_outcome(words, said, ways), "advice": codes}
 
 
 def _outcome(words: Mapping[str, Any], said: Mapping[str, str], ways: list[str]) -> dict[str, Any]:
@@ -49,6 +48,7 @@ def _outcome(words: Mapping[str, Any], said: Mapping[str, str], ways: list[str])
     return {
         "title": said.get("title", ""),
         "message": said.get("message", ""),
+        "advice": [],
         "next": [{"action": way, "text": labels.get(way, way)} for way in ways],
     }
 
@@ -56,11 +56,3 @@ def _outcome(words: Mapping[str, Any], said: Mapping[str, str], ways: list[str])
 def _entry(words: Mapping[str, Any], table: str, code: str) -> dict[str, str]:
     found = words.get(table, {}).get(code, {})
     return dict(found) if isinstance(found, Mapping) else {"message": str(found)}
-
-
-def _advice(words: Mapping[str, Any], code: str) -> str:
-    told = words.get("reason", {}).get(code)
-    if isinstance(told, str):
-        return told
-    known = {reason.value: reason for reason in Reason}
-    return (known[code].guidance or "") if code in known else ""

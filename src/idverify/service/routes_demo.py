@@ -44,7 +44,7 @@ def _admit(request: Request) -> Web:
 async def show(request: Request) -> Response:
     """Ask for the photo."""
     web = _admit(request)
-    return web.pages.render(request, "demo.html", {"problem": None}, locale=locale_of(request))
+    return web.pages.render(request, "demo.html", {"problem": None, "service": None}, locale=locale_of(request))
 
 
 async def upload(request: Request) -> Response:
@@ -63,7 +63,7 @@ async def upload(request: Request) -> Response:
             raise Problem("not_a_photo")
         await run_in_threadpool(web.examiner.require_usable, content)
     except Problem as problem:
-        context = {"problem": problem.code}
+        context = {"problem": problem.code, "service": None}
         return web.pages.render(request, "demo.html", context, locale=locale, status=problem.status)
     caller = Caller(id=web.demo or "", name="demo")
     asked = Asked(policy="recovery", locale=locale, photo=content, options={"file": True}, subject="demo")

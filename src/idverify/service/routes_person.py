@@ -48,25 +48,30 @@ async def page(request: Request) -> Response:
     web, token = web_of(request), request.path_params["token"]
     try:
         web.throttle.refuse_guessing(address_of(request))
-        row = await run_in_threadpool(_visible, web, token, request.cookies.get(COOKIE))
+        row, opened = await run_in_threadpool(_visible, web, token, request.cookies.get(COOKIE))
     except Problem as problem:
         if problem.code not in _LINK_PAGES:
             raise
         if problem.code == "link_unknown":
             web.throttle.wrong(address_of(request))
         kind, status = _LINK_PAGES[problem.code]
-        return web.pages.render(request, "link.html", {"kind": kind}, locale=locale_of(request), status=status)
+        return web.pages.render(
+            request, "link.html", {"kind": kind, "service": None}, locale=locale_of(request), status=status
+        )
     locale = locale_of(request, row.locale)
     context = {
         "consent_version": web.pages.consent_version(locale),
         "retention_hours": round(web.core.settings.limits.evidence_s / 3600),
+        "service": row.options.get("service"),
+        "opened": opened,
     }
     return web.pages.render(request, "capture.html", context, locale=locale)
 
 
-def _visible(web: Web, token: str, secret: str | None) -> Attempt:
+def _visible(web: Web, token: str, secret: str | None) -> tuple[Attempt, bool]:
+    """The attempt, and whether this browser has opened it already."""
     try:
-        return capture.look_up(web.core, token)
+        return capture.look_up(web.core, token), False
     except Problem as problem:
         if problem.code != "link_used" or not secret:
             raise
@@ -78,7 +83,7 @@ def _visible(web: Web, token: str, secret: str | None) -> Attempt:
         row = capture.attempt_of_link(web.core, token)
         if row is None or row.id != attempt_id:
             raise
-        return row
+        return row, True
 
 
 async def open_link(request: Request) -> Response:

@@ -7,7 +7,7 @@ Conventions: Linux only; elsewhere every wall is missing. Two mechanisms of the 
 refuses calls (sockets, new programs, looking into other processes), Landlock refuses files (writing anywhere, reading
 outside what Python and the models need, hence the master key and the encrypted store).
 
-Public items: :class:`Walls`, :func:`close_walls`, :func:`die_with_parent`, :func:`available`.
+Public items: :class:`Walls`, :func:`close_walls`, :func:`available`.
 
 References
 ----------
@@ -26,12 +26,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Walls", "available", "close_walls", "die_with_parent"]
+__all__ = ["Walls", "available", "close_walls"]
 
 # prctl(2) and <linux/prctl.h>
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 4, 22, 38
+_PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 4, 22, 38
 _SECCOMP_MODE_FILTER = 2
-_SIGKILL = 9
 # <linux/seccomp.h>: allow; or fail with EPERM (1).
 _ALLOW, _REFUSE = 0x7FFF0000, 0x00050000 | 1
 _KILL = 0x80000000
@@ -101,12 +100,6 @@ def available() -> Walls:
         no_files=linux and _landlock_version() > 0,
         memory_limit=linux,
     )
-
-
-def die_with_parent() -> None:
-    """Ask the kernel to end this process when its parent ends."""
-    if sys.platform == "linux":
-        _prctl(_PR_SET_PDEATHSIG, _SIGKILL)
 
 
 def close_walls(*, readable: Iterable[Path], memory_bytes: int) -> Walls:
