@@ -15,9 +15,9 @@ SOURCE = Path(idverify.__file__).parent
 # allowed is not inherited: each row is complete. `EVERYWHERE` may be imported by all and imports none of the others.
 EVERYWHERE = {"errors", "reasons", "text", "metrics", "_lazy", "_version"}
 WINGS = {
-    "cli": {"service", "report", "evaluation", "protocols", "simulation", "verification", "challenge", "pad", "comparison",
-            "faces", "media", "models"},
-    "service": {"report", "verification", "challenge", "pad", "media", "models"},
+    "cli": {"service", "report", "evaluation", "protocols", "simulation", "verification", "challenge", "pad",
+            "comparison", "faces", "media", "models"},
+    "service": {"__init__", "report", "verification", "challenge", "pad", "media", "models"},
     "evaluation": {"report", "protocols", "simulation", "verification", "comparison", "media", "models"},
     "report": {"verification", "challenge", "pad", "comparison", "faces", "media", "models"},
     "simulation": {"faces", "media", "models"},

@@ -76,11 +76,11 @@ class Housekeeper(threading.Thread):
     def __init__(self, core: Core) -> None:
         super().__init__(name="housekeeper", daemon=True)
         self._core = core
-        self._stop = threading.Event()
+        self._told = threading.Event()
 
     def run(self) -> None:
         """Tidy until told to stop."""
-        while not self._stop.wait(_EVERY_S):
+        while not self._told.wait(_EVERY_S):
             try:
                 tidy(self._core)
             except IdverifyError as error:
@@ -88,4 +88,4 @@ class Housekeeper(threading.Thread):
 
     def stop(self) -> None:
         """Ask it to end."""
-        self._stop.set()
+        self._told.set()

@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def _follow(parent: int) -> None:
-    """End with the service, also in the middle of a judgement. (The kernel's own signal follows the parent's thread.)"""
+    """End with the service, also in the middle of a judgement; the kernel's own signal follows a thread of it."""
     while os.getppid() == parent:
         time.sleep(_FOLLOW_S)
     os._exit(1)

@@ -152,7 +152,7 @@ class Judge(threading.Thread):
         super().__init__(name="judge", daemon=True)
         self._core = core
         self._owner = new_id("judge")
-        self._stop = threading.Event()
+        self._told = threading.Event()
         self._inmate: Inmate | None = None
         self._on_settled = on_settled
         self.ready = threading.Event()
@@ -166,7 +166,7 @@ class Judge(threading.Thread):
 
     def run(self) -> None:
         """Look for work until told to stop."""
-        while not self._stop.is_set():
+        while not self._told.is_set():
             try:
                 self._ensure_inmate()
                 self.trouble = ""
@@ -174,23 +174,23 @@ class Judge(threading.Thread):
                 job = jobs.claim(self._core, self._owner)
             except (InmateError, DatabaseUnavailableError) as error:
                 self._report(error)
-                self._stop.wait(PAUSE_S)
+                self._told.wait(PAUSE_S)
                 continue
             if job is None:
-                self._stop.wait(LOOK_S)
+                self._told.wait(LOOK_S)
                 continue
             try:
                 self._do(job)
             except (DatabaseUnavailableError, StorageUnavailableError) as error:
                 # The lease runs out, and somebody tries again.
                 self._report(error)
-                self._stop.wait(PAUSE_S)
+                self._told.wait(PAUSE_S)
         if self._inmate is not None:
             self._inmate.end()
 
     def stop(self) -> None:
         """Ask it to end after what it is doing; its process ends at once."""
-        self._stop.set()
+        self._told.set()
         if self._inmate is not None:
             self._inmate.end()
 
@@ -214,7 +214,7 @@ class Judge(threading.Thread):
             try:
                 answer = self._ask(case)
             except InmateError as error:
-                if self._stop.is_set() or (error.killed and job.tries < jobs.MAX_TRIES):
+                if self._told.is_set() or (error.killed and job.tries < jobs.MAX_TRIES):
                     jobs.put_back(self._core, job)
                     return
                 log.warning("attempt %s: %s", job.attempt_id, error)
@@ -228,7 +228,7 @@ class Judge(threading.Thread):
             self.trouble = answer["detail"]
             log.error("recordings cannot be judged: %s", answer["detail"])
             jobs.give_back_untried(self._core, job)
-            self._stop.wait(PAUSE_S)
+            self._told.wait(PAUSE_S)
         else:
             code = _FAILURES.get(answer.get("error", ""), "judge_failed")
             log.warning("attempt %s: %s, %s", job.attempt_id, code, foreign(answer.get("detail", "")))

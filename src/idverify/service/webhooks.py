@@ -118,12 +118,12 @@ class Courier(threading.Thread):
     def __init__(self, core: Core) -> None:
         super().__init__(name="courier", daemon=True)
         self._core = core
-        self._stop = threading.Event()
+        self._told = threading.Event()
 
     def run(self) -> None:
         """Deliver until told to stop."""
         with httpx.Client(follow_redirects=False, trust_env=False) as client:
-            while not self._stop.wait(_LOOK_S):
+            while not self._told.wait(_LOOK_S):
                 try:
                     deliver_due(self._core, client)
                 except IdverifyError as error:
@@ -131,4 +131,4 @@ class Courier(threading.Thread):
 
     def stop(self) -> None:
         """Ask it to end."""
-        self._stop.set()
+        self._told.set()

@@ -58,9 +58,7 @@ class Cluster:
 
     def start(self) -> None:
         options = f"-k {self.folder} -c listen_addresses='' -c fsync=off -c max_connections=200"
-        self.run(
-            "pg_ctl", "-D", str(self.folder / "db"), "-w", "-o", options, "-l", str(self.folder / "log"), "start"
-        )
+        self.run("pg_ctl", "-D", str(self.folder / "db"), "-w", "-o", options, "-l", str(self.folder / "log"), "start")
 
     def stop(self) -> None:
         self.run("pg_ctl", "-D", str(self.folder / "db"), "-m", "immediate", "stop")
@@ -78,7 +76,11 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         if not user:
             pytest.skip("PostgreSQL refuses to run as root, and there is no user postgres or nobody")
     # A socket's path has at most 107 bytes.
-    folder = Path(subprocess.run(["mktemp", "-d", "/tmp/idv-pg-XXXXXX"], check=True, capture_output=True, text=True).stdout.strip())
+    folder = Path(
+        subprocess.run(
+            ["mktemp", "-d", "/tmp/idv-pg-XXXXXX"], check=True, capture_output=True, text=True
+        ).stdout.strip()
+    )
     if os.getuid() == 0:
         shutil.chown(folder, user)
     cluster = Cluster(folder=folder, bin=Path(found[-1]).parent, user=user)

@@ -32,7 +32,12 @@ def code_of(act):
 
 def test_a_new_attempt_waits_for_the_person(walk, clock):
     view = walk.ask(subject="s-1", options={"avoid": ["blink"]}).view
-    assert (view["state"], view["subject"], view["decision"], view["evidence"]) == ("requires_input", "s-1", None, "kept")
+    assert (view["state"], view["subject"], view["decision"], view["evidence"]) == (
+        "requires_input",
+        "s-1",
+        None,
+        "kept",
+    )
     assert view["expires_s"] == clock() + walk.core.settings.limits.link_s
     assert walk.token not in str(view)
 
@@ -42,7 +47,10 @@ def test_the_same_request_is_answered_the_same(core, caller):
     again = attempts.create(core, caller, asked(), idempotency_key="k")
     assert (first.again, again.again) == (False, True)
     assert (first.view, first.link) == (again.view, again.link)
-    assert code_of(lambda: attempts.create(core, caller, asked(subject="x"), idempotency_key="k")) == "idempotency_conflict"
+    assert (
+        code_of(lambda: attempts.create(core, caller, asked(subject="x"), idempotency_key="k"))
+        == "idempotency_conflict"
+    )
     other = api_keys.make_key(core, "other")
     assert not attempts.create(core, Caller(id=other.id, name=""), asked(), idempotency_key="k").again
 
