@@ -92,7 +92,7 @@ def test_every_problem_has_a_way_on_and_words() -> None:
     words = words_of("en")
     assert {action for list_ in ways.values() for action in list_} <= set(words["next"])
     same = dict(re.findall(r'(\w+): "(\w+)"', script[script.index("const SAME_WORDS") :].split("\n")[0]))
-    assert {same.get(code, code) for code in ways} == set(words["problem"])
+    assert set(same.values()) <= ways.keys() == set(words["problem"])
     # Nothing can be done only where nothing needs to be done.
     assert {code for code, list_ in ways.items() if not list_} == {"link_canceled", "session_moved"}
 
@@ -113,6 +113,7 @@ def test_every_code_and_word_that_the_scripts_use_exists() -> None:
 @pytest.mark.parametrize("locale", LANGUAGES)
 def test_pages_are_complete_and_hold_no_inline_script_or_style(locale: str) -> None:
     pages = [render("capture.html", locale), *(render("link.html", locale, kind=kind) for kind in LINK_KINDS)]
+    pages += [render("demo.html", locale, problem=problem) for problem in (None, "not_a_photo", "internal")]
     for page in pages:
         assert f'<html lang="{locale}" dir="{words_of(locale)["language"]["dir"]}">' in page
         assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:", page)

@@ -23,7 +23,6 @@ const WAYS_ON = {
   offline: ["retry"],
   recording_late: ["record_again", "other_device"],
   recording_incomplete: ["record_again", "other_device"],
-  chunk_conflict: ["record_again", "other_device"],
   recording_too_long: ["record_again", "file"],
   file_unfit: ["file", "record_again"],
   too_few_movements: ["retry", "contact"],
@@ -38,7 +37,9 @@ const WAYS_ON = {
   not_ready: ["retry"],
   other: ["retry", "other_device", "contact"],
 };
-const SAME_WORDS = { chunk_conflict: "recording_incomplete", consent_missing: "session_missing" };
+const SAME_WORDS = { chunk_conflict: "recording_incomplete", too_large: "recording_too_long" };
+// The attempt is elsewhere than this page believes: ask where it is.
+const LOST = ["wrong_state", "consent_missing"];
 
 // Nothing asked for within this long: the connection cannot carry the requests.
 const NO_STEP_MS = 15_000;
@@ -46,7 +47,7 @@ const NO_SLICE_MS = 8_000;
 const MUTED_MS = 2_000;
 const SLOW_BYTES = 400_000;
 const LONG_CHECK_MS = 60_000;
-const FILE_MEGABYTES = 60;
+const FILE_MEGABYTES = 45;
 const MINUTES_TO_SAY = 5;
 
 const video = find("video");
@@ -70,10 +71,11 @@ const visit = {
 // Say what went wrong and offer what can be done; `again` is what "try again" does.
 function fail(problem, again = prepare) {
   if (!(problem instanceof Problem)) console.error(problem);
-  const code = problem.code in WAYS_ON ? problem.code : SAME_WORDS[problem.code] ?? "other";
-  const words = `problem.${SAME_WORDS[code] ?? code}`;
+  const known = SAME_WORDS[problem.code] ?? problem.code;
+  const code = known in WAYS_ON ? known : "other";
+  const words = `problem.${code}`;
   release();
-  visit.again = again;
+  visit.again = LOST.includes(problem.code) ? () => attempt(enter) : again;
   find("problem-title").textContent = say(`${words}.title`);
   find("problem-message").textContent = say(`${words}.message`);
   list(find("problem-steps"), lines(`${words}.steps`, { n: FILE_MEGABYTES }));
@@ -118,7 +120,7 @@ async function enter() {
   if (state.state === "processing") return check();
   if (state.state === "expired") throw new Problem("link_expired");
   if (FINAL.includes(state.state) && !canGoOn(state)) return finish(state);
-  return show("consent");
+  return state.consent ? prepare() : show("consent");
 }
 
 const canGoOn = (state) => state.state === "requires_input" || state.state === "recording";
@@ -244,7 +246,7 @@ function take(path, { chunk_max_bytes: chunkMax, max_s: maxSeconds }) {
     onFailure: abandon,
   });
 
-  function hear({ step, done } = {}) {
+  function hear({ step, done }) {
     if (over) return;
     if (step && step.index > last) {
       last = step.index;
@@ -259,7 +261,7 @@ function take(path, { chunk_max_bytes: chunkMax, max_s: maxSeconds }) {
   async function poll() {
     while (!over) {
       try {
-        hear(await ask(`${path}/step?after=${last}`, { signal: polling.signal, patience: 20_000 }));
+        hear((await ask(`${path}/step?after=${last}`, { signal: polling.signal, patience: 20_000 })) ?? {});
       } catch (problem) {
         if (over) return;
         if (!isPassing(problem)) return abandon(problem);
@@ -423,12 +425,13 @@ function finish(state) {
   // A technical failure of a recording asks for one more: the attempt is open again.
   const kind = FINAL.includes(state.state) ? state.state : "inconclusive";
   const again = canGoOn(state) || (kind === "inconclusive" && state.recordings_left > 0);
-  find("outcome-title").textContent = outcome.title || say(`outcome.${kind}.title`);
-  find("outcome-message").textContent = outcome.message || say(`outcome.${kind}.message`);
+  const own = FINAL.includes(state.state) || !outcome.title;
+  find("outcome-title").textContent = own ? say(`outcome.${kind}.title`) : outcome.title;
+  find("outcome-message").textContent = own ? say(`outcome.${kind}.message`) : outcome.message;
   const tones = { accepted: ["check"], rejected: ["person", "warn"], inconclusive: ["again", "warn"] };
   emblem(find("outcome-emblem"), ...(tones[kind] ?? ["note"]));
   const advice = (outcome.advice ?? []).map((code) => say(`reason.${code}`)).filter(Boolean);
-  const actions = (outcome.next ?? []).map((next) => next.action).filter(isPossible);
+  const actions = (outcome.next ?? []).map((next) => next.action).filter((action) => action !== "wait" && isPossible(action));
   find("outcome-advice").hidden = !advice.length;
   list(document.querySelector("#outcome-advice .steps"), advice);
   const count = state.recordings_left;
@@ -443,9 +446,9 @@ function finish(state) {
 let link = "";
 
 async function handover() {
-  const { url, code } = await ask("/capture/continue", { method: "POST", json: {} });
+  const { url, code, svg } = await ask("/capture/continue", { method: "POST", json: {} });
   link = new URL(url, location.href).href;
-  find("qr").src = `/capture/continue.svg?${Date.now()}`;
+  find("qr").src = `data:image/svg+xml,${encodeURIComponent(svg)}`;
   tell("handover-code", code ? say("handover.code", { code }) : "");
   find("handover-url").textContent = link;
   tell("handover-note", say("handover.waiting"));

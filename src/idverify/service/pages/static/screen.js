@@ -67,7 +67,7 @@ function iconOf(name) {
 export function offer(place, actions) {
   place.replaceChildren(...actions.map((action, i) => {
     const words = Object.assign(document.createElement("span"), { textContent: say(`next.${action}`) });
-    if (["contact", "wait"].includes(action)) {
+    if (action === "contact") {
       const line = Object.assign(document.createElement("p"), { className: "contact" });
       line.append(iconOf("person"), words);
       return line;
