@@ -12,6 +12,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.stream import Disposition
 from numpy.typing import NDArray
 
 SIZE_WH = (96, 64)
@@ -148,6 +149,26 @@ def encode_kind(name: str, n_frames: int = 8) -> bytes:
     container, codec, pix_fmt, options = KINDS[name]
     images = [quadrants(shift=index) for index in range(n_frames)]
     return encode(images, container=container, codec=codec, pix_fmt=pix_fmt, options=options)
+
+
+def two_picture_tracks(container: str = "mp4", *, cover: bool = False) -> bytes:
+    """A file with two moving pictures, or with one and an attached still picture."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=container) as output:
+        streams: list[Any] = [output.add_stream(codec, rate=10) for codec in ("mpeg4", "mjpeg" if cover else "mpeg4")]
+        for stream in streams:
+            stream.height, stream.width, stream.pix_fmt = *SIZE_WH[::-1], "yuv420p"
+        if cover:
+            streams[1].pix_fmt = "yuvj420p"
+            streams[1].disposition = Disposition.attached_pic
+        for index in range(5):
+            for stream in streams if index == 0 or not cover else streams[:1]:
+                picture = _picture(quadrants(shift=index), stream.pix_fmt, None)
+                picture.pts, picture.time_base = index, Fraction(1, 10)
+                output.mux(stream.encode(picture))
+        for stream in streams:
+            output.mux(stream.encode(None))
+    return buffer.getvalue()
 
 
 def sound_only(container: str = "mp4") -> bytes:

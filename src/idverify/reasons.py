@@ -205,6 +205,11 @@ class Reason(str, Enum):
         "The file names a screen recorder or a virtual camera as its source.",
         "Please record with your phone's own camera, and send that recording as it is.",
     )
+    SEVERAL_PICTURE_TRACKS = (
+        "several_picture_tracks",
+        "The file holds several moving pictures, and a player may show another one than was looked at.",
+        "Please record with your phone's own camera, with one lens, and send that recording as it is.",
+    )
     RECORDING_CUT = (
         "recording_cut",
         "The recording jumps from one scene to another.",

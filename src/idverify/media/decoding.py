@@ -166,7 +166,7 @@ def picture_stream(container: InputContainer, label: str, limits: MediaLimits) -
     MediaLimitError
         Its pictures are too large.
     """
-    streams = [stream for stream in container.streams.video if not _is_cover(stream)]
+    streams = moving_streams(container)
     if not streams:
         kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
         raise UnsupportedMediaError(f"{label} holds no moving pictures, only: {kinds}")
@@ -185,9 +185,9 @@ def picture_stream(container: InputContainer, label: str, limits: MediaLimits) -
     return stream
 
 
-def _is_cover(stream: VideoStream) -> bool:
-    """Whether this is a picture attached to a sound recording."""
-    return bool(stream.disposition & Disposition.attached_pic)
+def moving_streams(container: InputContainer) -> list[VideoStream]:
+    """All tracks of moving pictures: those that are not a picture attached to a sound recording."""
+    return [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
 
 
 def check_size(size_wh: tuple[int, int], label: str, limits: MediaLimits) -> None:

@@ -26,7 +26,15 @@ from av.video.stream import VideoStream
 
 from idverify.errors import CorruptMediaError, MediaLimitError, ParameterError
 from idverify.media.containers import stated_n_bytes
-from idverify.media.decoding import Budget, PictureDecoder, Reader, check_size, open_container, picture_stream
+from idverify.media.decoding import (
+    Budget,
+    PictureDecoder,
+    Reader,
+    check_size,
+    moving_streams,
+    open_container,
+    picture_stream,
+)
 from idverify.media.frame import Frame, Orientation
 from idverify.media.source import ByteSource, MediaLimits, open_source
 
@@ -163,6 +171,8 @@ class Recording:
         FFmpeg's names, such as ``"h264"`` and ``"mov"``.
     bit_rate_bps : int or None
         Of the picture track where stated, else of the whole file.
+    n_picture_tracks : int
+        Tracks of moving pictures; the first one is read, and a player may show another one.
     metadata : mapping of str to str
         Tags of the container, and of the picture track with the prefix ``"stream:"``.
     n_bytes : int
@@ -192,6 +202,7 @@ class Recording:
         self.bit_rate_bps = _bit_rate_bps(container, stream)
         tags = {**container.metadata, **{f"stream:{key}": value for key, value in stream.metadata.items()}}
         self.metadata: Mapping[str, str] = MappingProxyType(tags)
+        self.n_picture_tracks = 0
         self.truncated = False
         self._note_first_sight()
         self._frames = self._make_frames(self._clock.read(first))
@@ -262,15 +273,20 @@ class Recording:
         self._notes[sentence] = None
 
     def _note_first_sight(self) -> None:
-        n_tracks = len(self._parts.container.streams.video)
-        if n_tracks > 1:
-            self._note(f"the file has {n_tracks} picture tracks, the first one is used")
+        self._count_tracks()
         if not np.isclose(self.pixel_aspect_ratio, 1.0):
             self._note(f"pixels are not square: {self.pixel_aspect_ratio:.3f} times as wide as high")
         if int(self._parts.stream.codec_context.color_trc) in _HDR_TRANSFERS:
             self._note("the pictures have a high dynamic range and are shown without tone mapping")
 
+    def _count_tracks(self) -> None:
+        """Count again: in a transport stream a track may begin anywhere."""
+        self.n_picture_tracks = len(moving_streams(self._parts.container))
+        if self.n_picture_tracks > 1:
+            self._note("the file has several picture tracks, the first one is used")
+
     def _note_decoding(self) -> None:
+        self._count_tracks()
         if self._parts.decoder.damaged:
             self._note("parts of the recording are damaged")
         if self._clock.problems.missing:

@@ -193,6 +193,8 @@ def _recording_problems(recording: Recording, capture: Capture, policy: Decision
     found = []
     if recording.time_problems.backwards:
         found.append(Reason.TIME_BASE_INVALID)
+    if recording.n_picture_tracks > 1:
+        found.append(Reason.SEVERAL_PICTURE_TRACKS)
     if capture.decoded_span_s < policy.min_duration_s:
         found.append(Reason.RECORDING_INCOMPLETE if recording.truncated else Reason.VIDEO_TOO_SHORT)
     elif capture.n_decoded / capture.decoded_span_s < policy.min_frame_rate_hz:

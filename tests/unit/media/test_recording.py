@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from media_factory import CORNERS, KINDS, SIZE_WH, encode, encode_kind, quadrants
+from media_factory import CORNERS, KINDS, SIZE_WH, encode, encode_kind, quadrants, two_picture_tracks
 
 from idverify import media
 from idverify.errors import CorruptMediaError, MediaLimitError, ParameterError
@@ -471,6 +471,21 @@ def test_a_closed_recording_leaves_no_pictures_to_the_garbage_collector(plain_vi
         gc.enable()
     big = [thing for thing in left if isinstance(thing, av.VideoFrame) and thing.width > 16]
     assert not big
+
+
+@pytest.mark.parametrize("container", ["mp4", "matroska", "avi", "mpegts"])
+def test_a_second_moving_picture_is_counted_wherever_the_container_keeps_it(container: str) -> None:
+    with open_recording(two_picture_tracks(container)) as recording:
+        assert len(list(recording)) > 0
+        assert recording.n_picture_tracks == 2
+        assert any("several picture tracks" in note for note in recording.notes)
+
+
+def test_one_moving_picture_and_a_cover_are_one() -> None:
+    with open_recording(two_picture_tracks(cover=True)) as recording:
+        assert len(list(recording)) == 5
+        assert recording.n_picture_tracks == 1
+        assert not any("picture tracks" in note for note in recording.notes)
 
 
 def test_public_names() -> None:

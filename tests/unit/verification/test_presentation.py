@@ -13,13 +13,14 @@ from idverify.verification.policy import load_policy
 IAL2 = load_policy("ial2")
 
 
-def recording(bits_per_pixel: float | None = 0.1, rate_hz: float = 30.0, span_s: float = 5.0):
+def recording(bits_per_pixel: float | None = 0.1, rate_hz: float = 30.0, span_s: float = 5.0, n_tracks: int = 1):
     """A recording and its capture, as far as they are looked at."""
     n, size = round(rate_hz * span_s), (640, 480)
     bit_rate = bits_per_pixel and round(bits_per_pixel * size[0] * size[1] * rate_hz)
     capture = SimpleNamespace(n_decoded=n, decoded_span_s=span_s, size_wh=size)
     problems = SimpleNamespace(backwards=0)
-    return SimpleNamespace(bit_rate_bps=bit_rate, time_problems=problems, truncated=False), capture
+    film = SimpleNamespace(bit_rate_bps=bit_rate, time_problems=problems, truncated=False, n_picture_tracks=n_tracks)
+    return film, capture
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,7 @@ def recording(bits_per_pixel: float | None = 0.1, rate_hz: float = 30.0, span_s:
         ({"rate_hz": 10.0}, [], [Reason.LOW_FRAME_RATE]),
         ({"rate_hz": 5.0}, [Reason.LOW_FRAME_RATE], [Reason.LOW_FRAME_RATE]),
         ({"span_s": 1.0}, [Reason.VIDEO_TOO_SHORT], []),
+        ({"n_tracks": 2}, [Reason.SEVERAL_PICTURE_TRACKS], []),
     ],
 )
 def test_what_keeps_a_recording_from_being_judged_and_what_only_makes_it_hard(what, problems, handicaps):
