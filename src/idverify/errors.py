@@ -26,6 +26,8 @@ from __future__ import annotations
 
 import builtins
 
+from idverify.text import foreign
+
 __all__ = [
     "CalibrationError",
     "ChallengeError",
@@ -45,8 +47,20 @@ __all__ = [
 ]
 
 
+# A sentence, and the names in it.
+_MAX_CHARACTERS = 1000
+
+
 class IdverifyError(Exception):
-    """Root of every error this package raises on purpose."""
+    """Root of every error this package raises on purpose; its message does nothing to a terminal or a log."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(_one_sentence(arg) if isinstance(arg, str) else arg for arg in args))
+
+
+def _one_sentence(text: str) -> str:
+    # Parsers break their messages into lines; in a log a line of its own could be anybody's.
+    return foreign(" ".join(text.splitlines()), limit=_MAX_CHARACTERS)
 
 
 class MediaError(IdverifyError, ValueError):

@@ -7,7 +7,7 @@ Conventions: a character of the Unicode categories Cc (controls), Cf (format: bi
 (surrogates, with which Python marks bytes that are no text), Zl or Zp (line and paragraph separators) is shown as the
 escape that Python writes for it. Everything else stays as it is, in any script.
 
-Public items: :func:`foreign`, :func:`without_controls`, :data:`MAX_CHARACTERS`.
+Public items: :func:`foreign`, :func:`without_controls`, :func:`markup`, :func:`visible`, :data:`MAX_CHARACTERS`.
 
 References
 ----------
@@ -17,11 +17,14 @@ arXiv:2111.00169; ECMA-48 for the C1 controls that terminals obey.
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
-__all__ = ["MAX_CHARACTERS", "foreign", "without_controls"]
+__all__ = ["MAX_CHARACTERS", "foreign", "markup", "visible", "without_controls"]
 
 # Long enough for any honest file name or tag; a screen's line or two.
 MAX_CHARACTERS = 200
@@ -74,6 +77,20 @@ def without_controls(text: str, *, keep: str = "") -> str:
     if _PLAIN.fullmatch(text):
         return text
     return "".join(c if c in keep else _visible(c) for c in text)
+
+
+def markup(text: str) -> str:
+    """Return the text for a page: hidden characters as visible escapes, and nothing that HTML reads as its own."""
+    return html.escape(without_controls(text))
+
+
+def visible(document: Any) -> Any:
+    """Return a document of plain JSON types with every text as it may be shown; whoever reads it may print it."""
+    if isinstance(document, str):
+        return without_controls(document)
+    if isinstance(document, Mapping):
+        return {visible(key): visible(value) for key, value in document.items()}
+    return [visible(item) for item in document] if isinstance(document, (list, tuple)) else document
 
 
 @lru_cache(maxsize=4096)

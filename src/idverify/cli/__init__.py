@@ -1,7 +1,7 @@
 """The command line: one file per command, loaded only when it is used.
 
 Goal: exit codes that never say yes on doubt, errors as one sentence, and a quick start. A command's module is imported
-when the command runs; this module imports click and nothing else, so that ``idverify --help`` costs little.
+when the command runs; this module imports click and little else, so that ``idverify --help`` costs little.
 
 Exit codes: see :class:`ExitCode`. With ``--json`` standard output holds exactly one JSON object, an error included;
 everything else goes to standard error.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import io
 import os
 import sys
 import traceback
@@ -25,6 +26,7 @@ import click
 
 from idverify._version import __version__
 from idverify.errors import IdverifyError
+from idverify.text import without_controls
 
 __all__ = ["ExitCode", "Invocation", "cli", "main"]
 
@@ -158,7 +160,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         click.echo("Interrupted: nothing was decided.", err=True)
         return ExitCode.INTERRUPTED
     except click.ClickException as error:
-        error.show()
+        said = io.StringIO()
+        error.show(said)
+        click.echo(without_controls(said.getvalue(), keep="\n"), err=True, nl=False)
         return ExitCode.USAGE
     return code if isinstance(code, int) else ExitCode.ACCEPT
 
@@ -183,4 +187,4 @@ def _internal(error: Exception) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split()) or "unknown error"
+    return without_controls(" ".join(text.split())) or "unknown error"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from idverify.errors import ParameterError
+from idverify.text import foreign
 
 if TYPE_CHECKING:
     from idverify.evaluation.gates import Breach, Figure
@@ -67,7 +68,7 @@ def bench_command(
     for name, figure in figures.items():
         click.echo(f"{name:<34} {figure.text}")
     for breach in broken:
-        click.echo(f"gate broken: {breach}", err=True)
+        click.echo(f"gate broken: {foreign(breach)}", err=True)
     if gates and not broken:
         click.echo(f"all {len(gates)} gates hold", err=True)
     ctx.exit(BROKEN if broken else 0)
@@ -102,4 +103,4 @@ def _write_json(path: Path, figures: dict[str, Figure], broken: tuple[Breach, ..
     try:
         path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     except OSError as error:
-        raise ParameterError(f"{path} cannot be written: {error.strerror}") from error
+        raise ParameterError(f"{foreign(path)} cannot be written: {error.strerror}") from error

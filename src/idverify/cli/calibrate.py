@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from idverify.text import foreign
+
 if TYPE_CHECKING:
     from idverify.evaluation.recalibration import Recalibration
 
@@ -41,7 +43,7 @@ def calibrate_command(scores: Path, targets: tuple[float, ...], output: Path) ->
 
     result = recalibrate(scores, targets)
     write_card(result.card, output)
-    click.echo("\n".join([f"{output}: {_counts(result)}", *_thresholds(result), *_quality(result)]))
+    click.echo("\n".join([f"{foreign(output)}: {_counts(result)}", *_thresholds(result), *_quality(result)]))
 
 
 def _counts(result: Recalibration) -> str:

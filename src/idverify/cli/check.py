@@ -228,7 +228,7 @@ def _show(decision: Decision, options: _Options) -> None:
     else:
         render.show_decision(decision)
     if options.report is not None and not options.quiet:
-        click.echo(f"Report written to {options.report}", err=True)
+        click.echo(f"Report written to {foreign(options.report)}", err=True)
 
 
 def _exit_code(decision: Decision) -> ExitCode:
@@ -244,7 +244,7 @@ def _write_report(decision: Decision, path: Path) -> None:
     try:
         write_html(decision, path)
     except OSError as error:
-        raise ParameterError(f"the report {path} cannot be written: {error.strerror or error}") from error
+        raise ParameterError(f"the report {foreign(path)} cannot be written: {error.strerror or error}") from error
 
 
 def _require_report_writable(report: Path | None, inputs: tuple[Path, ...]) -> None:
@@ -252,8 +252,8 @@ def _require_report_writable(report: Path | None, inputs: tuple[Path, ...]) -> N
     if report is None:
         return
     if report.suffix.lower() not in {".html", ".htm"}:
-        raise click.BadParameter(f"expected a name that ends in .html, got {report}", param_hint="--report")
+        raise click.BadParameter(f"expected a name that ends in .html, got {foreign(report)}", param_hint="--report")
     if not report.parent.is_dir():
-        raise click.BadParameter(f"there is no folder {report.parent}", param_hint="--report")
+        raise click.BadParameter(f"there is no folder {foreign(report.parent)}", param_hint="--report")
     if any(report.resolve() == path.resolve() for path in inputs):
         raise click.BadParameter("the report would overwrite an input", param_hint="--report")

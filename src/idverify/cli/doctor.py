@@ -24,6 +24,7 @@ import click
 
 from idverify._version import __version__
 from idverify.cli import ExitCode, Invocation
+from idverify.text import without_controls
 
 if TYPE_CHECKING:
     from idverify.models import ModelSpec
@@ -271,7 +272,7 @@ def _show(checks: tuple[Check, ...], missing: int) -> None:
     width = max(len(check.name) for check in checks)
     for check in checks:
         state = click.style(f"{check.state.value:<13}", fg=colour[check.state])
-        click.echo(f"{check.area:<10}  {check.name:<{width}}  {state}  {check.found}")
+        click.echo(f"{check.area:<10}  {check.name:<{width}}  {state}  {without_controls(check.found)}")
         if check.mend:
             click.echo(f"{'':<12}{'':<{width}}  to mend: {check.mend}")
     click.echo("All that is needed is there." if not missing else f"Missing: {missing}. Run the commands shown.")

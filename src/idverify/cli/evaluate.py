@@ -10,6 +10,8 @@ from pathlib import Path
 
 import click
 
+from idverify.text import without_controls
+
 __all__ = ["evaluate_command"]
 
 
@@ -61,4 +63,5 @@ def evaluate_command(
             resume=resume,
             progress=lambda what, done, total: bar.update(tasks[what], completed=done, total=total),
         )
-    click.echo(f"{report.with_suffix('.md')}\n{report.with_suffix('.html')}\n{report}")
+    written = (report.with_suffix(".md"), report.with_suffix(".html"), report)
+    click.echo("\n".join(without_controls(str(path)) for path in written))

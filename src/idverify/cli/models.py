@@ -19,6 +19,7 @@ from rich.table import Table
 from idverify.errors import ModelIntegrityError, ModelMissingError
 from idverify.models.manifest import check, models_dir, specs
 from idverify.models.pull import pull
+from idverify.text import foreign
 
 __all__ = ["models_group"]
 
@@ -76,7 +77,7 @@ def pull_command(names: tuple[str, ...], everything: bool, source_dir: Path | No
         )
     for row in brought:
         click.echo(f"{row.name}  {row.sha256}")
-    click.echo(f"{len(brought)} brought, the others were there: {models_dir()}")
+    click.echo(f"{len(brought)} brought, the others were there: {foreign(models_dir())}")
 
 
 @models_group.command(name="check")
@@ -85,7 +86,7 @@ def check_command() -> None:
     bad: list[str] = []
     altered = False
     for status in check():
-        click.echo(f"{status.spec.name:<16} {status.state:<8} {status.path}")
+        click.echo(f"{status.spec.name:<16} {status.state:<8} {foreign(status.path)}")
         if status.state == "altered" or (status.state == "missing" and status.spec.default):
             bad.append(status.spec.name)
             altered = altered or status.state == "altered"

@@ -24,6 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from idverify.report.words import Tone, findings, headline, mechanism_finding, name_words, tone_of, warnings
+from idverify.text import foreign, without_controls
 
 if TYPE_CHECKING:
     from idverify.faces.tracking import FaceTrack
@@ -65,35 +66,35 @@ def warn(decision: Decision) -> None:
     """Say loudly, on standard error, what the outcome does not protect against."""
     err = console(stderr=True)
     for warning in warnings(decision):
-        err.print(Text(f"WARNING: {warning}", style="bold red"))
+        err.print(_text(f"WARNING: {warning}", style="bold red"))
 
 
 def show_decision(decision: Decision) -> None:
     """Print the outcome, why, what decided it, and what to do next; page and JSON hold all that was measured."""
-    parts: list[Any] = [Text(headline(decision), style=_OUTCOME_STYLE[tone_of(decision.outcome)])]
-    parts += [Text(reason.sentence) for reason in decision.reasons]
+    parts: list[Any] = [_text(headline(decision), style=_OUTCOME_STYLE[tone_of(decision.outcome)])]
+    parts += [_text(reason.sentence) for reason in decision.reasons]
     found = findings(decision, brief=True)
-    rows = [(Text(row.label, style="bold"), Text(row.text, style=_STYLE[row.tone])) for row in found]
-    rows.append((Text("policy", style="bold"), Text(decision.policy.name)))
+    rows = [(_text(row.label, style="bold"), _text(row.text, style=_STYLE[row.tone])) for row in found]
+    rows.append((Text("policy", style="bold"), _text(decision.policy.name)))
     parts += [Text(), grid(rows)]
     if decision.guidance:
         parts += [Text(), Text("What to do next", style="bold")]
-        parts += [Padding(Text(line), (0, 0, 0, 2)) for line in decision.guidance]
+        parts += [Padding(_text(line), (0, 0, 0, 2)) for line in decision.guidance]
     show(parts)
 
 
 def show_inspection(inspection: Inspection) -> None:
     """Print the recording's facts, the tracks, and quality and signals over time; no verdict."""
-    facts = [(Text(name_words(key)), Text(_fact(value))) for key, value in inspection.recording.items()]
+    facts = [(_text(name_words(key)), _text(_fact(value))) for key, value in inspection.recording.items()]
     tracks = [
         (Text(f"{track.track_id}{' (subject)' if track.track_id == inspection.subject_id else ''}"), _track(track))
         for track in inspection.tracks
     ]
     quality = [
-        (Text(name_words(name)), Text(_spread(values))) for name, (_, values) in inspection.quality.items()
+        (_text(name_words(name)), _text(_spread(values))) for name, (_, values) in inspection.quality.items()
     ]
     signals = [
-        (Text(row.label), Text(f"{row.text} {_spread(evidence.values)}".rstrip()))
+        (_text(row.label), _text(f"{row.text} {_spread(evidence.values)}".rstrip()))
         for row, evidence in ((mechanism_finding(evidence), evidence) for evidence in inspection.signals)
     ]
     parts: list[Any] = []
@@ -145,6 +146,11 @@ def sparkline(values: ArrayLike) -> str:
     return "".join(_BLOCKS[int((v - low) / span * 7)] if np.isfinite(v) else " " for v in series)
 
 
+def _text(words: str, style: str = "") -> Text:
+    """Words as a terminal may have them: what a file says does nothing to it."""
+    return Text(without_controls(words), style=style)
+
+
 def _track(track: FaceTrack) -> Text:
     if len(track) == 0:
         return Text("empty")
@@ -160,10 +166,10 @@ def _fact(value: object) -> str:
     if value is None:
         return "not stated"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {item}" for key, item in value.items()) or "none"
+        return ", ".join(f"{foreign(key)}: {foreign(item)}" for key, item in value.items()) or "none"
     if isinstance(value, (tuple, list)):
-        return ", ".join(map(str, value)) or "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+        return ", ".join(map(foreign, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else foreign(value)
 
 
 def _spread(values: ArrayLike) -> str:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from idverify.text import foreign
+
 __all__ = ["simulate_command"]
 
 _FILE = click.Path(path_type=Path)
@@ -32,7 +34,7 @@ def _settings(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
         try:
             pairs[name.strip()] = float(number)
         except ValueError:
-            raise click.BadParameter(f"expected NAME=NUMBER, got {text!r}") from None
+            raise click.BadParameter(f"expected NAME=NUMBER, got {foreign(text)!r}") from None
     return pairs
 
 
@@ -98,4 +100,4 @@ def simulate_command(
         rate_hz=rate,
         **params,
     )
-    click.echo(f"{written}: simulated {species}, seed {seed}", err=True)
+    click.echo(f"{foreign(written)}: simulated {species}, seed {seed}", err=True)

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from idverify.protocols import PROTOCOLS, write_trials
+from idverify.text import foreign
 
 __all__ = ["trials_command"]
 
@@ -38,4 +39,4 @@ def trials_command(name: str, root: Path, output: Path, protocol: str | None, fo
     write_trials(trials, output)
     counts = Counter((trial.split.value, trial.presentation.value) for trial in trials)
     shown = ", ".join(f"{n} {split} {presentation}" for (split, presentation), n in sorted(counts.items()))
-    click.echo(f"{output}: {len(trials)} trials ({shown})")
+    click.echo(f"{foreign(output)}: {len(trials)} trials ({shown})")

@@ -8,7 +8,6 @@ Public items: :func:`write_report`, :func:`to_markdown`, :func:`to_html`.
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from idverify.evaluation.document import Section, Table, sections
 from idverify.evaluation.plots import plots
 from idverify.evaluation.scores import read_scores, write_atomically
 from idverify.evaluation.summary import summarise
+from idverify.text import foreign, markup, without_controls
 
 __all__ = ["read_run", "to_html", "to_markdown", "write_report"]
 
@@ -68,9 +68,9 @@ def read_run(path: Path) -> dict[str, Any]:
     try:
         run = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ParameterError(f"{path}: expected what made the scores, as JSON; got: {error}") from error
+        raise ParameterError(f"{foreign(path)}: expected what made the scores, as JSON; got: {error}") from error
     if not isinstance(run, dict):
-        raise ParameterError(f"{path}: expected a JSON object, got {type(run).__name__}")
+        raise ParameterError(f"{foreign(path)}: expected a JSON object, got {type(run).__name__}")
     return run
 
 
@@ -85,7 +85,7 @@ def to_markdown(document: Sequence[Section]) -> str:
 
 def _markdown_table(table: Table) -> str:
     def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        return "| " + " | ".join(without_controls(cell).replace("|", "\\|") for cell in cells) + " |"
 
     return "\n".join([line(table.header), line(["---"] * len(table.header)), *map(line, table.rows)])
 
@@ -105,7 +105,7 @@ def to_html(document: Sequence[Section], drawn: Mapping[str, Sequence[tuple[str,
             "<p>No plots: they need eval trials of both classes, and <code>pip install 'idverify[report]'</code>.</p>"
         )
     for section in document:
-        body += [f"<section><h2>{html.escape(section.title)}</h2>", f"<p>{html.escape(section.text)}</p>"]
+        body += [f"<section><h2>{markup(section.title)}</h2>", f"<p>{markup(section.text)}</p>"]
         body += [_html_table(table) for table in section.tables]
         body += [_figure(caption, svg) for caption, svg in drawn.get(section.key, ())]
         body.append("</section>")
@@ -118,10 +118,10 @@ def to_html(document: Sequence[Section], drawn: Mapping[str, Sequence[tuple[str,
 
 
 def _html_table(table: Table) -> str:
-    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in table.header)
-    rows = ("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
+    head = "".join(f"<th>{markup(cell)}</th>" for cell in table.header)
+    rows = ("<tr>" + "".join(f"<td>{markup(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
 def _figure(caption: str, svg: str) -> str:
-    return f"<figure>{svg}<figcaption>{html.escape(caption)}</figcaption></figure>"
+    return f"<figure>{svg}<figcaption>{markup(caption)}</figcaption></figure>"

@@ -28,6 +28,7 @@ from idverify.errors import (
     ParameterError,
     UnsupportedMediaError,
 )
+from idverify.text import foreign
 
 __all__ = ["ByteSource", "MediaLimits", "Source", "open_source"]
 
@@ -121,7 +122,7 @@ def open_source(source: Source, limits: MediaLimits) -> Iterator[ByteSource]:
     if isinstance(source, (str, Path)):
         path = _regular_file(source, limits)
         with _opened(path) as stream:
-            yield _examined(stream, str(path), limits)
+            yield _examined(stream, foreign(path), limits)
     elif isinstance(source, (bytes, bytearray, memoryview)):
         yield _examined(io.BytesIO(source), "the data given", limits)
     elif hasattr(source, "read"):
@@ -139,10 +140,10 @@ def _regular_file(source: str | Path, limits: MediaLimits) -> Path:
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         raise MediaNotFoundError(f"there is no file {str(path)!r}") from error
     if stat.S_ISDIR(status.st_mode):
-        raise UnsupportedMediaError(f"{path} is a folder, expected a file")
+        raise UnsupportedMediaError(f"{foreign(path)} is a folder, expected a file")
     # Opening a pipe would wait for ever, so this comes before.
     if not stat.S_ISREG(status.st_mode):
-        raise UnsupportedMediaError(f"{path} is a device or a pipe, expected a regular file")
+        raise UnsupportedMediaError(f"{foreign(path)} is a device or a pipe, expected a regular file")
     _refuse_more_than(limits.max_bytes, status.st_size, str(path))
     return path
 

@@ -14,7 +14,6 @@ import math
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
-from html import escape
 from importlib import resources
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from idverify.report.words import (
     tone_of,
     warnings,
 )
+from idverify.text import markup
 from idverify.verification.decision import Decision
 
 __all__ = ["to_html", "write_html"]
@@ -69,9 +69,9 @@ def to_html(decision: Decision) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="referrer" content="no-referrer">\n'
-        f"<title>idverify: {escape(decision.outcome.value)}</title>\n<style>{css}</style>\n</head>\n<body>\n<main>\n"
+        f"<title>idverify: {markup(decision.outcome.value)}</title>\n<style>{css}</style>\n</head>\n<body>\n<main>\n"
         + "\n".join(filter(None, sections))
-        + f"\n<footer><p>idverify {escape(decision.idverify_version)}. This page may show a person's face: "
+        + f"\n<footer><p>idverify {markup(decision.idverify_version)}. This page may show a person's face: "
         "keep it, and delete it, as biometric data.</p></footer>\n</main>\n</body>\n</html>\n"
     )
 
@@ -101,24 +101,24 @@ def write_html(decision: Decision, path: Path) -> None:
 
 
 def _header(decision: Decision) -> str:
-    said = "".join(f"<p>{escape(reason.sentence)}</p>" for reason in decision.reasons)
+    said = "".join(f"<p>{markup(reason.sentence)}</p>" for reason in decision.reasons)
     _, _, confidence = headline(decision).partition("  ")
     advice = _items(decision.guidance)
     todo = f"<h2>What to do next</h2>{advice}" if decision.guidance else ""
     return (
         f'<header class="{tone_of(decision.outcome).value}"><h1>{decision.outcome.value.upper()}</h1>'
-        f"<p>{escape(confidence.strip('()'))}</p>{said}{todo}</header>"
+        f"<p>{markup(confidence.strip('()'))}</p>{said}{todo}</header>"
     )
 
 
 def _warnings(decision: Decision) -> str:
-    return "".join(f'<section class="warning" role="alert">{escape(text)}</section>' for text in warnings(decision))
+    return "".join(f'<section class="warning" role="alert">{markup(text)}</section>' for text in warnings(decision))
 
 
 def _findings(decision: Decision) -> str:
     rows = "".join(
-        f'<tr class="{row.tone.value}"><th scope="row">{escape(row.label)}</th>'
-        f'<td class="tone">{escape(row.text)}</td></tr>'
+        f'<tr class="{row.tone.value}"><th scope="row">{markup(row.label)}</th>'
+        f'<td class="tone">{markup(row.text)}</td></tr>'
         for row in findings(decision)
     )
     match = decision.match
@@ -131,7 +131,7 @@ def _gallery(decision: Decision) -> str:
         return ""
     figures = "".join(
         f"<figure>{plots.picture(item.image_rgb, item.points_px, f'Face at {item.title}')}"
-        f"<figcaption>{escape(item.title)}</figcaption></figure>"
+        f"<figcaption>{markup(item.title)}</figcaption></figure>"
         for item in decision.face_images
     )
     return f'<section><h2>Pictures used, with the landmarks found</h2><div class="gallery">{figures}</div></section>'
@@ -159,7 +159,7 @@ def _bars(title: str, quality: Mapping[str, float]) -> str:
 def _bar_row(name: str, value: float) -> str:
     number = f"{value:.0f}" if math.isfinite(value) else "none"
     bar = plots.bar(value, f"{name}: {number} of 100")
-    return f'<tr><td>{escape(name)}</td><td>{bar}</td><td class="number">{number}</td></tr>'
+    return f'<tr><td>{markup(name)}</td><td>{bar}</td><td class="number">{number}</td></tr>'
 
 
 def _evidence(title: str, rows: Iterable[PADEvidence]) -> str:
@@ -172,9 +172,9 @@ def _article(evidence: PADEvidence) -> str:
     native = "" if evidence.native is None else f"{evidence.native:.4g} "
     llr = "" if evidence.bona_fide_llr is None else f"; log-likelihood ratio {evidence.bona_fide_llr:+.2f}"
     return (
-        f'<article class="{finding.tone.value}"><h3>{escape(finding.label)}</h3>'
-        f'<p class="tone">{escape(finding.text)}</p>'
-        f'<p class="soft">{escape(native + evidence.unit + llr)}</p>'
+        f'<article class="{finding.tone.value}"><h3>{markup(finding.label)}</h3>'
+        f'<p class="tone">{markup(finding.text)}</p>'
+        f'<p class="soft">{markup(native + evidence.unit + llr)}</p>'
         f"{plots.line(evidence.times_s, evidence.values, f'{finding.label} over time')}</article>"
     )
 
@@ -218,7 +218,7 @@ def _provenance(decision: Decision) -> str:
 def _table(rows: Iterable[tuple[str, str]], *, code: bool = False) -> str:
     before, after = ("<code>", "</code>") if code else ("", "")
     cells = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td>{before}{escape(text)}{after}</td></tr>' for name, text in rows
+        f'<tr><th scope="row">{markup(name)}</th><td>{before}{markup(text)}{after}</td></tr>' for name, text in rows
     )
     return f"<table>{cells}</table>"
 
@@ -228,4 +228,4 @@ def _list(title: str, lines: Iterable[str]) -> str:
 
 
 def _items(lines: Iterable[str]) -> str:
-    return f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"
+    return f"<ul>{''.join(f'<li>{markup(line)}</li>' for line in lines)}</ul>"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from idverify.pad.evidence import PADEvidence
     from idverify.verification.decision import Decision, LivenessEvidence, MatchEvidence, ReferenceEvidence
     from idverify.verification.verifier import Inspection
+from idverify.text import foreign, visible
 
 __all__ = ["SCHEMA_VERSION", "dumps", "error_json", "inspection_json", "load_schema", "to_json"]
 
@@ -50,7 +51,7 @@ def to_json(decision: Decision) -> dict[str, Any]:
     ValueError
         A number of the match or the confidence is not finite: such a decision must not be passed on.
     """
-    return {
+    document = {
         "schema_version": SCHEMA_VERSION,
         "idverify_version": decision.idverify_version,
         "task": decision.task.value,
@@ -77,11 +78,12 @@ def to_json(decision: Decision) -> dict[str, Any]:
         "calibration": asdict(decision.calibration) if decision.calibration else None,
         "timing_ms": _numbers(decision.timing_ms),
     }
+    return cast("dict[str, Any]", visible(document))
 
 
 def inspection_json(inspection: Inspection) -> dict[str, Any]:
     """Project an inspection onto plain JSON types: facts, tracks, quality and signals over time."""
-    return {
+    document = {
         "schema_version": SCHEMA_VERSION,
         "recording": {key: _plain(value) for key, value in inspection.recording.items()},
         "subject_id": inspection.subject_id,
@@ -92,6 +94,7 @@ def inspection_json(inspection: Inspection) -> dict[str, Any]:
             for row, signal in zip(_evidence(inspection.signals), inspection.signals, strict=True)
         ],
     }
+    return cast("dict[str, Any]", visible(document))
 
 
 def error_json(error: Exception, message: str | None = None) -> dict[str, Any]:
@@ -107,7 +110,7 @@ def error_json(error: Exception, message: str | None = None) -> dict[str, Any]:
     if isinstance(error, IdverifyError):
         name = type(error).__name__.removesuffix("Error")
         code = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-    return {"schema_version": SCHEMA_VERSION, "error": {"code": code, "message": message or str(error)}}
+    return {"schema_version": SCHEMA_VERSION, "error": {"code": code, "message": visible(message or str(error))}}
 
 
 def dumps(document: Mapping[str, Any]) -> str:
@@ -239,16 +242,18 @@ def _numbers(values: Mapping[str, float]) -> dict[str, float | None]:
 
 def _plain(value: Any) -> Any:
     """A fact of the recording as JSON: numbers, text, lists; anything else as its text."""
-    if value is None or isinstance(value, (bool, int, str)):
+    if value is None or isinstance(value, (bool, int)):
         return value
+    if isinstance(value, str):
+        return foreign(value)
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {foreign(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     try:
         return _measured(value)
     except (TypeError, ValueError):
-        return str(value)
+        return foreign(value)
 
 
 def _measured(value: float | None) -> float | None:

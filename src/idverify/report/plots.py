@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import base64
 import io
-from html import escape
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
+
+from idverify.text import markup
 
 __all__ = ["bar", "line", "picture", "scale"]
 
@@ -123,7 +124,7 @@ def picture(image_rgb: NDArray[np.uint8], points_px: NDArray[np.float32], title:
 
 
 def _svg(width: float, height: float, title: str, body: str, css: str = "plot") -> str:
-    text = escape(title)
+    text = markup(title)
     return (
         f'<svg class="{css}" viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{text}">'
         f"<title>{text}</title>{body}</svg>"
