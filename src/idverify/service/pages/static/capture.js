@@ -23,6 +23,8 @@ const WAYS_ON = {
   offline: ["retry"],
   recording_late: ["record_again", "other_device"],
   recording_incomplete: ["record_again", "other_device"],
+  recording_unreadable: ["record_again", "other_device"],
+  judge_failed: ["record_again", "other_device"],
   recording_too_long: ["record_again", "file"],
   file_unfit: ["file", "record_again"],
   too_few_movements: ["retry", "contact"],
