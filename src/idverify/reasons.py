@@ -263,6 +263,11 @@ class Reason(str, Enum):
         "The challenge was made from a seed, so anybody can prepare for it.",
         "Please ask for a new challenge.",
     )
+    CAPTURE_NOT_BOUND = (
+        "capture_not_bound",
+        "Nothing shows that the recording was made for this attempt.",
+        "Please record with the page's own camera, and follow its requests.",
+    )
     CHALLENGE_MISSING = (
         "challenge_missing",
         "This policy requires a challenge and none was given.",

@@ -12,7 +12,7 @@ leaves none of these traces; only a challenge that was issued for this one recor
 Conventions: one :class:`PADEvidence` per signal; LLRs speak for (> 0, never here) or against (< 0) a genuine
 recording.
 
-Public items: :class:`ContainerFacts`, :func:`assess`.
+Public items: :class:`ContainerFacts`, :func:`assess`, :func:`names_no_camera`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from idverify.pad.fingerprints import (
 )
 from idverify.reasons import NotAssessed, Reason
 
-__all__ = ["ContainerFacts", "assess"]
+__all__ = ["ContainerFacts", "assess", "names_no_camera"]
 
 F64 = NDArray[np.float64]
 
@@ -245,6 +245,18 @@ def _timestamps(problems: TimeProblems) -> PADEvidence:
         f"{problems.backwards} run backwards, {problems.repeated} repeat, {problems.missing} have none",
         reason=Reason.TIME_BASE_INVALID if problems.backwards else None,
     )
+
+
+def names_no_camera(text: str) -> bool:
+    """Whether a name is that of a virtual camera, a screen recorder or a program that changes faces.
+
+    Examples
+    --------
+    >>> names_no_camera("OBS Virtual Camera"), names_no_camera("FaceTime HD Camera")
+    (True, False)
+    """
+    lowered = text.lower()
+    return any(_names(lowered, name) for name in _NO_CAMERAS)
 
 
 def _origin(metadata: Mapping[str, str]) -> PADEvidence:

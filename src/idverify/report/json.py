@@ -63,6 +63,7 @@ def to_json(decision: Decision) -> dict[str, Any]:
         "match": _match(decision.match),
         "liveness": _liveness(decision.liveness),
         "challenge": _challenge(decision.challenge),
+        "capture": decision.capture.value,
         "quality": _numbers(decision.quality),
         "injection_signals": _evidence(decision.injection_signals),
         "frames": {

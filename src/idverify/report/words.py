@@ -23,6 +23,7 @@ from idverify.challenge.verify_motion import StepResult, StepStatus
 from idverify.pad.evidence import PADEvidence, Status
 from idverify.reasons import Reason
 from idverify.text import foreign
+from idverify.verification.binding import CaptureBinding
 from idverify.verification.decision import Decision, MatchEvidence, Outcome, Task
 
 __all__ = [
@@ -205,12 +206,28 @@ def findings(decision: Decision, *, brief: bool = False) -> tuple[Finding, ...]:
     if not brief:
         rows += [*map(mechanism_finding, mechanisms), *challenge]
         rows += map(mechanism_finding, decision.injection_signals)
-        return (*rows, _recording_finding(decision))
+        return (*rows, *_capture_finding(decision), _recording_finding(decision))
     asked = (*mechanisms, *decision.injection_signals)
     found = [(evidence, mechanism_finding(evidence)) for evidence in asked]
     rows += [row for _, row in found if row.tone is not Tone.NEUTRAL]
     quiet = [evidence for evidence, row in found if row.tone is Tone.NEUTRAL]
-    return (*rows, *challenge, *_quiet_findings(quiet), _recording_finding(decision))
+    return (*rows, *challenge, *_quiet_findings(quiet), *_capture_finding(decision), _recording_finding(decision))
+
+
+# What each binding means, for a reader who knows nothing of it.
+_CAPTURE_WORDS = {
+    CaptureBinding.FILE: "a file that is not bound to a capture: nothing shows that it was recorded for this attempt",
+    CaptureBinding.CHALLENGE: "bound by a challenge: recorded after this attempt asked for these movements",
+    CaptureBinding.SESSION: "bound by a session: recorded while a server revealed each step and kept the time",
+}
+
+
+def _capture_finding(decision: Decision) -> tuple[Finding, ...]:
+    """How the recording was bound; a comparison alone says nothing of it, and a photo is no recording."""
+    if decision.task is Task.MATCH:
+        return ()
+    tone = Tone.NEUTRAL if decision.capture is CaptureBinding.FILE else Tone.FOR
+    return (Finding(label="capture", text=_CAPTURE_WORDS[decision.capture], tone=tone),)
 
 
 def _quiet_findings(evidence: Sequence[PADEvidence]) -> Iterator[Finding]:

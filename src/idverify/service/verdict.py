@@ -16,6 +16,7 @@ from idverify.challenge import Challenge, TimedSteps
 from idverify.errors import CorruptMediaError, IdverifyError
 from idverify.service.steps import step_lengths_s
 from idverify.service.timing import Timing, chunk_ends_s, measure
+from idverify.verification.binding import CaptureEvidence
 
 if TYPE_CHECKING:
     from idverify import Decision, Verifier
@@ -52,7 +53,7 @@ def decide(verifier: Verifier, video: bytes, photo: bytes, case: dict[str, Any])
     MediaError, ModelError, CalibrationError
     """
     if case["challenge"] is None:
-        return verifier.check(video, photo), {"source": "file"}
+        return verifier.check(video, photo, capture=CaptureEvidence()), {"source": "file"}
     asked = challenges.from_json(case["challenge"])
     timing = _timing(video, asked, case)
     if not timing.on_time:
@@ -64,7 +65,9 @@ def decide(verifier: Verifier, video: bytes, photo: bytes, case: dict[str, Any])
         latency_s=verifier.policy.challenge_latency_s,
     )
     latencies = [round(latency, 3) for latency in timing.latencies_s]
-    return verifier.check(video, photo, challenge=timed), {"source": "camera", "latencies_s": latencies}
+    capture = CaptureEvidence(camera_named=case["camera"])
+    decision = verifier.check(video, photo, challenge=timed, capture=capture)
+    return decision, {"source": "camera", "latencies_s": latencies}
 
 
 def _timing(video: bytes, asked: Challenge, case: dict[str, Any]) -> Timing:

@@ -13,6 +13,7 @@ from idverify._version import __version__
 from idverify.comparison.calibration import CalibrationCard
 from idverify.reasons import Assessed
 from idverify.text import foreign
+from idverify.verification.binding import binding_of
 from idverify.verification.decision import (
     CalibrationStamp,
     Decision,
@@ -74,6 +75,7 @@ def assemble(
         confidence=_confidence(findings, policy),
         reasons=reasons,
         challenge=findings.challenge,
+        capture=binding_of(findings.challenge),
         warnings=(*(presentation.warnings if presentation else ()), *_policy_warnings(policy, outcome)),
         match=findings.match,
         liveness=findings.liveness,

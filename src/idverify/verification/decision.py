@@ -17,6 +17,7 @@ from idverify.challenge.verification import ChallengeOutcome, ChallengeResult
 from idverify.errors import NotAcceptedError
 from idverify.pad.evidence import PADEvidence, Status
 from idverify.reasons import Reason
+from idverify.verification.binding import CaptureBinding, CaptureEvidence, binding_of, doubts_about
 from idverify.verification.policy import DecisionPolicy
 
 __all__ = [
@@ -143,7 +144,7 @@ class Decision:
 
     ``confidence`` is the probability that the presentation is bona fide and mated (see
     :mod:`~idverify.verification.fusion`); None when evidence for it is missing. ``challenge`` is None when there was
-    none, ``calibration`` when nothing was to be compared.
+    none, ``calibration`` when nothing was to be compared. ``capture`` says how the recording was bound to this attempt.
     """
 
     task: Task
@@ -164,6 +165,7 @@ class Decision:
     timing_ms: Mapping[str, float]
     idverify_version: str
     challenge: ChallengeResult | None = None
+    capture: CaptureBinding = CaptureBinding.FILE
     face_images: tuple[FaceImage, ...] = field(default=(), repr=False)
 
     @property
@@ -209,6 +211,9 @@ class Findings:
         Reasons that reject whatever else was found: a proven attack.
     challenge
         What became of the challenge; None when there was none.
+    capture
+        What a service that led the capture knows of it; None where nobody led it, and then the policy's demand on
+        services does not apply.
     """
 
     task: Task
@@ -218,6 +223,7 @@ class Findings:
     handicaps: tuple[Reason, ...] = ()
     warranted: tuple[Reason, ...] = ()
     challenge: ChallengeResult | None = None
+    capture: CaptureEvidence | None = None
 
 
 def decide(findings: Findings, policy: DecisionPolicy) -> tuple[Outcome, tuple[Reason, ...]]:
@@ -231,6 +237,7 @@ def decide(findings: Findings, policy: DecisionPolicy) -> tuple[Outcome, tuple[R
         _judge_match(findings.match, bool(lacking), against, lacking, support)
     if findings.task is not Task.MATCH:
         _judge_challenge(findings.challenge, policy, against, lacking, support)
+        _judge_capture(findings, policy, lacking)
     if against:
         return Outcome.REJECT, _ordered(against)
     if lacking or not support:
@@ -308,6 +315,18 @@ def _judge_challenge(
         lacking += challenge.reasons
     elif support:
         support += challenge.reasons
+
+
+def _judge_capture(findings: Findings, policy: DecisionPolicy, lacking: list[Reason]) -> None:
+    """What a service leads it can bind; a policy may require that it did."""
+    if findings.capture is None:
+        return
+    lacking += doubts_about(findings.capture)
+    challenge = findings.challenge
+    # A challenge that was judged otherwise has reasons of its own.
+    judged = challenge is not None and not challenge.followed
+    if not judged and not binding_of(challenge).suffices(policy.service_capture):
+        lacking.append(Reason.CAPTURE_NOT_BOUND)
 
 
 def _explained(lacking: list[Reason], findings: Findings) -> tuple[Reason, ...]:

@@ -25,6 +25,7 @@ from idverify.media.source import MediaLimits
 from idverify.models.manifest import data_dir
 from idverify.pad.panel import MECHANISMS
 from idverify.text import foreign
+from idverify.verification.binding import CaptureBinding
 from idverify.verification.fusion import Prior
 
 if sys.version_info >= (3, 11):
@@ -68,6 +69,8 @@ class DecisionPolicy:
         Seconds beyond a recording's own length that starting it and sending it may take after its challenge was issued.
     challenge_latency_s
         Seconds by which a network may delay the answer to a step that a server reveals in time.
+    service_capture
+        How a recording has to be bound to be accepted, where a service that led its capture decides.
     min_duration_s, min_compared_frames, min_frame_rate_hz
         Less than this is not enough to judge.
     limits
@@ -91,6 +94,7 @@ class DecisionPolicy:
     sha256: str
     challenge_slack_s: float = DEFAULT_SLACK_S
     challenge_latency_s: float = 2.0
+    service_capture: CaptureBinding = CaptureBinding.FILE
 
     def __post_init__(self) -> None:
         for name in _NUMBERS:
@@ -145,6 +149,8 @@ class DecisionPolicy:
         found += [name for name in _LESS_IS_STRICTER if getattr(self, name) > getattr(other, name)]
         if not set(self.required_mechanisms) >= set(other.required_mechanisms):
             found.append("required_mechanisms")
+        if not self.service_capture.suffices(other.service_capture):
+            found.append("service_capture")
         if self.prior.genuine > other.prior.genuine:
             found.append("prior")
         return tuple(found)
@@ -218,7 +224,7 @@ def _read(path: Path, source: str) -> DecisionPolicy:
 
 # What TOML must give for each entry: a text for a list or a number would only be noticed in the middle of a check.
 _TYPES: dict[type | tuple[type, ...], tuple[str, ...]] = {
-    str: ("name", "title"),
+    str: ("name", "title", "service_capture"),
     bool: ("require_challenge",),
     list: ("required_mechanisms",),
     (int, float): (
@@ -232,7 +238,7 @@ _TYPES: dict[type | tuple[type, ...], tuple[str, ...]] = {
         "challenge_latency_s",
     ),
 }
-_OPTIONAL = frozenset({"challenge_slack_s", "challenge_latency_s"})
+_OPTIONAL = frozenset({"challenge_slack_s", "challenge_latency_s", "service_capture"})
 
 
 def _from_table(table: dict[str, Any], sha256: str, source: str) -> DecisionPolicy:
@@ -247,6 +253,9 @@ def _from_table(table: dict[str, Any], sha256: str, source: str) -> DecisionPoli
         values["prior"] = Prior(**values["prior"])
         values["limits"] = MediaLimits(**values.get("limits", {}))
         values["required_mechanisms"] = tuple(values["required_mechanisms"])
+        if (capture := values.get("service_capture", "file")) not in {binding.value for binding in CaptureBinding}:
+            raise TypeError(f"service_capture = {capture!r}")
+        values["service_capture"] = CaptureBinding(capture)
         return DecisionPolicy(**values, sha256=sha256)
     except (KeyError, TypeError, ParameterError) as error:
         raise PolicyError(

@@ -37,6 +37,7 @@ from idverify.errors import ParameterError, UnsupportedMediaError
 from idverify.media.photo import load_photo
 from idverify.reasons import Assessed, NotAssessed, Reason
 from idverify.verification.assembly import assemble
+from idverify.verification.binding import CaptureEvidence
 from idverify.verification.decision import Decision, Findings, LivenessEvidence, MatchEvidence, ModelStamp, Task
 from idverify.verification.enrolment import EnrolledFace, Enrolment, FaceModels, enrol
 from idverify.verification.fusion import confidence, fuse_liveness
@@ -98,6 +99,7 @@ class Verifier:
         received_at_s: float | None = None,
         now_s: float | None = None,
         mirrored: bool = False,
+        capture: CaptureEvidence | None = None,
         progress: Progress | None = None,
         face_images: bool = False,
     ) -> Decision:
@@ -126,6 +128,9 @@ class Verifier:
             The clock, in seconds since 1970 (UTC); by default this machine's.
         mirrored
             Whether the app that recorded the video mirrors it; never the person's own choice.
+        capture
+            Given by a service that led the capture: what it knows of it. The policy may then require that the recording
+            was bound to it.
         progress
             Called with the share done, 0..1.
         face_images
@@ -157,12 +162,16 @@ class Verifier:
         admission = attempt.admit(now_s=clock_s, nonce_store=nonce_store) if attempt else UNCHECKED  # (0)
         if attempt is not None and admission.refusal is not None:
             refusal = attempt.refused(admission.refusal, admission)
-            refused = Findings(task=Task.CHECK, match=None, liveness=None, obstacles=(), challenge=refusal)
+            refused = Findings(
+                task=Task.CHECK, match=None, liveness=None, obstacles=(), challenge=refusal, capture=capture
+            )
             return assemble(refused, self.policy, models=self.models, card=self.card, timing_ms=watch.ms)
         enrolled = self._enrol(reference, watch)  # (1)
         needs = attempt.needs if attempt else NOTHING_MORE
         presentation = self._observe(video, watch, progress, needs=needs)  # (0) (2) .. (5)
-        return self._judge(Task.CHECK, presentation, enrolled, watch, face_images, attempt, admission)  # (5) .. (9)
+        return self._judge(  # (5) .. (9)
+            Task.CHECK, presentation, enrolled, watch, face_images, attempt, admission, capture
+        )
 
     def assess_liveness(self, video: Media, *, progress: Progress | None = None, face_images: bool = False) -> Decision:
         """Decide whether a live person is in front of the camera; nobody is compared.
@@ -323,6 +332,7 @@ class Verifier:
         face_images: bool,
         attempt: Attempt | None = None,
         admission: Admission = UNCHECKED,
+        capture: CaptureEvidence | None = None,
     ) -> Decision:
         presentation = probe if isinstance(probe, Presentation) else None
         judged_live = presentation if task is not Task.MATCH else None
@@ -338,6 +348,7 @@ class Verifier:
             handicaps=presentation.handicaps if presentation else (),
             challenge=_answer(attempt, presentation, admission) if attempt and presentation else None,  # (5)
             warranted=judged_live.tampering if judged_live else (),
+            capture=capture,
         )
         return assemble(  # (9)
             findings,

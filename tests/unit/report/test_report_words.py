@@ -82,12 +82,12 @@ def test_a_mechanism_that_could_not_judge_takes_no_side() -> None:
 
 def test_findings_follow_the_walk_and_leave_nothing_out() -> None:
     labels = [row.label for row in findings(builders.decision())]
-    assert labels == ["match", "liveness", "stillness", "depth", "container metadata", "recording"]
+    assert labels == ["match", "liveness", "stillness", "depth", "container metadata", "capture", "recording"]
 
 
 def test_in_brief_what_takes_no_side_is_gathered_by_name() -> None:
     rows = findings(builders.decision(), brief=True)
-    assert [row.label for row in rows] == ["match", "liveness", "stillness", "could not judge", "recording"]
+    assert [row.label for row in rows] == ["match", "liveness", "stillness", "could not judge", "capture", "recording"]
     abstention = builders.depth_abstains()
     assert rows[3].text == f"depth: {abstention.reason.sentence}"
     even = dataclasses.replace(builders.stillness(0.1), name="screen_rhythm")
