@@ -16,7 +16,7 @@ import inspect
 import math
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -25,13 +25,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idverify.errors import ParameterError
-from idverify.simulation import animation, injection, masks, prints, screens, stills, swap
+from idverify.simulation import animation, flash, injection, masks, photo_driven, prints, screens, stills, swap, tracked
 from idverify.simulation.degrade import DEGRADATIONS, degraded
-from idverify.simulation.faces import Locate, default_locate
-from idverify.simulation.source import Setup, Shot, Source, Take
-from idverify.simulation.writer import LABEL, write_take
+from idverify.simulation.faces import Eyes, Locate, default_eyes, default_locate
+from idverify.simulation.source import Played, Setup, Shot, Source, Take
+from idverify.simulation.writer import CODECS, LABEL, write_take
 
-__all__ = ["DEGRADATIONS", "LABEL", "SPECIES", "Shot", "Species", "Take", "parameters_of", "render", "simulate"]
+__all__ = [
+    "CODECS",
+    "DEGRADATIONS",
+    "INSTRUMENTS",
+    "LABEL",
+    "SPECIES",
+    "Shot",
+    "Species",
+    "Take",
+    "parameters_of",
+    "render",
+    "simulate",
+]
 
 # Where zero makes no sense: sizes, periods, counts. Elsewhere zero switches an effect off.
 _POSITIVE = frozenset({"bend", "factor", "fill", "grow", "hole", "period", "steps"})
@@ -56,6 +68,8 @@ class Species:
         A photo is not enough.
     needs_other : bool
         A second person is needed.
+    needs_challenge : bool
+        The file of a challenge is needed.
     make : callable
         From a :class:`~idverify.simulation.source.Setup`, a random generator and its parameters to a take.
     """
@@ -65,6 +79,7 @@ class Species:
     summary: str
     needs_clip: bool
     needs_other: bool
+    needs_challenge: bool
     make: Callable[..., Take]
 
 
@@ -73,10 +88,18 @@ def _bona_fide(setup: Setup, rng: np.random.Generator) -> Take:
     return injection.unaltered(setup)
 
 
-def _row(make: Callable[..., Take], channel: str, *, clip: bool = False, other: bool = False) -> Species:
-    summary = (make.__doc__ or "").strip().partition("\n")[0]
-    name = make.__name__.lstrip("_")
-    return Species(name=name, channel=channel, summary=summary, needs_clip=clip, needs_other=other, make=make)
+def _row(
+    make: Callable[..., Take], channel: str, *, clip: bool = False, other: bool = False, challenge: bool = False
+) -> Species:
+    return Species(
+        name=make.__name__.lstrip("_"),
+        channel=channel,
+        summary=(make.__doc__ or "").strip().partition("\n")[0],
+        needs_clip=clip,
+        needs_other=other,
+        needs_challenge=challenge,
+        make=make,
+    )
 
 
 _ROWS = (
@@ -94,7 +117,12 @@ _ROWS = (
     _row(stills.photo_zoomed, "injection"),
     _row(stills.photo_shaken, "injection"),
     _row(animation.photo_animated, "injection"),
+    _row(photo_driven.photo_driven, "injection"),
+    _row(photo_driven.answer_forged, "injection", challenge=True),
+    _row(flash.face_flash, "injection", clip=True, other=True),
+    _row(tracked.face_blend, "injection", clip=True, other=True),
     _row(swap.face_swap_crude, "injection", clip=True, other=True),
+    _row(tracked.face_swap_tracked, "injection", clip=True, other=True),
     _row(injection.frame_freeze, "injection", clip=True),
     _row(injection.loop, "injection", clip=True),
     _row(injection.cut_two_people, "injection", clip=True, other=True),
@@ -104,6 +132,14 @@ _ROWS = (
 
 SPECIES: Mapping[str, Species] = MappingProxyType({row.name: row for row in _ROWS})
 """Every species by name; ``bona_fide`` changes nothing and is there to be degraded."""
+
+
+# Instruments on which the pictures of a species can be shown to a camera.
+_SHOWN: Mapping[str, Callable[..., Take]] = MappingProxyType(
+    {"phone": screens.replay_phone, "monitor": screens.replay_monitor, "paper": prints.print_bent}
+)
+INSTRUMENTS = ("injected", *_SHOWN)
+"""How the pictures of a species come to the camera: as a file in its place, or shown to it."""
 
 
 def parameters_of(species: str) -> Mapping[str, object]:
@@ -131,6 +167,9 @@ def render(
     duration_s: float = 5.0,
     rate_hz: float = 30.0,
     locate: Locate | None = None,
+    eyes: Eyes | None = None,
+    shown: str = "injected",
+    challenge: str | Path | None = None,
     **params: float,
 ) -> Take:
     """Make an attack's pictures.
@@ -157,6 +196,12 @@ def render(
         Pictures per second of the simulated camera.
     locate : callable, optional
         Finds the face mesh; by default with the installed models.
+    eyes : callable, optional
+        Looks closely at the eyes of a mesh; by default with the installed models.
+    shown : str
+        One of :data:`INSTRUMENTS`: what shows the pictures to a simulated camera. On paper one of them is printed.
+    challenge : path, optional
+        The file of a challenge, for species that answer one.
     **params
         The species' own parameters, see :func:`parameters_of`.
 
@@ -175,6 +220,8 @@ def render(
         The species looks for a face and the models are not on this machine.
     """
     row = _checked(species, seed, duration_s, rate_hz, params)
+    if shown not in INSTRUMENTS:
+        raise ParameterError(f"no instrument named {shown!r}; there are {', '.join(INSTRUMENTS)}")
     if size_wh is not None and min(size_wh) < _SMALLEST_SIDE_PX:
         raise ParameterError(f"size_wh must be at least {_SMALLEST_SIDE_PX} each way, got {size_wh}")
     setup = Setup(
@@ -184,15 +231,28 @@ def render(
         size_wh=size_wh,
         duration_s=duration_s,
         rate_hz=rate_hz,
+        eyes=eyes or default_eyes(),
+        challenge=None if challenge is None else Path(challenge),
     )
     take = row.make(setup, _generator(seed, row.name), **params)
+    if shown != "injected":
+        showing = replace(setup, source=Played(take), duration_s=setup.asked().duration_s if challenge else duration_s)
+        take = _SHOWN[shown](showing, _generator(seed, shown))
     for kind in degrade:
         take = degraded(take, kind, rng=_generator(seed, kind), locate=setup.locate, strength=strength)
     return take
 
 
 def simulate(
-    species: str, source: Origin, output: str | Path, *, seed: int = 0, degrade: Sequence[str] = (), **options: Any
+    species: str,
+    source: Origin,
+    output: str | Path,
+    *,
+    seed: int = 0,
+    degrade: Sequence[str] = (),
+    codec: str = "h264",
+    crf: float | None = None,
+    **options: Any,
 ) -> Path:
     """Make an attack and write it, labelled as simulated.
 
@@ -203,7 +263,12 @@ def simulate(
     species, source, seed, degrade, **options
         As for :func:`render`.
     output : path
-        ``.mp4``, ``.mov`` or ``.mkv``; the container's comment says that it is simulated, the species and the seed.
+        ``.mp4``, ``.mov``, ``.mkv`` or ``.webm``; the container's comment says that it is simulated, the species and the
+        seed.
+    codec : str
+        ``h264``, ``mpeg4``, ``vp8``, ``vp9`` or ``mjpeg``.
+    crf : float, optional
+        Quality as x264's constant rate factor counts it; smaller is better.
 
     Returns
     -------
@@ -216,7 +281,12 @@ def simulate(
         As for :func:`render`; also an output that cannot be written.
     """
     output = Path(output)
+    if codec not in CODECS:
+        raise ParameterError(f"no codec named {codec!r}; there are {', '.join(CODECS)}")
     take = render(species, source, seed=seed, degrade=degrade, **options)
+    if codec != "h264" or crf is not None:
+        encoding = replace(take.encoding, codec=codec, crf=take.encoding.crf if crf is None else crf)
+        take = Take(shots=take.shots, encoding=encoding)
     label = f"species={species} seed={seed}" + "".join(f" degrade={kind}" for kind in degrade)
     write_take(take, output, label)
     return output

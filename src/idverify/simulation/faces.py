@@ -2,7 +2,7 @@
 
 Conventions: a mesh is float32 [shape=(468, 3)] in the order of :mod:`idverify.faces.landmarks`, x and y in pixels.
 
-Public items: :data:`Locate`, :func:`default_locate`, :func:`require_face`, :func:`portrait`, :func:`face_outline`,
+Public items: :data:`Locate`, :data:`Eyes`, :func:`default_locate`, :func:`default_eyes`, :func:`require_face`, :func:`portrait`, :func:`face_outline`,
 :func:`smooth_warp`.
 
 Sources: Schaefer et al. 2006, "Image Deformation Using Moving Least Squares", doi:10.1145/1141911.1141920 (the affine
@@ -12,6 +12,7 @@ part plus a residual that fades with distance).
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from idverify.errors import ParameterError
 from idverify.simulation.landmark_sets import OVAL
 
-__all__ = ["Locate", "default_locate", "face_outline", "portrait", "require_face", "smooth_warp"]
+__all__ = ["Eyes", "Locate", "default_eyes", "default_locate", "face_outline", "portrait", "require_face", "smooth_warp"]
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
@@ -27,6 +28,9 @@ F64 = NDArray[np.float64]
 
 Locate = Callable[[U8], "F32 | None"]
 """A picture in, the mesh of its largest face out, or None."""
+
+Eyes = Callable[[U8, F32], F64]
+"""A picture and a mesh in, lid distance over eye width of the right and left eye out [shape=(2,)]."""
 
 
 def default_locate() -> Locate:
@@ -64,6 +68,27 @@ def _load() -> Locate:
         return fine[0] if presence[0] > 0.5 else None
 
     return locate
+
+
+def default_eyes() -> Eyes:
+    """The close look at eyes of the installed models, loaded at the first picture.
+
+    Raises
+    ------
+    ModelMissingError
+        At the first picture, when the models are not on this machine.
+    """
+    loaded: list[Any] = []
+
+    def eyes(image_rgb: U8, mesh: F32) -> F64:
+        if not loaded:
+            from idverify.faces.landmarks import EyeModel
+            from idverify.models.session import Session
+
+            loaded.append(EyeModel(Session("iris", threads=1)))
+        return np.asarray(loaded[0].opening(image_rgb, mesh[None])[0])
+
+    return eyes
 
 
 def require_face(locate: Locate, image_rgb: U8, what: str) -> F32:

@@ -5,13 +5,14 @@ of them at a time, so that memory stays flat however long the clip is.
 
 Conventions: pictures are RGB uint8 [shape=(h, w, 3)], upright; sizes are (width, height); time is seconds.
 
-Public items: :class:`Shot`, :class:`Source`, :class:`Setup`, :class:`Encoding`, :class:`Take`, :func:`held`.
+Public items: :class:`Shot`, :class:`Source`, :class:`Played`, :class:`Setup`, :class:`Encoding`, :class:`Take`, :func:`held`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,9 +23,10 @@ from numpy.typing import NDArray
 from idverify.errors import ParameterError, UnsupportedMediaError
 from idverify.media.photo import load_photo
 from idverify.media.recording import open_recording
-from idverify.simulation.faces import Locate
+from idverify.simulation.asked import Request, read_request
+from idverify.simulation.faces import Eyes, Locate, default_eyes
 
-__all__ = ["Encoding", "Setup", "Shot", "Source", "Take", "held"]
+__all__ = ["Encoding", "Played", "Setup", "Shot", "Source", "Take", "held"]
 
 U8 = NDArray[np.uint8]
 
@@ -77,6 +79,10 @@ class Source:
             for frame in recording:
                 yield Shot(frame.time_s, frame.image_rgb())
 
+    def shots_until(self, end_s: float) -> Iterator[Shot]:
+        """The pictures before a time."""
+        return _until(self.shots(), end_s)
+
     def still(self) -> U8:
         """The photo, or the sharpest of the clip's first pictures."""
         best, best_sharpness = None, -1.0
@@ -89,6 +95,27 @@ class Source:
                 break
         assert best is not None  # a recording without a picture does not open
         return best
+
+
+class Played(Source):
+    """A take in the place of a clip; its pictures are made while they are read, once.
+
+    Parameters
+    ----------
+    take : Take
+    """
+
+    def __init__(self, take: Take) -> None:
+        first = next(take.shots, None)
+        if first is None:
+            raise ParameterError("the take has no picture to show")
+        self.photo = None
+        self.size_wh = first.image_rgb.shape[1::-1]
+        self._reel = chain([first], take.shots)
+
+    def shots(self) -> Iterator[Shot]:
+        """The take's pictures."""
+        return self._reel
 
 
 def _clip_size(path: Path) -> tuple[int, int] | None:
@@ -118,6 +145,10 @@ class Setup:
         Longest result.
     rate_hz : float
         Pictures per second of the simulated camera. Species that only alter a clip keep the clip's own times.
+    eyes : callable
+        Looks closely at the eyes of a mesh.
+    challenge : Path or None
+        The file of a challenge that is to be answered.
     """
 
     source: Source
@@ -126,6 +157,20 @@ class Setup:
     size_wh: tuple[int, int] | None = None
     duration_s: float = 5.0
     rate_hz: float = 30.0
+    eyes: Eyes = field(default_factory=default_eyes)
+    challenge: Path | None = None
+
+    def asked(self) -> Request:
+        """What the challenge file asks for.
+
+        Raises
+        ------
+        ParameterError
+            None was given, or it cannot be read.
+        """
+        if self.challenge is None:
+            raise ParameterError("this species answers a challenge: give `challenge`, its file")
+        return read_request(self.challenge)
 
     def canvas_wh(self, default: tuple[int, int]) -> tuple[int, int]:
         """Size of the result, even as the encoder needs it."""
@@ -167,8 +212,12 @@ class Encoding:
 
     Parameters
     ----------
+    codec : str
+        A key of :data:`~idverify.simulation.writer.CODECS`.
     crf : float
-        Constant rate factor of x264; smaller is better.
+        Quality as x264's constant rate factor counts it; smaller is better. Other encoders get their own like of it.
+    preset : str
+        Of x264.
     bit_rate_bps : int or None
         Overrides `crf`.
     nominal_rate_hz : float
@@ -177,7 +226,9 @@ class Encoding:
         Tags beside the one that says the file is simulated.
     """
 
+    codec: str = "h264"
     crf: float = 21.0
+    preset: str = "veryfast"
     bit_rate_bps: int | None = None
     nominal_rate_hz: float = 30.0
     metadata: Mapping[str, str] = field(default_factory=dict)

@@ -1,17 +1,18 @@
-"""Writing a take: H.264 in MP4, MOV or MKV, always labelled as simulated.
+"""Writing a take: H.264 and other encodings in MP4, MOV, MKV or WebM, always labelled as simulated.
 
 Goal: the same take gives the same bytes on one machine (one encoder thread, no dates, no random identifiers), each
 picture keeps its own time, and a failed run leaves no file behind.
 
-Public items: :func:`write_take`, :func:`through_codec`, :data:`LABEL`.
+Public items: :func:`write_take`, :func:`through_codec`, :data:`LABEL`, :data:`CODECS`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import av
@@ -24,14 +25,21 @@ from numpy.typing import NDArray
 from idverify.errors import ParameterError
 from idverify.simulation.source import Encoding, Shot, Take
 
-__all__ = ["LABEL", "through_codec", "write_take"]
+__all__ = ["CODECS", "LABEL", "through_codec", "write_take"]
 
 U8 = NDArray[np.uint8]
 
 LABEL = "SIMULATED"
 """The first word of every result's comment tag."""
 
-_MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
+CODECS: Mapping[str, str] = MappingProxyType(
+    {"h264": "libx264", "mpeg4": "mpeg4", "vp8": "libvpx", "vp9": "libvpx-vp9", "mjpeg": "mjpeg"}
+)
+"""Encoders of FFmpeg by the names of their streams."""
+
+_MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+# The containers that hold VP8 and VP9, and MJPEG.
+_HOLDS = {"vp8": {".webm", ".mkv"}, "mjpeg": {".mov", ".mkv"}, "mpeg4": {".mp4", ".mov", ".mkv"}}
 # RFC 3551, section 5: the 90 kHz clock that video time is usually counted in.
 _TIME_BASE = Fraction(1, 90_000)
 # H.273, table 2 and 4: BT.709.
@@ -46,7 +54,7 @@ def write_take(take: Take, output: Path, label: str) -> int:
     take : Take
         Read to its end.
     output : Path
-        ``.mp4``, ``.mov`` or ``.mkv``; an older file is replaced at the end.
+        ``.mp4``, ``.mov``, ``.mkv`` or ``.webm``; an older file is replaced at the end.
     label : str
         What the comment says after :data:`LABEL`.
 
@@ -58,11 +66,16 @@ def write_take(take: Take, output: Path, label: str) -> int:
     Raises
     ------
     ParameterError
-        Another kind of file, no folder to write to, or no picture.
+        Another kind of file, one that cannot hold the codec, no folder to write to, or no picture.
     """
     muxer = _MUXERS.get(output.suffix.lower())
     if muxer is None:
         raise ParameterError(f"the output's name must end in one of {', '.join(_MUXERS)}, got {output.name!r}")
+    codec = take.encoding.codec
+    if output.suffix.lower() == ".webm" and codec not in ("vp8", "vp9"):
+        raise ParameterError(f"WebM holds VP8 and VP9, not {codec}")
+    if output.suffix.lower() not in _HOLDS.get(codec, set(_MUXERS)):
+        raise ParameterError(f"{codec} goes into {', '.join(sorted(_HOLDS[codec]))}, not into {output.suffix}")
     if not output.parent.is_dir():
         raise ParameterError(f"no such folder: {output.parent}")
     partial = output.with_name(f".{output.name}.part")
@@ -81,7 +94,7 @@ def _encode(container: OutputContainer, take: Take) -> int:
     if first is None:
         raise ParameterError("the source has no picture to work on")
     encoding = take.encoding
-    stream = container.add_stream("libx264", rate=Fraction(encoding.nominal_rate_hz).limit_denominator(1001))
+    stream = container.add_stream(CODECS[encoding.codec], rate=Fraction(encoding.nominal_rate_hz).limit_denominator(1001))
     _configure(stream.codec_context, first.image_rgb, encoding)
     stream.metadata.update(encoding.stream_metadata)
     container.mux(stream.encode(_picture(first)))
@@ -96,19 +109,33 @@ def _encode(container: OutputContainer, take: Take) -> int:
 def _configure(context: VideoCodecContext, image: U8, encoding: Encoding) -> None:
     # An odd last row or column is left out: 4:2:0 has one chroma sample for two of luma each way.
     context.height, context.width = (side // 2 * 2 for side in image.shape[:2])
-    context.pix_fmt = "yuv420p"
+    context.pix_fmt = "yuvj420p" if encoding.codec == "mjpeg" else "yuv420p"
     context.time_base = _TIME_BASE
     context.thread_count = 1
     context.colorspace = context.color_primaries = context.color_trc = _BT709
     context.color_range = ColorRange.MPEG
-    context.options = {"preset": "veryfast", "threads": "1"}
+    context.options = {"threads": "1"}
+    if encoding.codec == "h264":
+        context.options |= {"preset": encoding.preset}
+    elif encoding.codec in ("vp8", "vp9"):
+        context.options |= {"deadline": "realtime", "cpu-used": "6"}
     if encoding.bit_rate_bps is None:
-        context.options |= {"crf": f"{encoding.crf:g}"}
+        _set_quality(context, encoding)
     else:
         context.bit_rate = encoding.bit_rate_bps
         # A buffer of one second holds the rate: without it the first picture takes what it likes.
         limit = str(encoding.bit_rate_bps)
         context.options |= {"maxrate": limit, "bufsize": limit}
+
+
+def _set_quality(context: VideoCodecContext, encoding: Encoding) -> None:
+    if encoding.codec == "h264":
+        context.options |= {"crf": f"{encoding.crf:g}"}
+        return
+    # Six steps of x264's factor halve the rate; 21 is about 0.08 bits a pixel.
+    pixels_hz = context.width * context.height * float(encoding.nominal_rate_hz)
+    bits = 0.08 * 2.0 ** ((21 - encoding.crf) / 6) * {"vp9": 0.8, "mpeg4": 1.8, "mjpeg": 8.0}.get(encoding.codec, 1.0)
+    context.bit_rate = round(bits * pixels_hz)
 
 
 def _picture(shot: Shot) -> av.VideoFrame:

@@ -1,0 +1,288 @@
+"""Takes of the strongest simulated attackers, for fitting and for measuring liveness.
+
+    python benchmarks/accuracy/pad_takes.py --data ../shared/data --out DIR [--each 60] [--jobs 1] [--minutes 30]
+
+Writes ``DIR/<half>/<species>/*`` and ``DIR/index.csv``: one row per take with species, person, photo, driver's clip,
+drawn parameters, the other photo of the person to compare with, instrument, encoder and seed. People and drivers of the
+two halves (``fit``, ``test``) are different ones. Takes are made in turns, so that a run that is stopped early has seen
+every species; another run goes on where it was.
+
+Everything that can be varied is varied: renderer, lids, blender, encoder, quality, size, rate, camera. What is fitted on
+these takes must not know them by their renderer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import json
+import multiprocessing
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from idverify.errors import IdverifyError
+from idverify.faces.landmarks import head_pose_deg
+from idverify.media.photo import load_photo
+from idverify.simulation import parameters_of, simulate
+from idverify.simulation.faces import default_eyes, default_locate
+
+SPECIES = ("photo_driven", "face_swap_tracked", "face_flash", "face_blend", "answer_forged")
+COLUMNS = (
+    "path", "half", "species", "person", "source_photo", "driver", "renderer", "instrument", "reference", "codec",
+    "size", "rate_hz", "params", "challenge", "seed",
+)  # fmt: skip
+# Most takes are files fed in: nothing covers the traces of the warp there.
+INSTRUMENTS = ("injected", "injected", "phone", "injected", "injected", "monitor", "injected", "injected", "paper")
+SIZES = ((480, 640), (480, 640), (360, 480), (480, 854), (640, 480), (540, 720), (720, 960), (720, 1280), (1080, 1440))
+SIZE_SHARES = (0.22, 0.2, 0.14, 0.12, 0.1, 0.1, 0.07, 0.04, 0.01)
+RATES_HZ = (30.0, 30.0, 25.0, 24.0, 20.0, 15.0, 12.0, 10.0)
+CODECS = ("h264", "h264", "h264", "mpeg4", "vp8", "vp9")
+# A photo to attack with is what people put online of themselves: frontal enough, not a stamp.
+MAX_TURN_DEG, MIN_FACE_PX = 22.0, 80
+
+
+class Person(NamedTuple):
+    """A victim: the photo that the attacker has, and the one that is on file."""
+
+    name: str
+    photo: Path
+    reference: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """One take to be made."""
+
+    half: str
+    species: str
+    person: Person
+    driver: Path | None
+    instrument: str
+    seed: int
+
+    @property
+    def stem(self) -> str:
+        driver = "script" if self.driver is None else self.driver.stem
+        return f"{self.species}-{self.person.name}-{driver}-{self.instrument}-{self.seed}"
+
+
+def half_of(name: str) -> str:
+    """Which half a person belongs to; the same as for the photos of benchmarks/accuracy/pad.py."""
+    return ("fit", "test")[int(hashlib.sha256(f"fit or test: {name}".encode()).hexdigest(), 16) % 2]
+
+
+def people(data: Path, meshes: Meshes) -> Iterator[Person]:
+    """People of whom there are two photos, one of them good enough to be animated."""
+    folders = [p for p in sorted((data / "lfw").iterdir()) if p.is_dir()]
+    groups = {p.name: sorted(p.glob("*.jpg")) for p in folders}
+    groups |= {f"kpop_{p.name}": sorted(p.glob("*"))[:6] for p in sorted((data / "kpop").iterdir()) if p.is_dir()}
+    for photo in sorted((data / "selfies" / "references").glob("tdsv_*.jpg")):
+        groups.setdefault(photo.stem.rpartition("_")[0], []).append(photo)
+    named = [(name, photos) for name, photos in groups.items() if len(photos) > 1]
+    # By a hash, so that any prefix is spread over the alphabet and over the sources.
+    for name, photos in sorted(named, key=lambda row: (row[0][:5] not in ("tdsv_", "kpop_"), zlib.crc32(row[0].encode()))):
+        good = [photo for photo in photos[:4] if meshes.is_frontal(photo)]
+        if good:
+            yield Person(name, good[0], next(photo for photo in photos if photo != good[0]))
+
+
+class Meshes:
+    """Meshes of photos, kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "frontal.json"
+        self._known: dict[str, bool] = json.loads(self._file.read_text()) if self._file.exists() else {}
+        self._locate = default_locate()
+
+    def is_frontal(self, photo: Path) -> bool:
+        if str(photo) not in self._known:
+            try:
+                mesh = self._locate(load_photo(photo))
+            except IdverifyError:
+                mesh = None
+            good = mesh is not None and float(np.ptp(mesh[:, 0])) >= MIN_FACE_PX
+            self._known[str(photo)] = bool(good and np.abs(head_pose_deg(mesh)[:2]).max() < MAX_TURN_DEG)  # type: ignore[arg-type]
+            self._file.write_text(json.dumps(self._known))
+        return self._known[str(photo)]
+
+
+def drivers(data: Path) -> dict[str, list[Path]]:
+    """Genuine clips whose people lend their movements, by half; all clips of a person in one half."""
+    found: dict[str, list[Path]] = {}
+    for table, folder in ((data / "videos.csv", data), (data / "selfies" / "videos.csv", data / "selfies")):
+        with table.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                # Very small pictures make no attack worth the name, and two people no driver.
+                small = row["path"].endswith(".3gp") and "phone.3gp" in row["path"] or "tv_" in row["path"]
+                if row["presentation"] == "bona_fide" and "+" not in row["subject"] and not small:
+                    subject = row["subject"].removeprefix("webcam_")
+                    found.setdefault(subject, []).append(folder / row["path"])
+    halves: dict[str, list[Path]] = {"fit": [], "test": []}
+    for index, subject in enumerate(sorted(found, key=lambda name: zlib.crc32(name.encode()))):
+        halves[("fit", "test")[index % 2]] += found[subject]
+    return halves
+
+
+def recipes(data: Path, out: Path, each: int) -> list[Recipe]:
+    """What to make, in turns of species and halves."""
+    meshes, clips = Meshes(out), drivers(data)
+    victims: dict[str, list[Person]] = {"fit": [], "test": []}
+    for person in people(data, meshes):
+        own = [half for half, films in clips.items() if any(film.stem.startswith(person.name) for film in films)]
+        half = own[0] if own else half_of(person.name)
+        if len(victims[half]) < max(each // 2, 15):
+            victims[half].append(person)
+        if all(len(rows) >= max(each // 2, 15) for rows in victims.values()):
+            break
+    made = []
+    for turn in range(each):
+        half = ("fit", "test")[turn % 2]
+        for index, species in enumerate(SPECIES):
+            seed = zlib.crc32(f"{species} {turn}".encode()) % 100_000
+            rows = victims[half]
+            person = rows[(turn // 2 + 3 * index) % len(rows)]
+            films = [film for film in clips[half] if not film.stem.startswith(person.name)]
+            driven = species not in ("photo_driven", "answer_forged") or (species == "photo_driven" and turn % 4 >= 2)
+            made.append(
+                Recipe(
+                    half=half, species=species, person=person,
+                    driver=films[seed % len(films)] if driven else None,
+                    instrument=INSTRUMENTS[(turn // 2 + index) % len(INSTRUMENTS)], seed=seed,
+                )  # fmt: skip
+            )
+    return made
+
+
+def make(recipe: Recipe, out: Path) -> dict[str, Any] | str:
+    """Write one take; its row of the index, or why there is none."""
+    cv2.setNumThreads(1)
+    rng = np.random.default_rng([recipe.seed, 17])
+    codec = str(rng.choice(CODECS))
+    size = SIZES[int(rng.choice(len(SIZES), p=SIZE_SHARES))]
+    rate, crf = float(rng.choice(RATES_HZ)), float(rng.uniform(17, 29))
+    suffix = {"vp8": ".webm", "vp9": ".webm", "mpeg4": ".mp4"}.get(codec, str(rng.choice([".mp4", ".mov", ".mkv"])))
+    path = out / recipe.half / recipe.species / f"{recipe.stem}{suffix}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    params: dict[str, float] = {}
+    challenge = None
+    options: dict[str, Any] = {}
+    if recipe.species in ("photo_driven", "answer_forged"):
+        source: Path = recipe.person.photo
+        other = recipe.driver
+        params = {"smooth": float(rng.integers(2)), "lids": float(rng.integers(2)), "layers": float(rng.integers(2))}
+        renderer = f"{'smooth' if params['smooth'] else 'triangles'}/{'slid' if params['lids'] else 'stretched'}"
+        renderer += "/layers" if params["layers"] else "/sheet"
+    else:
+        assert recipe.driver is not None
+        source, other = recipe.driver, recipe.person.photo
+        room = max(length_s(recipe.driver) - 5.5, 0.0)
+        params = {"start": round(float(rng.uniform(0, min(room, 8.0))), 2)}
+        renderer = "live"
+        if recipe.species != "face_flash":
+            params |= {"blender": float(rng.integers(3)), "smooth": float(rng.integers(2))}
+            way = ("poisson", "multiband", "feathered")[int(params["blender"])]
+            renderer = f"{'smooth' if params['smooth'] else 'triangles'}/{way}"
+    if recipe.species == "answer_forged":
+        from idverify import challenge as challenges
+
+        challenge = path.with_suffix(".challenge.json")
+        kind = ("motion", "light", "both")[int(rng.choice(3, p=(0.5, 0.3, 0.2)))]
+        if not challenge.exists():
+            issued = challenges.issue(kind=kind, key=b"takes of the liveness benchmark", now_s=time.time())
+            challenge.write_text(challenges.to_json(issued), encoding="utf-8")
+        options["challenge"] = challenge
+        rate, size = max(rate, 15.0), min(size, (480, 854))
+    if not path.exists():
+        partial = path.with_name(f"part-{path.name}")
+        try:
+            simulate(
+                recipe.species, source, partial, seed=recipe.seed, other=other, size_wh=size, rate_hz=rate, codec=codec,
+                crf=crf, duration_s=float(rng.uniform(3.6, 5.0)), shown=recipe.instrument, locate=_kept_locate(out),
+                **params, **options,
+            )  # fmt: skip
+        except IdverifyError as error:
+            return f"{recipe.stem}: {error}"
+        partial.rename(path)
+    return {
+        "path": str(path), "half": recipe.half, "species": recipe.species, "person": recipe.person.name,
+        "source_photo": str(recipe.person.photo), "driver": "" if recipe.driver is None else str(recipe.driver),
+        "renderer": renderer, "instrument": recipe.instrument, "reference": str(recipe.person.reference),
+        "codec": codec, "size": f"{size[0]}x{size[1]}", "rate_hz": f"{rate:g}", "params": json.dumps(params),
+        "challenge": "" if challenge is None else str(challenge), "seed": str(recipe.seed),
+    }  # fmt: skip
+
+
+def length_s(clip: Path) -> float:
+    """Duration that a clip's container states, or a guess."""
+    import av
+
+    with av.open(str(clip)) as container:
+        return float(container.duration or 5_000_000) / 1e6
+
+
+_located: dict[str, Any] = {}
+
+
+def _kept_locate(out: Path) -> Any:
+    """The mesh finder; what was found in a picture before is not looked for again."""
+    if "locate" not in _located:
+        inner = default_locate()
+        known: dict[bytes, NDArray[np.float32] | None] = {}
+
+        def locate(image: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+            name = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=12).digest()
+            if name not in known:
+                known[name] = inner(image)
+            return known[name]
+
+        _located["locate"] = locate
+    return _located["locate"]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--each", type=int, default=60, help="takes of each species")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=30.0)
+    args = parser.parse_args(arguments)
+    args.out.mkdir(parents=True, exist_ok=True)
+    index = args.out / "index.csv"
+    done = set()
+    if index.exists():
+        with index.open(newline="", encoding="utf-8") as file:
+            done = {Path(row["path"]).stem for row in csv.DictReader(file)}
+    waiting = [recipe for recipe in recipes(args.data, args.out, args.each) if recipe.stem not in done]
+    end = time.monotonic() + 60 * args.minutes
+    with ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        running: set[Future[dict[str, Any] | str]] = set()
+        while running or (waiting and time.monotonic() < end):
+            while waiting and len(running) < args.jobs and time.monotonic() < end:
+                running.add(pool.submit(make, waiting.pop(0), args.out))
+            finished, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                row = future.result()
+                if isinstance(row, str):
+                    print(row, flush=True)
+                    continue
+                new = not index.exists()
+                with index.open("a", newline="", encoding="utf-8") as file:
+                    writer = csv.DictWriter(file, COLUMNS)
+                    if new:
+                        writer.writeheader()
+                    writer.writerow(row)
+
+
+if __name__ == "__main__":
+    main()

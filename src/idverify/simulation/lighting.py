@@ -1,0 +1,115 @@
+"""Light on a face that a photo does not have: shading by its shape as head and lamp move, and the pulse in the skin.
+
+Goal: what a relit photo can fake. Shading follows the depth of the mesh, and the photo's own folds through its
+brightness (dark is low), so that texture changes as the head turns; a faint sheen wanders; the skin's colour beats.
+
+Conventions: fields are in the photo's canvas; light directions are unit vectors towards the light, z < 0 is in front.
+
+Public items: :class:`Shading`, :class:`Pulse`.
+
+Sources: Verkruysse et al. 2008, doi:10.1364/OE.16.021434 (the pulse is strongest in green); shape from shading as in
+Horn 1970, "Shape from Shading", simplified to brightness as height.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from idverify.simulation.faces import face_outline
+from idverify.simulation.landmark_sets import SPREAD
+from idverify.simulation.splines import on_lattice
+
+__all__ = ["Pulse", "Shading"]
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+
+class Shading:
+    """Light by the shape of the face.
+
+    Parameters
+    ----------
+    image : float32 [shape=(h, w, 3)]
+    cage : float64 [shape=(k, 3)]
+        The head in the photo.
+    mesh : float32 [shape=(468, 3)]
+    relief : float
+        How much the photo's own brightness counts as height.
+    """
+
+    def __init__(self, image: F32, cage: F64, mesh: F32, *, relief: float) -> None:
+        outline = face_outline(mesh, hair=0.12, grow=1.12)
+        height, width = image.shape[:2]
+        low = np.clip(np.floor(outline.min(axis=0)).astype(int), 0, [width - 2, height - 2])
+        high = np.clip(np.ceil(outline.max(axis=0)).astype(int), low + 2, [width, height])
+        self.box = (slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0])))
+        size = (int(high[0] - low[0]), int(high[1] - low[1]))
+        some = [*SPREAD, *range(468, 468 + 72, 2)]
+        depth = on_lattice(cage[some, :2] - low, cage[some, 2:], size, cell_px=8, stiffness=1e-5)[..., 0]
+        face_px = float(np.ptp(outline[:, 0]))
+        part = image[self.box]
+        if relief > 0:
+            grey = cv2.cvtColor(np.ascontiguousarray(part), cv2.COLOR_RGB2GRAY)
+            fold = cv2.GaussianBlur(grey, (0, 0), max(0.006 * face_px, 0.7))
+            fold = fold - cv2.GaussianBlur(grey, (0, 0), 0.05 * face_px)
+            # Brows and nostrils are dark and not deep.
+            depth = depth - np.clip(fold, -12, 12) * np.float32(relief * 0.002 * face_px)
+        down, across = np.gradient(cv2.GaussianBlur(depth, (0, 0), 1.0))
+        normal = np.dstack([across, down, -np.ones_like(depth)])
+        self._normal = np.asarray(normal / np.linalg.norm(normal, axis=2, keepdims=True), np.float32)
+        mask = np.zeros(size[::-1], np.uint8)
+        cv2.fillPoly(mask, [np.rint((outline - low) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+        self.mask = cv2.GaussianBlur(mask, (0, 0), 0.06 * face_px).astype(np.float32) / 255
+
+    def lambert(self, light: F64) -> F32:
+        """Cosine of the incident light in the head's own frame [shape=(h, w)], negative where it is shaded."""
+        return np.asarray(cv2.transform(self._normal, light.astype(np.float32)[None]))
+
+    def gain(self, light: F64, rest: F64, strength: float, sheen: float) -> F32:
+        """Factor of the face's light against the photo [shape=(h, w)], in :attr:`box`.
+
+        Parameters
+        ----------
+        light, rest : float64 [shape=(3,)]
+            Direction of the light now and in the photo, both in the head's frame.
+        strength : float
+            Share of the light that has a direction.
+        sheen : float
+            Strength of the mirrored part.
+        """
+        change = strength * (np.maximum(self.lambert(light), -0.1) - np.maximum(self.lambert(rest), -0.1))
+        if sheen > 0:
+            halves = [d + (0.0, 0.0, -1.0) for d in (light, rest)]
+            now, then = (np.maximum(self.lambert(h / np.linalg.norm(h)), 0) ** 24 for h in halves)
+            change = change + sheen * (now - then)
+        return np.asarray(1 + self.mask * np.clip(change, -0.6, 0.8), np.float32)
+
+
+class Pulse:
+    """The beat of the blood in the skin.
+
+    Parameters
+    ----------
+    shading : Shading
+        For the place of the face.
+    strength : float
+        Amplitude in green over the brightness, in percent.
+    rng : numpy.random.Generator
+    """
+
+    def __init__(self, shading: Shading, strength: float, rng: np.random.Generator) -> None:
+        self._hz, self._breath_hz = rng.uniform([0.85, 0.2], [1.6, 0.35])
+        self._phase = rng.uniform(0, 2 * np.pi, 2)
+        shape = shading.mask.shape
+        patchy = cv2.resize(rng.uniform(0.4, 1.2, (4, 4)).astype(np.float32), shape[::-1], interpolation=cv2.INTER_CUBIC)
+        self._field = (shading.mask * patchy)[..., None] * np.array([0.4, 1.0, 0.6], np.float32) * strength / 100
+
+    def gain(self, time_s: float) -> F32:
+        """Factor of the face's colour [shape=(h, w, 3)]."""
+        sway = 0.3 * np.sin(2 * np.pi * self._breath_hz * time_s + self._phase[1])
+        beat = 2 * np.pi * self._hz * time_s + self._phase[0] + sway
+        wave = np.sin(beat) + 0.35 * np.sin(2 * beat + 0.6)
+        return np.asarray(1 + self._field * np.float32(wave))
