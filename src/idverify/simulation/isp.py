@@ -24,7 +24,7 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 _MARGIN = 64
-_BANKS = 3
+_BANKS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +106,7 @@ class Isp:
         self._inner_wh = tuple(max(round(side * look.shrink / 2) * 2, 16) for side in size_wh)
         self._banks = [self._bank() for _ in range(_BANKS)] if look.grain > 0 else []
         self._hz, self._phase = self._rng.uniform(0.08, 0.5, (4, 2)), self._rng.uniform(0, 2 * np.pi, (4, 2))
+        self._strength = np.sqrt(1 - look.shot + look.shot / 128 * np.arange(256)).astype(np.float32)
         self._last: F32 | None = None
 
     def _bank(self) -> F32:
@@ -120,16 +121,16 @@ class Isp:
         """One picture of a scene [shape=(h, w, 3)], 0 to 255."""
         look = self._look
         image = cv2.GaussianBlur(scene, (0, 0), look.blur_px) if look.blur_px > 0.2 else scene
-        image = image * self._drift(time_s)
+        image = cv2.multiply(image, self._drift(time_s))
         if self._inner_wh != self._size_wh:
             image = cv2.resize(image, self._inner_wh, interpolation=cv2.INTER_AREA)
         if self._banks:
-            image = image + self._noise(image)
+            image = cv2.add(image, self._noise(image))
         if look.memory > 0:
-            image = image if self._last is None else image + np.float32(look.memory) * (self._last - image)
+            image = image if self._last is None else cv2.addWeighted(self._last, look.memory, image, 1 - look.memory, 0)
             self._last = image
         if look.sharpen > 0:
-            image = image + np.float32(look.sharpen) * (image - cv2.GaussianBlur(image, (0, 0), 1.2))
+            image = cv2.addWeighted(image, 1 + look.sharpen, cv2.GaussianBlur(image, (0, 0), 1.2), -look.sharpen, 0)
         if self._inner_wh != self._size_wh:
             image = cv2.resize(image, self._size_wh, interpolation=cv2.INTER_CUBIC)
         coded = cv2.convertScaleAbs(cv2.max(image, 0.0))
@@ -143,18 +144,15 @@ class Isp:
         bank = self._banks[int(self._rng.integers(_BANKS))]
         x, y = self._rng.integers(0, _MARGIN, 2)
         grain = bank[y : y + image.shape[0], x : x + image.shape[1]]
-        if self._rng.random() < 0.5:
-            grain = -grain
         if self._look.shot <= 0:
             return grain
-        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-        strength = cv2.sqrt(np.float32(1 - self._look.shot) + np.float32(self._look.shot / 128) * cv2.max(grey, 0.0))
-        return np.asarray(grain * strength[..., None])
+        grey = cv2.cvtColor(cv2.convertScaleAbs(cv2.max(image, 0.0)), cv2.COLOR_RGB2GRAY)
+        return np.asarray(cv2.multiply(grain, cv2.merge([cv2.LUT(grey, self._strength)] * 3)))
 
-    def _drift(self, time_s: float) -> F32:
+    def _drift(self, time_s: float) -> tuple[float, ...]:
         waves = np.sin(2 * np.pi * self._hz * time_s + self._phase).mean(axis=1)
         exposure = 1 + 0.02 * self._look.wander * waves[0]
-        return np.asarray(exposure * (1 + 0.006 * self._look.wander * waves[1:]), np.float32)
+        return (*(exposure * (1 + 0.006 * self._look.wander * waves[1:])).tolist(), 1.0)
 
 
 def _unit(noise: F32) -> F32:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idverify.simulation.landmark_sets import SPREAD
-from idverify.simulation.splines import on_lattice
+from idverify.simulation.splines import lattice, thin_plate
 
 __all__ = ["SmoothWarp", "TriangleWarp", "Warp"]
 
@@ -90,6 +90,9 @@ class TriangleWarp:
 class SmoothWarp:
     """A thin-plate spline through some of the points: no crease, nothing hidden.
 
+    The spline moves the photo forwards, so that its matrix stays the same for all pictures; where to read is found by
+    going back along it step by step.
+
     Parameters
     ----------
     points : float64 [shape=(k, 3)]
@@ -98,17 +101,38 @@ class SmoothWarp:
         How much the spline may miss the points.
     """
 
+    # Fields are this much coarser than the picture, and gone back along this often.
+    _COARSE, _STEPS = 4, 6
+
     def __init__(self, points: F64, size_wh: tuple[int, int], *, stiffness: float = 2e-5) -> None:
         lips = [61, 291, 0, 17, 13, 14, 78, 308, 37, 267, 84, 314, 82, 312, 87, 317]
         inner = sorted({*SPREAD, *lips})
         self._some = np.concatenate([inner, np.arange(468, len(points), 2)])
-        self._points, self._size_wh, self._stiffness = points[self._some, :2], size_wh, stiffness
+        self._size_wh = size_wh
+        at = points[self._some, :2]
+        self._homogeneous = np.column_stack([at, np.ones(len(at))])
+        self._fit = np.linalg.pinv(self._homogeneous)
+        (self._columns, self._rows), nodes = lattice(size_wh, 16.0)
+        self._spline = thin_plate(at, nodes, stiffness=stiffness)
 
     def reading(self, seen: F64) -> F32:
         """Where in the photo each pixel of the result is read [shape=(h, w, 2)]."""
-        return on_lattice(
-            seen[self._some, :2], self._points, self._size_wh, cell_px=20.0, stiffness=self._stiffness
-        )
+        to = seen[self._some, :2]
+        affine = self._fit @ to
+        residual = (self._spline @ (to - self._homogeneous @ affine)).reshape(self._rows, self._columns, 2)
+        field = np.asarray(residual, np.float32)
+        width, height = (-(-side // self._COARSE) for side in self._size_wh)
+        x = (np.arange(width) + 0.5) * self._size_wh[0] / width - 0.5
+        y = (np.arange(height) + 0.5) * self._size_wh[1] / height - 0.5
+        pixels = np.stack(np.meshgrid(x, y), axis=-1) - affine[2]
+        back = np.linalg.inv(affine[:2])
+        read = pixels @ back
+        cell = np.array([self._size_wh[0] / self._columns, self._size_wh[1] / self._rows])
+        for _ in range(self._STEPS):
+            at = ((read + 0.5) / cell - 0.5).astype(np.float32)
+            moved = cv2.remap(field, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            read = 0.5 * read + 0.5 * (pixels - moved) @ back
+        return np.asarray(cv2.resize(read.astype(np.float32), self._size_wh, interpolation=cv2.INTER_CUBIC))
 
 
 def delaunay(points: F64) -> I32:

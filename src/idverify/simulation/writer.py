@@ -42,6 +42,8 @@ _MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 _HOLDS = {"vp8": {".webm", ".mkv"}, "mjpeg": {".mov", ".mkv"}, "mpeg4": {".mp4", ".mov", ".mkv"}}
 # RFC 3551, section 5: the 90 kHz clock that video time is usually counted in.
 _TIME_BASE = Fraction(1, 90_000)
+# ISO/IEC 14496-2, 6.2.3: vop_time_increment_resolution has 16 bits.
+_MPEG4_TIME_BASE = Fraction(1, 30_000)
 # H.273, table 2 and 4: BT.709.
 _BT709 = 1
 
@@ -97,10 +99,10 @@ def _encode(container: OutputContainer, take: Take) -> int:
     stream = container.add_stream(CODECS[encoding.codec], rate=Fraction(encoding.nominal_rate_hz).limit_denominator(1001))
     _configure(stream.codec_context, first.image_rgb, encoding)
     stream.metadata.update(encoding.stream_metadata)
-    container.mux(stream.encode(_picture(first)))
+    container.mux(stream.encode(_picture(first, encoding)))
     count = 1
     for shot in take.shots:
-        container.mux(stream.encode(_picture(shot)))
+        container.mux(stream.encode(_picture(shot, encoding)))
         count += 1
     container.mux(stream.encode())
     return count
@@ -110,7 +112,7 @@ def _configure(context: VideoCodecContext, image: U8, encoding: Encoding) -> Non
     # An odd last row or column is left out: 4:2:0 has one chroma sample for two of luma each way.
     context.height, context.width = (side // 2 * 2 for side in image.shape[:2])
     context.pix_fmt = "yuvj420p" if encoding.codec == "mjpeg" else "yuv420p"
-    context.time_base = _TIME_BASE
+    context.time_base = _time_base(encoding)
     context.thread_count = 1
     context.colorspace = context.color_primaries = context.color_trc = _BT709
     context.color_range = ColorRange.MPEG
@@ -138,12 +140,16 @@ def _set_quality(context: VideoCodecContext, encoding: Encoding) -> None:
     context.bit_rate = round(bits * pixels_hz)
 
 
-def _picture(shot: Shot) -> av.VideoFrame:
+def _time_base(encoding: Encoding) -> Fraction:
+    return _MPEG4_TIME_BASE if encoding.codec == "mpeg4" else _TIME_BASE
+
+
+def _picture(shot: Shot, encoding: Encoding) -> av.VideoFrame:
     height, width = (side // 2 * 2 for side in shot.image_rgb.shape[:2])
     picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(shot.image_rgb[:height, :width]), format="rgb24")
     picture = picture.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
-    picture.pts = round(shot.time_s / _TIME_BASE)
-    picture.time_base = _TIME_BASE
+    picture.pts = round(shot.time_s / _time_base(encoding))
+    picture.time_base = _time_base(encoding)
     return picture
 
 
@@ -167,7 +173,7 @@ def through_codec(shots: Iterator[Shot], encoding: Encoding) -> Iterator[Shot]:
             encoder.framerate = Fraction(encoding.nominal_rate_hz).limit_denominator(1001)
             encoder.options |= {"tune": "zerolatency"}
             started = True
-        yield from _decoded(decoder, encoder.encode(_picture(shot)))
+        yield from _decoded(decoder, encoder.encode(_picture(shot, encoding)))
     if started:
         yield from _decoded(decoder, encoder.encode())
         yield from _decoded(decoder, [None])
