@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idverify.errors import IdverifyError
+from idverify.faces.detection import YuNet
 from idverify.faces.landmarks import FaceMesh, head_pose_deg, region_of_points
 from idverify.media.photo import load_photo
 from idverify.models.session import Session
@@ -46,7 +47,7 @@ COLUMNS = (
 INSTRUMENTS = ("injected", "injected", "phone", "injected", "injected", "monitor", "injected", "injected", "paper")
 SIZES = ((480, 640), (360, 480), (480, 854), (640, 480), (540, 720), (720, 960), (720, 1280), (1080, 1440))
 SIZE_SHARES = (0.35, 0.3, 0.1, 0.15, 0.05, 0.03, 0.01, 0.01)
-RATES_HZ = (30.0, 25.0, 24.0, 20.0, 15.0, 15.0, 12.0, 10.0)
+RATES_HZ = (30.0, 30.0, 25.0, 24.0, 20.0, 15.0, 15.0, 12.0, 10.0)
 CODECS = ("h264", "h264", "h264", "mpeg4", "vp8", "vp9")
 # A photo to attack with is what people put online of themselves: frontal enough, not a stamp.
 MAX_TURN_DEG, MIN_FACE_PX = 22.0, 80
@@ -87,7 +88,7 @@ def half_of(name: str) -> str:
     return ("fit", "test")[int(hashlib.sha256(f"fit or test: {name}".encode()).hexdigest(), 16) % 2]
 
 
-def people(data: Path, meshes: Meshes) -> Iterator[Person]:
+def people(data: Path, photos_of: Photos) -> Iterator[Person]:
     """People of whom there are two photos, one of them good enough to be animated."""
     folders = [p for p in sorted((data / "lfw").iterdir()) if p.is_dir()]
     groups = {p.name: sorted(p.glob("*.jpg")) for p in folders}
@@ -99,27 +100,38 @@ def people(data: Path, meshes: Meshes) -> Iterator[Person]:
     first = {f"kpop_p{index}" for index in range(8)} | {name for name, _ in named if name.startswith("tdsv_")}
     ranked = [(zlib.crc32(name.encode()) * (0.05 if name in first else 1.0), name, photos) for name, photos in named]
     for _, name, photos in sorted(ranked):
-        good = [photo for photo in photos[:4] if meshes.is_frontal(photo)]
-        if good:
-            yield Person(name, good[0], next(photo for photo in photos if photo != good[0]))
+        good = [photo for photo in photos[:4] if photos_of.is_frontal(photo)]
+        on_file = [photo for photo in photos if good and photo != good[0] and photos_of.is_single(photo)]
+        if on_file:
+            yield Person(name, good[0], on_file[0])
 
 
-class Meshes:
-    """Meshes of photos, kept."""
+class Photos:
+    """What photos are good for, kept."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = folder / "frontal.json"
-        self._known: dict[str, bool] = json.loads(self._file.read_text()) if self._file.exists() else {}
-        self._locate = default_locate()
+        self._file = folder / "photos.json"
+        self._known: dict[str, list[bool]] = json.loads(self._file.read_text()) if self._file.exists() else {}
+        self._locate, self._detector = default_locate(), YuNet(Session("yunet", threads=1))
 
     def is_frontal(self, photo: Path) -> bool:
+        """Whether it can be animated."""
+        return self._of(photo)[0]
+
+    def is_single(self, photo: Path) -> bool:
+        """Whether it shows one face, as a photo on file does."""
+        return self._of(photo)[1]
+
+    def _of(self, photo: Path) -> list[bool]:
         if str(photo) not in self._known:
             try:
-                mesh = self._locate(load_photo(photo))
+                image = load_photo(photo)
             except IdverifyError:
-                mesh = None
-            good = mesh is not None and float(np.ptp(mesh[:, 0])) >= MIN_FACE_PX
-            self._known[str(photo)] = bool(good and np.abs(head_pose_deg(mesh)[:2]).max() < MAX_TURN_DEG)  # type: ignore[arg-type]
+                return [False, False]
+            mesh, count = self._locate(image), len(self._detector.detect(image))
+            frontal = mesh is not None and float(np.ptp(mesh[:, 0])) >= MIN_FACE_PX
+            frontal = mesh is not None and frontal and bool(np.abs(head_pose_deg(mesh)[:2]).max() < MAX_TURN_DEG)
+            self._known[str(photo)] = [frontal and count == 1, count == 1]
             self._file.write_text(json.dumps(self._known))
         return self._known[str(photo)]
 
@@ -143,9 +155,9 @@ def drivers(data: Path) -> dict[str, list[Path]]:
 
 def recipes(data: Path, out: Path, each: int) -> list[Recipe]:
     """What to make, in turns of species and halves."""
-    meshes, clips = Meshes(out), drivers(data)
+    photos_of, clips = Photos(out), drivers(data)
     victims: dict[str, list[Person]] = {"fit": [], "test": []}
-    for person in people(data, meshes):
+    for person in people(data, photos_of):
         own = [half for half, films in clips.items() if any(film.stem.startswith(person.name) for film in films)]
         half = own[0] if own else half_of(person.name)
         if len(victims[half]) < max(each // 2, 15):
@@ -178,7 +190,7 @@ def make(recipe: Recipe, out: Path) -> dict[str, Any] | str:
     rng = np.random.default_rng([recipe.seed, 17])
     codec = str(rng.choice(CODECS))
     size = SIZES[int(rng.choice(len(SIZES), p=SIZE_SHARES))]
-    rate, crf = float(rng.choice(RATES_HZ)), float(rng.uniform(17, 29))
+    rate, crf = float(rng.choice(RATES_HZ)), float(rng.uniform(15, 26))
     suffix = {"vp8": ".webm", "vp9": ".webm", "mpeg4": ".mp4"}.get(codec, str(rng.choice([".mp4", ".mov", ".mkv"])))
     path = out / recipe.half / recipe.species / f"{recipe.stem}{suffix}"
     path.parent.mkdir(parents=True, exist_ok=True)

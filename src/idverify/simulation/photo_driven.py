@@ -124,8 +124,8 @@ def photo_driven(
         shake=drawn(shake, 0.2, 1.2), detail=drawn(detail, 0.2, 1.0), grain=grain, sharpen=sharpen, shrink=shrink,
         wander=wander, share=drawn(share, 0.34, 0.52),
     )  # fmt: skip
-    head, mouth = drawn(turn, 0.7, 2.2), drawn(speech, 0.0, 0.8)
-    hz, look, expression = drawn(blinks_hz, 0.2, 0.7), drawn(gaze, 0.3, 1.5), drawn(brows, 0.3, 1.2)
+    head, mouth = drawn(turn, 0.9, 2.4), drawn(speech, 0.3, 0.9)
+    hz, look, expression = drawn(blinks_hz, 0.3, 0.8), drawn(gaze, 0.3, 1.5), drawn(brows, 0.3, 1.2)
     script: Driver = Script(
         setup.duration_s, rng, turn=head, speech=mouth, blinks_hz=hz, gaze=look, brows=expression
     )
