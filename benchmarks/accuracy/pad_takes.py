@@ -7,8 +7,8 @@ drawn parameters, the other photo of the person to compare with, instrument, enc
 two halves (``fit``, ``test``) are different ones. Takes are made in turns, so that a run that is stopped early has seen
 every species; another run goes on where it was.
 
-Everything that can be varied is varied: renderer, lids, blender, encoder, quality, size, rate, camera. What is fitted on
-these takes must not know them by their renderer.
+Everything that can be varied is varied: renderer, lids, blender, encoder, quality, size, rate, camera. What is fitted
+on these takes must not know them by their renderer.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from idverify.faces.landmarks import FaceMesh, head_pose_deg, region_of_points
 from idverify.media.photo import load_photo
 from idverify.models.session import Session
 from idverify.simulation import simulate
-from idverify.simulation.faces import default_eyes, default_locate
+from idverify.simulation.faces import default_locate
 
 SPECIES = ("photo_driven", "face_swap_tracked", "face_flash", "face_blend", "answer_forged")
 COLUMNS = (
@@ -143,7 +143,7 @@ def drivers(data: Path) -> dict[str, list[Path]]:
         with table.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
                 # Very small pictures make no attack worth the name, and two people no driver.
-                small = row["path"].endswith(".3gp") and "phone.3gp" in row["path"] or "tv_" in row["path"]
+                small = row["path"].endswith("phone.3gp") or "tv_" in row["path"]
                 if row["presentation"] == "bona_fide" and "+" not in row["subject"] and not small:
                     subject = row["subject"].removeprefix("webcam_")
                     found.setdefault(subject, []).append(folder / row["path"])
@@ -176,10 +176,13 @@ def recipes(data: Path, out: Path, each: int) -> list[Recipe]:
             driven = driven_live(species) or (species == "photo_driven" and turn % 4 >= 2)
             made.append(
                 Recipe(
-                    half=half, species=species, person=person,
+                    half=half,
+                    species=species,
+                    person=person,
                     driver=films[seed % len(films)] if driven else None,
-                    instrument=INSTRUMENTS[(turn // 2 + index) % len(INSTRUMENTS)], seed=seed,
-                )  # fmt: skip
+                    instrument=INSTRUMENTS[(turn // 2 + index) % len(INSTRUMENTS)],
+                    seed=seed,
+                )
             )
     return made
 
@@ -194,9 +197,8 @@ def make(recipe: Recipe, out: Path) -> dict[str, Any] | str:
     suffix = {"vp8": ".webm", "vp9": ".webm", "mpeg4": ".mp4"}.get(codec, str(rng.choice([".mp4", ".mov", ".mkv"])))
     path = out / recipe.half / recipe.species / f"{recipe.stem}{suffix}"
     path.parent.mkdir(parents=True, exist_ok=True)
-    params: dict[str, float] = {}
+    params: dict[str, Any] = {}
     challenge = None
-    options: dict[str, Any] = {}
     if not driven_live(recipe.species):
         source: Path = recipe.person.photo
         other = recipe.driver
@@ -217,11 +219,10 @@ def make(recipe: Recipe, out: Path) -> dict[str, Any] | str:
         from idverify import challenge as challenges
 
         challenge = path.with_suffix(".challenge.json")
-        kind = ("motion", "light", "both")[int(rng.choice(3, p=(0.5, 0.3, 0.2)))]
+        kind = challenges.KINDS[int(rng.choice(3, p=(0.5, 0.3, 0.2)))]
         if not challenge.exists():
             issued = challenges.issue(kind=kind, key=b"takes of the liveness benchmark", now_s=time.time())
             challenge.write_text(challenges.to_json(issued), encoding="utf-8")
-        options["challenge"] = challenge
         rate, size = max(rate, 15.0), min(size, (480, 854))
     if not path.exists():
         partial = path.with_name(f"part-{path.name}")
@@ -229,7 +230,7 @@ def make(recipe: Recipe, out: Path) -> dict[str, Any] | str:
             simulate(
                 recipe.species, source, partial, seed=recipe.seed, other=other, size_wh=size, rate_hz=rate, codec=codec,
                 crf=crf, duration_s=float(rng.uniform(3.6, 4.4)), shown=recipe.instrument, locate=_kept_locate(out),
-                **params, **options,
+                challenge=challenge, **params,
             )  # fmt: skip
         except IdverifyError as error:
             return f"{recipe.stem}: {error}"

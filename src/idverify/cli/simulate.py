@@ -42,30 +42,57 @@ def _list(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     """Print every species with its parameters, and stop."""
     if not value or ctx.resilient_parsing:
         return
-    from idverify.simulation import DEGRADATIONS, SPECIES, parameters_of
+    from idverify.simulation import CODECS, DEGRADATIONS, INSTRUMENTS, SPECIES, parameters_of
 
     for row in SPECIES.values():
         needs = " (needs --other)" if row.needs_other else " (needs a video)" if row.needs_clip else ""
+        needs = " (needs --challenge)" if row.needs_challenge else needs
         click.echo(f"{row.name:20} {row.channel:12} {row.summary}{needs}")
         names = ", ".join(parameters_of(row.name))
         if names:
-            click.echo(f"{'':33} --set: {names}")
+            click.echo(click.wrap_text(f"--set: {names}", 120, initial_indent=" " * 34, subsequent_indent=" " * 41))
     click.echo(f"--degrade: {', '.join(DEGRADATIONS)}")
+    click.echo(f"--shown: {', '.join(INSTRUMENTS)}")
+    click.echo(f"--codec: {', '.join(CODECS)}")
+    ctx.exit()
+
+
+def _about(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    """Print what one species is and what each of its parameters does, and stop."""
+    if value is None or ctx.resilient_parsing:
+        return
+    from idverify.simulation import SPECIES, parameter_words, parameters_of
+
+    defaults = parameters_of(value)
+    row = SPECIES[value]
+    click.echo(f"{row.name}: {row.summary}")
+    words = parameter_words(value)
+    for name, default in defaults.items():
+        drawn = "drawn from the seed" if default is None else f"{default:g}"
+        click.echo(f"  {name} ({drawn})")
+        click.echo(click.wrap_text(words.get(name, ""), 100, initial_indent=" " * 6, subsequent_indent=" " * 6))
     ctx.exit()
 
 
 @click.command("simulate")
 @click.argument("species")
 @click.argument("source", type=_FILE, metavar="INPUT")
-@click.option("-o", "--output", type=_FILE, required=True, metavar="OUT.mp4", help="MP4, MOV or MKV; replaces a file.")
+@click.option(
+    "-o", "--output", type=_FILE, required=True, metavar="OUT.mp4", help="MP4, MOV, MKV, WebM; replaces a file."
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The same seed, the same file.")
-@click.option("--other", type=_FILE, metavar="FILE", help="The second person, for species that need one.")
+@click.option("--other", type=_FILE, metavar="FILE", help="The second person, or the clip that drives a photo.")
+@click.option("--challenge", type=_FILE, metavar="FILE", help="The challenge that is answered, for species that do.")
+@click.option("--shown", default="injected", show_default=True, metavar="ON", help="What shows it; see --list.")
+@click.option("--codec", default="h264", show_default=True, metavar="NAME", help="Encoder of the file; see --list.")
+@click.option("--crf", type=click.FloatRange(0, 51), help="Quality as x264 counts it: 17 is very good, 30 poor.")
 @click.option("--degrade", multiple=True, metavar="KIND", help="Make it hard to judge; may be repeated. See --list.")
 @click.option("--strength", type=click.FloatRange(0, 1), help="Of --degrade; drawn from the seed if left out.")
 @click.option("--size", "size_wh", callback=_size, metavar="WxH", help="Picture of the simulated camera.")
 @click.option("--duration", type=float, default=5.0, show_default=True, metavar="SECONDS", help="Longest result.")
 @click.option("--rate", type=float, default=30.0, show_default=True, metavar="HZ", help="Of the simulated camera.")
 @click.option("--set", "params", multiple=True, callback=_settings, metavar="NAME=NUMBER", help="See --list.")
+@click.option("--about", is_eager=True, expose_value=False, callback=_about, metavar="SPECIES", help="Explain one.")
 @click.option("--list", is_flag=True, is_eager=True, expose_value=False, callback=_list, help="Show every species.")
 def simulate_command(
     species: str,
@@ -73,6 +100,10 @@ def simulate_command(
     output: Path,
     seed: int,
     other: Path | None,
+    challenge: Path | None,
+    shown: str,
+    codec: str,
+    crf: float | None,
     degrade: tuple[str, ...],
     strength: float | None,
     size_wh: tuple[int, int] | None,
@@ -83,7 +114,7 @@ def simulate_command(
     """Make an attack of kind SPECIES from INPUT, a bona fide video or a photo.
 
     The file says in its comment tag that it is simulated. With SPECIES bona_fide and --degrade it is the honest clip
-    made hard: dark, blurred, far away. Show every species and its parameters with --list.
+    made hard: dark, blurred, far away. Show every species with --list, what its parameters do with --about.
     """
     from idverify.simulation import simulate
 
@@ -93,6 +124,10 @@ def simulate_command(
         output,
         seed=seed,
         other=other,
+        challenge=challenge,
+        shown=shown,
+        codec=codec,
+        crf=crf,
         degrade=degrade,
         strength=strength,
         size_wh=size_wh,

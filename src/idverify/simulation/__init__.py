@@ -4,10 +4,10 @@ Goal: presentation and injection attacks from one bona fide clip or photo, physi
 seed, and said to be simulated in every file. A simulation is no proof against the real thing; captured attacks are.
 
 Conventions: every species draws what is not given from the seed; see :data:`SPECIES` for names and `parameters_of` for
-what can be given. Sources: see the modules of the families.
+what can be given, :func:`parameter_words` for what it does. Sources: see the modules of the families.
 
 Public items: :func:`simulate`, :func:`render`, :data:`SPECIES`, :class:`Species`, :func:`parameters_of`,
-:data:`DEGRADATIONS`.
+:func:`parameter_words`, :data:`INSTRUMENTS`, :data:`CODECS`, :data:`DEGRADATIONS`.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ __all__ = [
     "Shot",
     "Species",
     "Take",
+    "parameter_words",
     "parameters_of",
     "render",
     "simulate",
@@ -155,6 +156,29 @@ def parameters_of(species: str) -> Mapping[str, object]:
     return {name: one.default for name, one in signature.parameters.items() if one.kind is keyword}
 
 
+def parameter_words(species: str) -> Mapping[str, str]:
+    """What each of a species' own parameters does, as its documentation says.
+
+    Raises
+    ------
+    ParameterError
+        No such species.
+    """
+    words: dict[str, str] = {}
+    lines = inspect.cleandoc(_species(species).make.__doc__ or "").partition("Parameters\n----------\n")[2].splitlines()
+    names: list[str] = []
+    for line in lines:
+        if line and not line.startswith(" "):
+            names = [name.strip() for name in line.partition(" : ")[0].split(",")]
+        for name in names if line.startswith(" ") else ():
+            words[name] = f"{words.get(name, '')} {line.strip()}".strip()
+    for name, text in words.items():
+        # "As for `another`." stands for what is said there.
+        if text.startswith("As for `"):
+            words[name] = parameter_words(text.split("`")[1])[name]
+    return words
+
+
 def render(
     species: str,
     source: Origin,
@@ -263,8 +287,8 @@ def simulate(
     species, source, seed, degrade, **options
         As for :func:`render`.
     output : path
-        ``.mp4``, ``.mov``, ``.mkv`` or ``.webm``; the container's comment says that it is simulated, the species and the
-        seed.
+        ``.mp4``, ``.mov``, ``.mkv`` or ``.webm``; the container's comment says that it is simulated, the species and
+        the seed.
     codec : str
         ``h264``, ``mpeg4``, ``vp8``, ``vp9`` or ``mjpeg``.
     crf : float, optional

@@ -46,12 +46,12 @@ def _multiband(face: U8, target: U8, mask: U8) -> U8:
     image = b + weight * (a - b)
     for band in reversed(bands):
         image = cv2.pyrUp(image, dstsize=band.shape[1::-1]) + band
-    return cv2.convertScaleAbs(cv2.max(image, 0.0))
+    return np.asarray(cv2.convertScaleAbs(cv2.max(image, 0.0)))
 
 
 def _feathered(face: U8, target: U8, mask: U8) -> U8:
     soft = cv2.GaussianBlur(mask, (0, 0), max(0.03 * mask.shape[1], 0.8)).astype(np.float32)[..., None] / 255
-    return cv2.convertScaleAbs(target + soft * (face.astype(np.float32) - target))
+    return np.asarray(cv2.convertScaleAbs(target + soft * (face.astype(np.float32) - target)))
 
 
 BLENDERS: Mapping[str, Callable[[U8, U8, U8], U8]] = MappingProxyType(
@@ -105,4 +105,4 @@ def with_shading_of(face: U8, target: U8, mask: U8, strength: float) -> U8:
         for image in (face, target)
     ]
     ratio = np.clip((slow[1] + 8) / (slow[0] + 8), 0.5, 2.0) ** np.float32(strength)
-    return cv2.convertScaleAbs(face * ratio[..., None])
+    return np.asarray(cv2.convertScaleAbs(face * ratio[..., None]))

@@ -265,7 +265,10 @@ class Reenactment:
         index = int(np.clip(np.searchsorted(self._times, at), 1, len(self._times) - 1))
         before, after = self._times[index - 1], self._times[index]
         share = float((at - before) / max(after - before, 1e-6))
-        mix = lambda rows: rows[index - 1] * (1 - share) + rows[index] * share  # noqa: E731
+
+        def mix(rows: F64) -> F64:
+            return np.asarray(rows[index - 1] * (1 - share) + rows[index] * share)
+
         u, _, vt = np.linalg.svd(np.eye(3) * (1 - self._turn) + self._turn * mix(self._turns))
         x, y = mix(self._shifts)
         right, left = mix(self._closed)
@@ -286,7 +289,19 @@ def _smoothed(meshes: F64) -> F64:
 
 
 def similarities(rest: F64, points: F64) -> tuple[F64, F64, F64]:
-    """Rotation [shape=(n, 3, 3)], scale and shift that bring `rest` [shape=(k, 3)] onto each of `points` [shape=(n, k, 3)]."""
+    """The turn, scale and shift that bring one set of points onto each of others.
+
+    Parameters
+    ----------
+    rest : float64 [shape=(k, 3)]
+    points : float64 [shape=(n, k, 3)]
+
+    Returns
+    -------
+    turns : float64 [shape=(n, 3, 3)]
+    scales : float64 [shape=(n,)]
+    shifts : float64 [shape=(n, 3)]
+    """
     a, b = rest - rest.mean(axis=0), points - points.mean(axis=1, keepdims=True)
     u, singular, vt = np.linalg.svd(np.einsum("nki,kj->nij", b, a))
     sign = np.ones((len(points), 3))

@@ -2,8 +2,8 @@
 
 Conventions: a mesh is float32 [shape=(468, 3)] in the order of :mod:`idverify.faces.landmarks`, x and y in pixels.
 
-Public items: :data:`Locate`, :data:`Eyes`, :func:`default_locate`, :func:`default_eyes`, :func:`require_face`, :func:`portrait`, :func:`face_outline`,
-:func:`smooth_warp`.
+Public items: :data:`Locate`, :data:`Eyes`, :func:`default_locate`, :func:`default_eyes`, :func:`require_face`,
+:func:`portrait`, :func:`face_outline`, :func:`smooth_warp`.
 
 Sources: Schaefer et al. 2006, "Image Deformation Using Moving Least Squares", doi:10.1145/1141911.1141920 (the affine
 part plus a residual that fades with distance).
@@ -20,7 +20,16 @@ from numpy.typing import NDArray
 from idverify.errors import ParameterError
 from idverify.simulation.landmark_sets import OVAL
 
-__all__ = ["Eyes", "Locate", "default_eyes", "default_locate", "face_outline", "portrait", "require_face", "smooth_warp"]
+__all__ = [
+    "Eyes",
+    "Locate",
+    "default_eyes",
+    "default_locate",
+    "face_outline",
+    "portrait",
+    "require_face",
+    "smooth_warp",
+]
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]

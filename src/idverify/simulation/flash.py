@@ -9,7 +9,6 @@ Public items: :func:`face_flash`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -66,7 +65,7 @@ def face_flash(
     mesh = require_face(setup.locate, photo, "the other person's picture")
     flashes = int(_given(count, rng.choice([1, 2, 3, 4, 6, 8, 12, 16])))
     frames = int(_given(length, rng.choice([1, 1, 2])))
-    ramp = int(_given(fade, rng.choice([0, 0, 0, rng.integers(1, 5)])))
+    ramp = int(_given(fade, rng.choice([0, 0, 0, int(rng.integers(1, 5))])))
     blur = _given(soften, float(rng.choice([0.0, 0.0, rng.uniform(0.4, 1.0)])))
     setting = Setting(
         photo=photo, mesh=mesh, alpha=1.0, blender=tuple(BLENDERS)[int(rng.integers(len(BLENDERS)))],

@@ -80,4 +80,6 @@ def _framed(setup: Setup, start_s: float) -> Iterator[Shot]:
         crop = image[top:bottom, left:right] if setup.size_wh else image[: size_wh[1], : size_wh[0]]
         shrinks = crop.shape[1] > 1.25 * size_wh[0]
         way = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-        yield Shot(shot.time_s - first_s, crop if crop.shape[1::-1] == size_wh else cv2.resize(crop, size_wh, interpolation=way))
+        if crop.shape[1::-1] != size_wh:
+            crop = cv2.resize(crop, size_wh, interpolation=way)
+        yield Shot(shot.time_s - first_s, crop)

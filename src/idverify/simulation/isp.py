@@ -1,4 +1,4 @@
-"""From a rendered scene to a camera's pixels: lens, resizing, exposure and white balance that wander, sensor, sharpening.
+"""From a rendered scene to a camera's pixels: lens, resizing, sensor, sharpening, exposure and colours that wander.
 
 Goal: pictures that were never taken look taken. Everything after the warp, so that grain and sharpness are the
 camera's and not the photo's.
@@ -73,7 +73,8 @@ def drawn_look(
     """A camera drawn at random; what is given stays."""
     sigma = grain if grain is not None else float(rng.uniform(0.8, 4.0))
     edges = sharpen if sharpen is not None else float(rng.uniform(0.0, 0.9))
-    size = shrink if shrink is not None else float(rng.choice([1.0, 1.0, rng.uniform(0.55, 0.95), rng.uniform(1.1, 1.5)]))
+    sizes = [1.0, 1.0, rng.uniform(0.55, 0.95), rng.uniform(1.1, 1.5)]
+    size = shrink if shrink is not None else float(rng.choice(sizes))
     drift = wander if wander is not None else float(rng.uniform(0.1, 1.0))
     return Look(
         grain=sigma,
@@ -85,7 +86,7 @@ def drawn_look(
         shrink=size,
         wander=drift,
         memory=float(rng.choice([0.0, 0.0, rng.uniform(0.1, 0.35)])),
-        jpeg=int(rng.choice([0, 0, rng.integers(70, 95)])),
+        jpeg=int(rng.choice([0, 0, int(rng.integers(70, 95))])),
     )
 
 

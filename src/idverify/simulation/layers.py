@@ -91,7 +91,8 @@ def _sharper(image: F32, gain: float, detail: float, rng: np.random.Generator) -
     pores = cv2.GaussianBlur(pores, (0, 0), 0.9) - cv2.GaussianBlur(pores, (0, 0), 2.2)
     pores /= max(float(pores.std()), 1e-6)
     light = image.mean(axis=2) / 255
-    return np.asarray(np.clip(image + (detail * 3.0 * pores * np.clip(4 * light * (1 - light), 0, 1))[..., None], 0, 255))
+    drawn = detail * 3.0 * pores * np.clip(4 * light * (1 - light), 0, 1)
+    return np.asarray(np.clip(image + drawn[..., None], 0, 255))
 
 
 def _matte(image: F32, mesh: F32) -> F32:
@@ -102,23 +103,18 @@ def _matte(image: F32, mesh: F32) -> F32:
     coarse = np.clip(small, 0, 255).astype(np.uint8)
     near = mesh * np.float32(scale)
     guess = np.full(coarse.shape[:2], cv2.GC_PR_BGD, np.uint8)
-    face = face_outline(near)
-    face_px = float(np.ptp(face[:, 0]))
+    face_px = float(np.ptp(face_outline(near)[:, 0]))
     chin = near[CHIN, :2]
     far = face_outline(near, hair=0.75, grow=2.0)
     everything = np.zeros_like(guess)
     foot = coarse.shape[0]
-    body = np.array([chin + (-1.9 * face_px, 0.9 * face_px), chin + (1.9 * face_px, 0.9 * face_px)])
-    body = np.vstack([chin + (-0.8 * face_px, 0), body[0], (body[0][0], foot), (body[1][0], foot), body[1],
-                      chin + (0.8 * face_px, 0)])  # fmt: skip
+    body = _trunk(chin, face_px, foot, neck=(0.8, 0.0), shoulders=1.9)
     for shape in (far, body):
         cv2.fillPoly(everything, [np.rint(shape).astype(np.int32)], 1)
     guess[everything == 0] = cv2.GC_BGD
-    trunk = np.array([chin + (-0.3 * face_px, -0.1 * face_px), chin + (0.3 * face_px, -0.1 * face_px),
-                      chin + (0.9 * face_px, 0.9 * face_px), (chin[0] + 0.9 * face_px, foot),
-                      (chin[0] - 0.9 * face_px, foot), chin + (-0.9 * face_px, 0.9 * face_px)])  # fmt: skip
-    for shape, mark in ((face_outline(near, hair=0.3, grow=1.25), cv2.GC_PR_FGD), (trunk, cv2.GC_PR_FGD),
-                        (face_outline(near, hair=0.08, grow=1.0), cv2.GC_FGD)):  # fmt: skip
+    trunk = _trunk(chin, face_px, foot, neck=(0.3, -0.1), shoulders=0.9)
+    head, face = face_outline(near, hair=0.3, grow=1.25), face_outline(near, hair=0.08, grow=1.0)
+    for shape, mark in ((head, cv2.GC_PR_FGD), (trunk, cv2.GC_PR_FGD), (face, cv2.GC_FGD)):
         cv2.fillPoly(guess, [np.rint(shape).astype(np.int32)], mark)
     models = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.setRNGSeed(0)
@@ -132,6 +128,15 @@ def _matte(image: F32, mesh: F32) -> F32:
         person = (labels == labels[middle[1], middle[0]]).astype(np.uint8)
     full = cv2.resize(person.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(np.clip(cv2.GaussianBlur(full, (0, 0), 0.004 * height) * 1.4 - 0.2, 0, 1))
+
+
+def _trunk(chin: F32, face_px: float, foot: int, *, neck: tuple[float, float], shoulders: float) -> F32:
+    """A body below a chin: a neck that widens to shoulders, down to the picture's foot [shape=(6, 2)]."""
+    x, y = chin.tolist()
+    low = y + 0.9 * face_px
+    right = [(x + neck[0] * face_px, y + neck[1] * face_px), (x + shoulders * face_px, low),
+             (x + shoulders * face_px, foot)]  # fmt: skip
+    return np.array([*right, *((2 * x - a, b) for a, b in reversed(right))], np.float32)
 
 
 def _filled(image: F32, matte: F32) -> F32:

@@ -54,8 +54,9 @@ class Eye:
         reach = self.width_px * 0.75
         height, width = image.shape[:2]
         brow = (points[list(BROWS[side])] - origin) @ down
-        low = np.floor(origin - [reach, min(reach, 0.2 * self.width_px - float(brow.min()))]).astype(int)
-        high = np.ceil(origin + [reach, 0.6 * self.width_px]).astype(int)
+        above_px = min(reach, 0.2 * self.width_px - float(brow.min()))
+        low = np.floor(origin - np.array([reach, above_px])).astype(int)
+        high = np.ceil(origin + np.array([reach, 0.6 * self.width_px])).astype(int)
         left, top = np.clip(low, 0, [width - 2, height - 2]).tolist()
         right, bottom = np.clip(high, [left + 2, top + 2], [width, height]).tolist()
         self.box = (slice(top, bottom), slice(left, right))

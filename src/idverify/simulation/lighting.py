@@ -82,7 +82,7 @@ class Shading:
         """
         change = strength * (np.maximum(self.lambert(light), -0.1) - np.maximum(self.lambert(rest), -0.1))
         if sheen > 0:
-            halves = [d + (0.0, 0.0, -1.0) for d in (light, rest)]
+            halves = [direction + np.array([0.0, 0.0, -1.0]) for direction in (light, rest)]
             now, then = (np.maximum(self.lambert(h / np.linalg.norm(h)), 0) ** 24 for h in halves)
             change = change + sheen * (now - then)
         return np.asarray(1 + self.mask * np.clip(change, -0.6, 0.8), np.float32)
@@ -104,7 +104,8 @@ class Pulse:
         self._hz, self._breath_hz = rng.uniform([0.85, 0.2], [1.6, 0.35])
         self._phase = rng.uniform(0, 2 * np.pi, 2)
         shape = shading.mask.shape
-        patchy = cv2.resize(rng.uniform(0.4, 1.2, (4, 4)).astype(np.float32), shape[::-1], interpolation=cv2.INTER_CUBIC)
+        coarse = rng.uniform(0.4, 1.2, (4, 4)).astype(np.float32)
+        patchy = cv2.resize(coarse, shape[::-1], interpolation=cv2.INTER_CUBIC)
         self._field = (shading.mask * patchy)[..., None] * np.array([0.4, 1.0, 0.6], np.float32) * strength / 100
 
     def gain(self, time_s: float) -> F32:

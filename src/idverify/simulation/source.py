@@ -5,7 +5,8 @@ of them at a time, so that memory stays flat however long the clip is.
 
 Conventions: pictures are RGB uint8 [shape=(h, w, 3)], upright; sizes are (width, height); time is seconds.
 
-Public items: :class:`Shot`, :class:`Source`, :class:`Played`, :class:`Setup`, :class:`Encoding`, :class:`Take`, :func:`held`.
+Public items: :class:`Shot`, :class:`Source`, :class:`Played`, :class:`Setup`, :class:`Encoding`, :class:`Take`,
+:func:`held`.
 """
 
 from __future__ import annotations

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idverify.simulation.blenders import BLENDERS, ColourMatch, with_shading_of
+from idverify.simulation.drivers import similarities
 from idverify.simulation.faces import face_outline, require_face, smooth_warp
 from idverify.simulation.following import Followed, followed
 from idverify.simulation.landmark_sets import EYE_RINGS, LOWER_LIP, SPREAD, STIFF, UPPER_LIP
-from idverify.simulation.drivers import similarities
 from idverify.simulation.source import Encoding, Setup, Shot, Take
 from idverify.simulation.warps import TriangleWarp
 
@@ -72,8 +72,9 @@ def face_swap_tracked(
     """
     setting = _setting(
         setup, rng, alpha=1.0, blender=blender, smooth=smooth, eyes=_given(eyes, float(rng.choice([0.0, 1.0, 1.0]))),
-        mouth=_given(mouth, float(rng.choice([0.0, 1.0, 1.0]))), relight=relight, shape=_given(shape, rng.uniform(0, 0.4)),
-        grow=_given(grow, rng.uniform(0.88, 1.02)), memory=memory, grain=grain,
+        mouth=_given(mouth, float(rng.choice([0.0, 1.0, 1.0]))), relight=relight,
+        shape=_given(shape, rng.uniform(0, 0.4)), grow=_given(grow, rng.uniform(0.88, 1.02)), memory=memory,
+        grain=grain,
     )  # fmt: skip
     return _taken(setup, setting, start)
 
@@ -100,15 +101,15 @@ def face_blend(
     ----------
     alpha : float in [0, 1]
         Share of the photo; drawn from 0.3 to 0.8.
-    blender, smooth, eyes, mouth, relight, shape, grow, memory, grain, start
+    blender, smooth, eyes, mouth, relight, shape, grow, memory, grain, start : float
         As for `face_swap_tracked`.
     """
     share = _given(alpha, rng.uniform(0.3, 0.8))
     setting = _setting(
         setup, rng, alpha=share, blender=_given(blender, rng.choice([1, 2])), smooth=smooth,
-        eyes=_given(eyes, rng.choice([0.0, 0.0, 0.6])), mouth=_given(mouth, rng.choice([0.0, 0.6, 1.0])), relight=relight,
-        shape=_given(shape, rng.uniform(0.3, 1.0) * share), grow=_given(grow, rng.uniform(0.95, 1.05)), memory=memory,
-        grain=grain,
+        eyes=_given(eyes, rng.choice([0.0, 0.0, 0.6])), mouth=_given(mouth, rng.choice([0.0, 0.6, 1.0])),
+        relight=relight, shape=_given(shape, rng.uniform(0.3, 1.0) * share),
+        grow=_given(grow, rng.uniform(0.95, 1.05)), memory=memory, grain=grain,
     )  # fmt: skip
     return _taken(setup, setting, start)
 
@@ -128,13 +129,13 @@ def _setting(
 ) -> Setting:  # fmt: skip
     photo = setup.second().still()
     mesh = require_face(setup.locate, photo, "the other person's picture")
-    way = int(_given(blender, rng.integers(3)))
+    way = int(_given(blender, int(rng.integers(3))))
     return Setting(
         photo=photo,
         mesh=mesh,
         alpha=alpha,
         blender=tuple(BLENDERS)[min(max(way, 0), len(BLENDERS) - 1)],
-        smooth=_given(smooth, rng.integers(2)) > 0,
+        smooth=_given(smooth, int(rng.integers(2))) > 0,
         eyes=eyes,
         mouth=mouth,
         relight=_given(relight, rng.uniform(0.3, 1.0)),
@@ -204,7 +205,8 @@ class Setting:
         cv2.fillPoly(mask, [np.rint(ring * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
         mask[[0, 1, -2, -1]] = 0
         mask[:, [0, 1, -2, -1]] = 0
-        face = cv2.remap(self.photo, self._reading(shaped, size), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        reading = self._reading(shaped, size)
+        face = cv2.remap(self.photo, reading, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         face = with_shading_of(self.colours(face, own, mask), own, mask, self.relight)
         kept = self._kept(shaped, size, face_px)
         weight = np.float32(self.alpha) * (1 - kept)[..., None]
@@ -257,7 +259,7 @@ class Setting:
             return face
         noise = self.rng.standard_normal(face.shape[:2], np.float32)
         noise = cv2.GaussianBlur(noise, (0, 0), 0.6) * np.float32(2.0 * self.grain)
-        return cv2.add(face, cv2.merge([noise] * 3), dtype=cv2.CV_8U)
+        return np.asarray(cv2.add(face, cv2.merge([noise] * 3), dtype=cv2.CV_8U))
 
 
 def _field(to_points: F64, from_points: F64, size: tuple[int, int]) -> F32:

@@ -140,7 +140,7 @@ def delaunay(points: F64) -> I32:
     low, high = points.min(axis=0) - 2, points.max(axis=0) + 2
     division = cv2.Subdiv2D((int(low[0]) - 1, int(low[1]) - 1, int(high[0] - low[0]) + 4, int(high[1] - low[1]) + 4))
     single = points.astype(np.float32)
-    owner = {}
+    owner: dict[int, int] = {}
     for index, point in enumerate(single.tolist()):
         owner.setdefault(division.insert(point), index)
     corner_of = {tuple(single[index].tolist()): index for index in owner.values()}

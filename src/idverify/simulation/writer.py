@@ -20,6 +20,7 @@ import numpy as np
 from av.container import OutputContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import ColorRange, Colorspace
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from idverify.errors import ParameterError
@@ -96,7 +97,9 @@ def _encode(container: OutputContainer, take: Take) -> int:
     if first is None:
         raise ParameterError("the source has no picture to work on")
     encoding = take.encoding
-    stream = container.add_stream(CODECS[encoding.codec], rate=Fraction(encoding.nominal_rate_hz).limit_denominator(1001))
+    rate = Fraction(encoding.nominal_rate_hz).limit_denominator(1001)
+    stream = container.add_stream(CODECS[encoding.codec], rate=rate)
+    assert isinstance(stream, VideoStream)
     _configure(stream.codec_context, first.image_rgb, encoding)
     stream.metadata.update(encoding.stream_metadata)
     container.mux(stream.encode(_picture(first, encoding)))
