@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,8 +33,12 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 _CLOSING_S, _OPENING_S = 0.1, 0.2
-# Lid distance over eye width, open and shut, as eye contours show it.
-_OPEN, _SHUT = 0.30, 0.10
+# Lid distance over eye width of a shut eye, as eye contours show it.
+_SHUT = 0.10
+
+
+# A driver's head is followed to about here.
+_MOST_TURN_DEG = 24.0
 
 
 class Driver(Protocol):
@@ -240,17 +245,22 @@ class Reenactment:
     """
 
     def __init__(self, driver: Recorded, *, turn: float, expression: float) -> None:
-        self._turn, self._expression = turn, expression
+        self._expression = expression
         meshes = _smoothed(driver.meshes)
         neutral = int(np.abs(meshes - np.median(meshes, axis=0)).mean(axis=(1, 2)).argmin())
         rest = meshes[neutral]
-        self._turns, self._scales, shifts = similarities(rest[STIFF], meshes[:, STIFF])
+        turns, self._scales, shifts = similarities(rest[STIFF], meshes[:, STIFF])
+        # A photo shows one side of a head: turned further than that it tears.
+        axes = np.stack([cv2.Rodrigues(one)[0][:, 0] for one in turns])
+        angle = np.maximum(np.linalg.norm(axes, axis=1, keepdims=True), 1e-9)
+        most = np.radians(_MOST_TURN_DEG)
+        self._axes = axes / angle * most * np.tanh(turn * angle / most)
         face_px = float(np.linalg.norm(rest[OVAL[9], :2] - rest[OVAL[27], :2]))
         pivot = rest[OVAL].mean(axis=0)
-        back = np.einsum("nij,nkj->nki", self._turns.transpose(0, 2, 1), meshes - shifts[:, None])
+        back = np.einsum("nij,nkj->nki", turns.transpose(0, 2, 1), meshes - shifts[:, None])
         self._offsets = (back / self._scales[:, None, None] - rest) / face_px
         # What rotation about the stiff points' middle does to the pivot is no shift of the head.
-        moved = self._scales[:, None] * np.einsum("nij,j->ni", self._turns, pivot) + shifts - pivot
+        moved = self._scales[:, None] * np.einsum("nij,j->ni", turns, pivot) + shifts - pivot
         self._shifts = moved[:, :2] / face_px
         open_eye = np.maximum(np.percentile(driver.openings, 75, axis=0), _SHUT + 0.05)
         shut = np.minimum(np.percentile(driver.openings, 2, axis=0), _SHUT + 0.02)
@@ -269,11 +279,10 @@ class Reenactment:
         def mix(rows: F64) -> F64:
             return np.asarray(rows[index - 1] * (1 - share) + rows[index] * share)
 
-        u, _, vt = np.linalg.svd(np.eye(3) * (1 - self._turn) + self._turn * mix(self._turns))
         x, y = mix(self._shifts)
         right, left = mix(self._closed)
         return Moment(
-            turn=u @ vt,
+            turn=cv2.Rodrigues(mix(self._axes))[0],
             shift_xy=(float(x), float(y)),
             nearer=float(mix(self._scales)),
             body_xy=(0.4 * float(x), 0.3 * float(y)),

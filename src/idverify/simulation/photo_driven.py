@@ -118,12 +118,25 @@ def photo_driven(
     """
     drawn = _Drawn(rng)
     film = _Film(
-        setup, rng, depth=drawn(depth, 0.8, 1.3), layers=drawn.choice(layers, 0, 1, 1),
-        smooth=drawn.choice(smooth, 0, 1), lids=drawn.choice(lids, 0, 1), teeth=drawn(teeth, 0.3, 1.0),
-        light=drawn(light, 0.1, 0.5), relief=drawn(relief, 0.0, 1.5), sheen=drawn(sheen, 0.0, 0.12), pulse=drawn(pulse, 0.2, 0.9),
-        shake=drawn(shake, 0.2, 1.2), detail=drawn(detail, 0.2, 1.0), grain=grain, sharpen=sharpen, shrink=shrink,
-        wander=wander, share=drawn(share, 0.34, 0.52),
-    )  # fmt: skip
+        setup,
+        rng,
+        depth=drawn(depth, 0.8, 1.3),
+        layers=drawn.choice(layers, 0, 1, 1),
+        smooth=drawn.choice(smooth, 0, 1),
+        lids=drawn.choice(lids, 0, 1),
+        teeth=drawn(teeth, 0.3, 1.0),
+        light=drawn(light, 0.1, 0.5),
+        relief=drawn(relief, 0.0, 1.5),
+        sheen=drawn(sheen, 0.0, 0.12),
+        pulse=drawn(pulse, 0.2, 0.9),
+        shake=drawn(shake, 0.2, 1.2),
+        detail=drawn(detail, 0.2, 1.0),
+        grain=grain,
+        sharpen=sharpen,
+        shrink=shrink,
+        wander=wander,
+        share=drawn(share, 0.34, 0.52),
+    )
     head, mouth = drawn(turn, 0.9, 2.4), drawn(speech, 0.3, 0.9)
     hz, look, expression = drawn(blinks_hz, 0.3, 0.8), drawn(gaze, 0.3, 1.5), drawn(brows, 0.3, 1.2)
     script: Driver = Script(setup.duration_s, rng, turn=head, speech=mouth, blinks_hz=hz, gaze=look, brows=expression)

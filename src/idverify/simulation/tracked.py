@@ -38,8 +38,8 @@ def face_swap_tracked(
     *,
     blender: float | None = None,
     smooth: float | None = None,
-    eyes: float | None = None,
-    mouth: float | None = None,
+    own_eyes: float | None = None,
+    own_mouth: float | None = None,
     relight: float | None = None,
     shape: float | None = None,
     grow: float | None = None,
@@ -55,7 +55,7 @@ def face_swap_tracked(
         0: gradients (Poisson); 1: bands of frequency; 2: a soft edge.
     smooth : float
         0: the photo follows in triangles; 1: in one smooth field.
-    eyes, mouth : float in [0, 1]
+    own_eyes, own_mouth : float in [0, 1]
         How much of the person's own eyes and mouth stays.
     relight : float in [0, 1]
         How much of the person's light falls on the photo.
@@ -71,8 +71,8 @@ def face_swap_tracked(
         Seconds of the clip that are left out.
     """
     setting = _setting(
-        setup, rng, alpha=1.0, blender=blender, smooth=smooth, eyes=_given(eyes, float(rng.choice([0.0, 1.0, 1.0]))),
-        mouth=_given(mouth, float(rng.choice([0.0, 1.0, 1.0]))), relight=relight,
+        setup, rng, alpha=1.0, blender=blender, smooth=smooth, eyes=_given(own_eyes, rng.choice([0.0, 1.0, 1.0])),
+        mouth=_given(own_mouth, rng.choice([0.0, 1.0, 1.0])), relight=relight,
         shape=_given(shape, rng.uniform(0, 0.4)), grow=_given(grow, rng.uniform(0.88, 1.02)), memory=memory,
         grain=grain,
     )  # fmt: skip
@@ -86,8 +86,8 @@ def face_blend(
     alpha: float | None = None,
     blender: float | None = None,
     smooth: float | None = None,
-    eyes: float | None = None,
-    mouth: float | None = None,
+    own_eyes: float | None = None,
+    own_mouth: float | None = None,
     relight: float | None = None,
     shape: float | None = None,
     grow: float | None = None,
@@ -101,13 +101,13 @@ def face_blend(
     ----------
     alpha : float in [0, 1]
         Share of the photo; drawn from 0.3 to 0.8.
-    blender, smooth, eyes, mouth, relight, shape, grow, memory, grain, start : float
+    blender, smooth, own_eyes, own_mouth, relight, shape, grow, memory, grain, start : float
         As for `face_swap_tracked`.
     """
     share = _given(alpha, rng.uniform(0.3, 0.8))
     setting = _setting(
         setup, rng, alpha=share, blender=_given(blender, rng.choice([1, 2])), smooth=smooth,
-        eyes=_given(eyes, rng.choice([0.0, 0.0, 0.6])), mouth=_given(mouth, rng.choice([0.0, 0.6, 1.0])),
+        eyes=_given(own_eyes, rng.choice([0.0, 0.0, 0.6])), mouth=_given(own_mouth, rng.choice([0.0, 0.6, 1.0])),
         relight=relight, shape=_given(shape, rng.uniform(0.3, 1.0) * share),
         grow=_given(grow, rng.uniform(0.95, 1.05)), memory=memory, grain=grain,
     )  # fmt: skip

@@ -32,6 +32,8 @@ from idverify.simulation.source import Encoding, held
 from idverify.simulation.writer import through_codec, write_take
 
 WH = (160, 208)
+# A made-up request for two movements and two colours.
+CHALLENGE = Path(__file__).with_name("request.challenge.json")
 SMALL = {"size_wh": (96, 128), "duration_s": 0.5, "rate_hz": 10.0}
 
 
@@ -87,7 +89,8 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rendered(species: str, source: object, **options: object) -> list[Shot]:
     row = SPECIES[species]
     other = {"other": picture(skin=(120, 80, 60))} if row.needs_other else {}
-    merged = {**SMALL, "locate": locate, **other, **options}
+    asked = {"challenge": CHALLENGE} if row.needs_challenge else {}
+    merged = {**SMALL, "locate": locate, "eyes": lambda image, mesh: np.full(2, 0.3), **other, **asked, **options}
     return list(render(species, source, **merged).shots)  # type: ignore[arg-type]
 
 
@@ -419,7 +422,6 @@ def test_pictures_of_an_odd_size_are_written_without_their_last_row_and_column(t
     write_take(Take(shots=shots), tmp_path / "odd.mp4", "odd")
     with av.open(str(tmp_path / "odd.mp4")) as container:
         assert (container.streams.video[0].width, container.streams.video[0].height) == (158, 206)
-
 
 
 def test_uneven_times_survive_the_file(tmp_path: Path) -> None:
