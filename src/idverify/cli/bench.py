@@ -91,9 +91,10 @@ def _subject_of_measurement(video: Path | None, reference: Path | None) -> tuple
 def _accuracy(trials: Path, policy: str, workers: int | None) -> dict[str, Figure]:
     from idverify.evaluation import evaluate
     from idverify.evaluation.bench import accuracy_figures
+    from idverify.evaluation.executors import LocalExecutor
 
     with tempfile.TemporaryDirectory(prefix="idverify-bench-") as folder:
-        report = evaluate(trials, Path(folder) / "run", policy=policy, workers=workers)
+        report = evaluate(trials, Path(folder) / "run", policy=policy, engine=LocalExecutor(workers))
         return accuracy_figures(json.loads(report.read_text(encoding="utf-8")))
 
 

@@ -10,7 +10,11 @@ from pathlib import Path
 
 import click
 
+<<<<<<< HEAD
 from idverify.text import without_controls
+=======
+from idverify.cli.engines import engine_options
+>>>>>>> 6bf8846 (One protocol of executors: this machine, Ray or Dask; the pool written by hand is gone)
 
 __all__ = ["evaluate_command"]
 
@@ -24,11 +28,19 @@ __all__ = ["evaluate_command"]
     type=click.Path(dir_okay=False, path_type=Path),
     help="Calibration card of your own, as idverify calibrate writes it.",
 )
-@click.option("--workers", type=click.IntRange(min=1), help="Processes; by default one a core.")
+@engine_options
 @click.option("--resume", is_flag=True, help="Go on with a run that was cut short.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar.")
 def evaluate_command(
-    trials: Path, out: Path, policy: str, card: Path | None, workers: int | None, resume: bool, quiet: bool
+    trials: Path,
+    out: Path,
+    policy: str,
+    card: Path | None,
+    workers: int | None,
+    engine: str,
+    address: str | None,
+    resume: bool,
+    quiet: bool,
 ) -> None:
     """Judge every trial of the CSV file TRIALS and report error rates.
 
@@ -48,18 +60,22 @@ def evaluate_command(
     )
 
     from idverify.evaluation import evaluate
+    from idverify.evaluation.executors import executor
 
     console = Console(stderr=True)
     name = TextColumn("{task.description}")
     columns = (name, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=quiet or not sys.stderr.isatty()) as bar:
+    with (
+        executor(engine, workers=workers, address=address) as opened,
+        Progress(*columns, console=console, disable=quiet or not sys.stderr.isatty()) as bar,
+    ):
         tasks = {what: bar.add_task(what.capitalize(), total=None) for what in ("photos", "trials")}
         report = evaluate(
             trials,
             out,
             policy=policy,
             card=card,
-            workers=workers,
+            engine=opened,
             resume=resume,
             progress=lambda what, done, total: bar.update(tasks[what], completed=done, total=total),
         )

@@ -11,18 +11,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 from idverify.errors import ParameterError
+from idverify.evaluation.executors import Executor, LocalExecutor, WorkerDeath
 from idverify.evaluation.journal import Journal
 from idverify.evaluation.report import write_report
 from idverify.evaluation.scores import write_atomically, write_scores
 from idverify.evaluation.system import SystemUnderTest
-from idverify.evaluation.workers import Enrolled, Job, answers
-from idverify.models import cores
+from idverify.evaluation.work import EnrolledPhoto, VideoJob, dead, enrol_photo, judge_video
 from idverify.protocols import Trial, read_trials
 
 __all__ = ["Progress", "evaluate"]
@@ -39,7 +39,7 @@ def evaluate(
     *,
     policy: str = "ial2",
     card: Path | None = None,
-    workers: int | None = None,
+    engine: Executor | None = None,
     resume: bool = False,
     progress: Progress | None = None,
     make_system: Callable[[], SystemUnderTest] | None = None,
@@ -56,8 +56,8 @@ def evaluate(
         Name or file of the policy to judge by.
     card
         File of the calibration card to judge by; by default the one that the package ships.
-    workers
-        Processes; by default the cores of this process.
+    engine
+        What runs the work; by default processes of this machine, one a core.
     resume
         Go on with a run that was cut short. Without it, a folder that holds a run is refused.
     progress
@@ -86,7 +86,7 @@ def evaluate(
     make_system = make_system or _verifiers(policy, card)
     stamp = dict(make_system().stamp)
     with Journal(journal_path, {"trials_sha256": _fingerprint(trials), **stamp}) as journal:
-        _judge(journal, trials, trials_path.parent, make_system, workers or cores.usable(), progress)
+        _judge(journal, trials, trials_path.parent, make_system, engine or LocalExecutor(), progress)
         write_atomically(out / "run.json", json.dumps(stamp, indent=2, ensure_ascii=False) + "\n")
         write_scores(out / "scores.csv", trials, journal.results)
     return write_report(out)
@@ -104,37 +104,49 @@ def _judge(
     trials: Sequence[Trial],
     base: Path,
     make_system: Callable[[], SystemUnderTest],
-    workers: int,
+    engine: Executor,
     progress: Progress | None,
 ) -> None:
+    """First every photo that is needed, then every video with the photos that it meets; each is opened once."""
     report = progress or (lambda what, done, total: None)
-    jobs = _jobs(trials, base, journal)
-    photos, enrolled = len({r for job in jobs for _, r in job.trials if r is not None}), 0
-    report("photos", 0, photos)
+    todo = _unfinished(trials, base, journal)
+    photos = list(dict.fromkeys(photo for rows in todo.values() for _, photo in rows if photo is not None))
+    report("photos", 0, len(photos))
     report("trials", len(journal.results), len(trials))
-    for answer in answers(jobs, make_system, workers=workers):
-        if isinstance(answer, Enrolled):
-            enrolled += 1
-            report("photos", enrolled, photos)
-        else:
-            journal.add(answer.trial, answer.result)
+    enrolled: dict[Path, EnrolledPhoto] = {}
+    for number, photo in engine.map(enrol_photo, photos, setup=make_system):
+        enrolled[photos[number]] = dead(photo) if isinstance(photo, WorkerDeath) else photo
+        report("photos", len(enrolled), len(photos))
+    # The longest first, so that all workers end together.
+    videos = sorted(todo, key=lambda video: _work(video, len(todo[video])), reverse=True)
+    jobs = (VideoJob(video=video, references=_references(todo[video], enrolled)) for video in videos)
+    for number, answers in engine.map(judge_video, jobs, setup=make_system):
+        for place, (trial, _) in enumerate(todo[videos[number]]):
+            journal.add(trial, dead(answers) if isinstance(answers, WorkerDeath) else answers[place])
             report("trials", len(journal.results), len(trials))
 
 
-def _jobs(trials: Sequence[Trial], base: Path, journal: Journal) -> list[Job]:
-    """One job a video, with the trials that are not finished; the longest first, so that all end together."""
-    todo: dict[str, list[tuple[int, Path | None]]] = {}
+def _unfinished(
+    trials: Sequence[Trial], base: Path, journal: Journal
+) -> dict[Path, list[tuple[int, Path | None]]]:
+    """Video -> number and reference of each of its trials that has no result yet."""
+    todo: dict[Path, list[tuple[int, Path | None]]] = {}
     for number, trial in enumerate(trials):
         if number not in journal.results:
-            reference = base / trial.reference if trial.reference else None
-            todo.setdefault(trial.video, []).append((number, reference))
-    jobs = [Job(video=base / video, trials=tuple(rows)) for video, rows in todo.items()]
-    return sorted(jobs, key=_work, reverse=True)
+            photo = base / trial.reference if trial.reference else None
+            todo.setdefault(base / trial.video, []).append((number, photo))
+    return todo
 
 
-def _work(job: Job) -> float:
-    size = job.video.stat().st_size if job.video.is_file() else 0
-    return len(job.trials) + size / BYTES_PER_TRIAL
+def _references(
+    rows: Sequence[tuple[int, Path | None]], enrolled: Mapping[Path, EnrolledPhoto]
+) -> tuple[EnrolledPhoto, ...]:
+    return tuple(None if photo is None else enrolled[photo] for _, photo in rows)
+
+
+def _work(video: Path, n_trials: int) -> float:
+    size = video.stat().st_size if video.is_file() else 0
+    return n_trials + size / BYTES_PER_TRIAL
 
 
 def _fingerprint(trials: Sequence[Trial]) -> str:

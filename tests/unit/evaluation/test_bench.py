@@ -14,6 +14,7 @@ from evaluation_fakes import FakeSystem, made_up_trials
 from idverify.cli.bench import bench_command
 from idverify.errors import ParameterError
 from idverify.evaluation import bench, evaluate
+from idverify.evaluation.executors import LocalExecutor
 from idverify.evaluation.gates import Figure, Gate, breaches, read_gates
 from idverify.metrics import wilson
 from idverify.protocols import write_trials
@@ -73,7 +74,7 @@ def test_a_gate_file_that_could_gate_nothing_is_refused(tmp_path, text):
 
 def test_rates_of_a_report_become_figures(tmp_path):
     write_trials(made_up_trials(4), tmp_path / "t.csv")
-    report = evaluate(tmp_path / "t.csv", tmp_path / "run", workers=1, make_system=FakeSystem)
+    report = evaluate(tmp_path / "t.csv", tmp_path / "run", engine=LocalExecutor(1), make_system=FakeSystem)
     figures = bench.accuracy_figures(json.loads(report.read_text()))
     frr = figures["accuracy.frr"]
     assert frr.low <= frr.value <= frr.high

@@ -19,6 +19,7 @@ from evaluation_fakes import FakeSystem, made_up_trials
 
 from idverify.errors import ModelMissingError, ParameterError
 from idverify.evaluation import evaluate, read_scores
+from idverify.evaluation.executors import LocalExecutor
 from idverify.evaluation.journal import Journal
 from idverify.evaluation.results import TrialResult
 from idverify.evaluation.scores import write_scores
@@ -32,8 +33,10 @@ from functools import partial
 sys.path.insert(0, {here!r})
 from evaluation_fakes import FakeSystem
 from idverify.evaluation import evaluate
+from idverify.evaluation.executors import LocalExecutor
 if __name__ == "__main__":
-    evaluate(sys.argv[1], sys.argv[2], workers=int(sys.argv[3]), resume=True, make_system=partial(FakeSystem, 0.004))
+    engine = LocalExecutor(int(sys.argv[3]))
+    evaluate(sys.argv[1], sys.argv[2], engine=engine, resume=True, make_system=partial(FakeSystem, 0.004))
 """
 
 
@@ -52,7 +55,8 @@ def trials_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished(trials_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("run") / "out"
     seen: dict[str, list[tuple[int, int]]] = {"photos": [], "trials": []}
-    evaluate(trials_file, out, workers=1, make_system=FakeSystem, progress=lambda what, *p: seen[what].append(p))
+    note = lambda what, *p: seen[what].append(p)  # noqa: E731
+    evaluate(trials_file, out, engine=LocalExecutor(1), make_system=FakeSystem, progress=note)
     for what, n in (("photos", 16), ("trials", len(made_up_trials()))):
         assert seen[what] == [(k, n) for k in range(n + 1)]
     return out
@@ -68,13 +72,13 @@ def test_every_trial_is_a_row_in_the_order_of_the_trials(finished):
 
 
 def test_workers_change_no_byte(finished, trials_file, tmp_path):
-    evaluate(trials_file, tmp_path / "out", workers=3, make_system=FakeSystem)
+    evaluate(trials_file, tmp_path / "out", engine=LocalExecutor(3), make_system=FakeSystem)
     assert contents(tmp_path / "out") == contents(finished)
 
 
 def test_each_video_and_each_photo_is_opened_once_by_workers_of_one_core(trials_file, tmp_path):
     log = tmp_path / "log"
-    evaluate(trials_file, tmp_path / "out", workers=3, make_system=partial(FakeSystem, 0.001, log=log))
+    evaluate(trials_file, tmp_path / "out", engine=LocalExecutor(3), make_system=partial(FakeSystem, 0.001, log=log))
     lines = [line.split() for line in log.read_text().splitlines()]
     trials = made_up_trials()
     for verb, expected in (("look", {t.video for t in trials}), ("enrol", {t.reference for t in trials} - {""})):
@@ -89,7 +93,7 @@ def test_only_the_photos_of_unfinished_trials_are_opened_again(finished, trials_
     journal = (finished / "journal.jsonl").read_bytes().splitlines(keepends=True)
     last = [line for line in journal[1:] if json.loads(line)["trial"] == 3]
     (out / "journal.jsonl").write_bytes(b"".join(line for line in journal if line not in last))
-    evaluate(trials_file, out, workers=2, resume=True, make_system=partial(FakeSystem, log=log))
+    evaluate(trials_file, out, engine=LocalExecutor(2), resume=True, make_system=partial(FakeSystem, log=log))
     opened = sorted(line.split()[1] for line in log.read_text().splitlines())
     assert opened == sorted([made_up_trials()[3].video, made_up_trials()[3].reference])
     assert contents(out) == contents(finished)
@@ -100,11 +104,11 @@ def test_a_photo_that_cannot_be_read_or_kills_costs_its_own_trials_only(tmp_path
     trials = made_up_trials(2, extra=())
     trials += [dataclasses.replace(trials[0], reference=name, mated=False, reference_subject="x") for name in bad]
     write_trials(trials, tmp_path / "t.csv")
-    evaluate(tmp_path / "t.csv", tmp_path / "out", workers=2, make_system=FakeSystem)
+    evaluate(tmp_path / "t.csv", tmp_path / "out", engine=LocalExecutor(2), make_system=FakeSystem)
     table = read_scores(tmp_path / "out" / "scores.csv")
     assert table.texts["error"][-2:].tolist() == [
         "CorruptMediaError: corrupt_photo.jpg: no frame can be decoded",
-        "the process that looked at it ended with exit code 17",
+        "the process that looked at it died",
     ]
     assert (table.texts["outcome"][:-2] != "failed").all()
 
@@ -127,7 +131,7 @@ def test_a_run_killed_five_times_leaves_the_same_bytes(finished, trials_file, tm
         done.append(_lines(out))
     assert done == sorted(set(done)), "each run must go on where the one before it stopped"
     assert done[-1] < total
-    evaluate(trials_file, out, workers=2, resume=True, make_system=FakeSystem)
+    evaluate(trials_file, out, engine=LocalExecutor(2), resume=True, make_system=FakeSystem)
     assert contents(out) == contents(finished)
 
 
@@ -141,15 +145,15 @@ def test_a_half_written_line_is_cut_off_and_judged_again(finished, trials_file, 
     out.mkdir()
     journal = (finished / "journal.jsonl").read_bytes()
     (out / "journal.jsonl").write_bytes(journal[: len(journal) // 2])
-    evaluate(trials_file, out, workers=1, resume=True, make_system=FakeSystem)
+    evaluate(trials_file, out, engine=LocalExecutor(1), resume=True, make_system=FakeSystem)
     assert contents(out) == contents(finished)
 
 
 def test_a_worker_that_dies_costs_its_own_video_only(tmp_path):
     write_trials(made_up_trials(2, extra=("crash_1.mp4",)), tmp_path / "t.csv")
-    evaluate(tmp_path / "t.csv", tmp_path / "out", workers=2, make_system=FakeSystem)
+    evaluate(tmp_path / "t.csv", tmp_path / "out", engine=LocalExecutor(2), make_system=FakeSystem)
     table = read_scores(tmp_path / "out" / "scores.csv")
-    assert table.texts["error"][-1] == "the process that looked at it ended with exit code 17"
+    assert table.texts["error"][-1] == "the process that looked at it died"
     assert (table.texts["outcome"][:-1] != "failed").all()
 
 
@@ -169,7 +173,7 @@ def test_a_finished_run_is_reported_again_without_judging(finished, trials_file)
 
 def test_a_missing_model_ends_the_run_instead_of_failing_every_trial(trials_file, tmp_path):
     with pytest.raises(ModelMissingError, match="idverify models pull"):
-        evaluate(trials_file, tmp_path / "out", workers=1, make_system=partial(FakeSystem, missing=True))
+        evaluate(trials_file, tmp_path / "out", engine=LocalExecutor(1), make_system=partial(FakeSystem, missing=True))
 
 
 def test_a_damaged_journal_is_refused_by_line(tmp_path):

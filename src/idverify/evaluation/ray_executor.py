@@ -1,0 +1,127 @@
+"""Workers as actors of Ray: on this machine, or on a cluster by its address.
+
+An actor that dies is replaced by a new one, on another node where its own is gone. Importing this module needs the
+package ``ray`` and turns its usage reports off.
+
+Public items: :func:`open_engine`, :class:`RayExecutor`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+# Before the import: Ray decides then. Nothing of a verification is reported to anybody.
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+# Ray replaces the environment of workers started under uv, which has no network to do it with.
+os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+
+import ray
+from ray.exceptions import RayActorError, RayTaskError, WorkerCrashedError
+
+from idverify.errors import ParameterError
+from idverify.evaluation.executors import AHEAD, WorkerDeath, WorkerDiedError, map_over, perform
+
+__all__ = ["RayExecutor", "open_engine"]
+
+S = TypeVar("S")
+J = TypeVar("J")
+R = TypeVar("R")
+
+
+class _Worker:
+    def perform(self, work: bytes, job: Any) -> Any:
+        return perform(work, job)
+
+
+# Not restarted by Ray: a job sent to an actor between two lives is lost, one sent to a new actor waits for it.
+_Actor: Any = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Worker)
+
+
+class RayExecutor:
+    """Actors of the cluster that this process is connected to, one a core.
+
+    Parameters
+    ----------
+    workers
+        Actors at once; by default the cluster's cores.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        self.workers = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+    def map(
+        self, task: Callable[[S, J], R], jobs: Iterable[J], *, setup: Callable[[], S]
+    ) -> Iterator[tuple[int, R | WorkerDeath]]:
+        """See :meth:`~idverify.evaluation.executors.Executor.map`."""
+        pool = _ActorPool(self.workers)
+        try:
+            yield from map_over(pool, task, jobs, setup)
+        finally:
+            pool.close()
+
+
+class _ActorPool:
+    def __init__(self, workers: int) -> None:
+        self.slots = workers * AHEAD
+        self._actors: list[Any] = [_Actor.remote() for _ in range(workers)]
+        self._at: dict[Any, Any] = {}
+
+    def submit(self, work: bytes, job: Any) -> Any:
+        load = Counter(self._at.values())
+        actor = min(self._actors, key=lambda candidate: load[candidate])
+        handle = actor.perform.remote(work, job)
+        self._at[handle] = actor
+        return handle
+
+    def first_of(self, handles: Sequence[Any]) -> Iterable[Any]:
+        done: list[Any] = ray.wait(list(handles), num_returns=1)[0]
+        return done
+
+    def answer(self, handle: Any) -> Any:
+        actor = self._at.pop(handle)
+        try:
+            return ray.get(handle)
+        except (RayActorError, WorkerCrashedError) as error:
+            if actor in self._actors:
+                self._actors[self._actors.index(actor)] = _Actor.remote()
+            raise WorkerDiedError from error
+        except RayTaskError as error:
+            raise error.as_instanceof_cause() from None
+
+    def close(self) -> None:
+        for actor in self._actors:
+            ray.kill(actor)
+
+
+@contextmanager
+def open_engine(workers: int | None, address: str | None) -> Iterator[RayExecutor]:
+    """Connect to a cluster, or start one on this machine; leave it again.
+
+    Raises
+    ------
+    ParameterError
+        Nothing answers at the address.
+    """
+    try:
+        if address is None:
+            ray.init(
+                num_cpus=workers,
+                include_dashboard=False,
+                log_to_driver=False,
+                configure_logging=False,
+                # A cluster of one machine talks to nobody else.
+                _node_ip_address="127.0.0.1",
+            )
+        else:
+            ray.init(address=address, log_to_driver=False, configure_logging=False)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        where = address or "this machine"
+        raise ParameterError(f"no Ray cluster could be reached at {where}: {type(error).__name__}") from error
+    try:
+        yield RayExecutor(workers)
+    finally:
+        ray.shutdown()
