@@ -61,6 +61,9 @@ _EXTRAS = {
         "python-multipart segno",
     ),
     "serve-cluster": ("psycopg", "the capture service on many machines", "'psycopg[binary]' obstore"),
+    "batch": ("pyarrow", "decisions over a manifest of many videos", "pyarrow obstore"),
+    "ray": ("ray", "evaluation and batches on a Ray cluster", "ray"),
+    "dask": ("distributed", "evaluation and batches on a Dask cluster", "distributed"),
 }
 
 

@@ -10,11 +10,8 @@ from pathlib import Path
 
 import click
 
-<<<<<<< HEAD
-from idverify.text import without_controls
-=======
 from idverify.cli.engines import engine_options
->>>>>>> 6bf8846 (One protocol of executors: this machine, Ray or Dask; the pool written by hand is gone)
+from idverify.text import without_controls
 
 __all__ = ["evaluate_command"]
 
