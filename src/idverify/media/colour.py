@@ -83,6 +83,9 @@ _KR_KB = {
     10: (0.2627, 0.0593),  # BT.2020, constant luminance, shown as players show it
 }
 _BT601, _BT709 = 6, 1
+# H.273, equations 77 to 80 (YCgCo): rows give R, G, B from Y, Cg, Co.
+_YCGCO = 8
+_YCGCO_MATRIX = ((1.0, -1.0, 1.0), (1.0, 1.0, 0.0), (1.0, -1.0, -1.0))
 # H.273, section 8.3 (VideoFullRangeFlag) as FFmpeg numbers it: 1 limited, 2 full, 0 not stated.
 _FULL_RANGE = 2
 
@@ -181,12 +184,9 @@ def rgb_matrix(colour_space: int, colour_range: int, coded_wh: tuple[int, int]) 
     """
     if colour_space == 2:
         colour_space = _BT709 if coded_wh[0] >= 1280 or coded_wh[1] > 576 else _BT601
-    if colour_space not in _KR_KB:
+    analogue = _analogue(colour_space)
+    if analogue is None:
         return None
-    kr, kb = _KR_KB[colour_space]
-    kg = 1.0 - kr - kb
-    r_cr, b_cb = 2.0 * (1.0 - kr), 2.0 * (1.0 - kb)
-    analogue = np.array([[1.0, 0.0, r_cr], [1.0, -b_cb * kb / kg, -r_cr * kr / kg], [1.0, b_cb, 0.0]])
     full = colour_range == _FULL_RANGE
     gain = np.array([1.0, 1.0, 1.0]) if full else np.array([255 / 219, 255 / 224, 255 / 224])
     zero = np.array([0.0 if full else 16.0, 128.0, 128.0])
@@ -194,6 +194,18 @@ def rgb_matrix(colour_space: int, colour_range: int, coded_wh: tuple[int, int]) 
     matrix = np.column_stack([linear, -linear @ zero]).astype(np.float32)
     matrix.setflags(write=False)
     return matrix
+
+
+def _analogue(colour_space: int) -> NDArray[np.float64] | None:
+    """R'G'B' of Y'CbCr where all of them run over 1."""
+    if colour_space == _YCGCO:
+        return np.array(_YCGCO_MATRIX)
+    if colour_space not in _KR_KB:
+        return None
+    kr, kb = _KR_KB[colour_space]
+    kg = 1.0 - kr - kb
+    r_cr, b_cb = 2.0 * (1.0 - kr), 2.0 * (1.0 - kb)
+    return np.array([[1.0, 0.0, r_cr], [1.0, -b_cb * kb / kg, -r_cr * kr / kg], [1.0, b_cb, 0.0]])
 
 
 def merge_rgb(

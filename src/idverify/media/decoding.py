@@ -4,15 +4,17 @@ Conventions: only the demuxer that the signature names and the listed decoders r
 process's own file object and may open nothing else: no address, no playlist, no other file. Damage costs
 the packets that it touches, not the recording. FFmpeg's log is left as PyAV sets it, which is silent.
 
-Public items: :func:`open_container`, :func:`picture_stream`, :func:`check_size`, :class:`PictureDecoder`,
-:class:`Budget`, :class:`Reader`.
+Public items: :func:`open_container`, :class:`Tracks`, :func:`look_at_tracks`, :func:`prepare`, :func:`check_size`,
+:class:`PictureDecoder`, :class:`Budget`, :class:`Reader`.
 """
 
 from __future__ import annotations
 
 import errno
 import time
+from collections import Counter
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from typing import Any, cast
 
 import av
@@ -27,7 +29,17 @@ from idverify.media.containers import container_name
 from idverify.media.source import ByteSource, MediaLimits
 from idverify.models import cores
 
-__all__ = ["Budget", "PictureDecoder", "Reader", "check_size", "open_container", "picture_stream"]
+__all__ = [
+    "Budget",
+    "PictureDecoder",
+    "Reader",
+    "Tracks",
+    "check_size",
+    "look_at_tracks",
+    "moving_streams",
+    "open_container",
+    "prepare",
+]
 
 # FFmpeg's names of the codecs that phones, browsers and webcams write; every other decoder stays shut.
 _CODECS = (
@@ -154,23 +166,78 @@ def _open(
     return container
 
 
-def picture_stream(container: InputContainer, label: str, limits: MediaLimits) -> VideoStream:
-    """The first track of moving pictures, ready to decode.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tracks:
+    """Which track of a file is read, and which others hold moving pictures.
+
+    Parameters
+    ----------
+    chosen : int
+        Index of the track in the container.
+    still : frozenset of int
+        Indices of tracks that hold one picture, or none.
+    """
+
+    chosen: int
+    still: frozenset[int] = frozenset()
+
+
+def look_at_tracks(
+    container: InputContainer, source: ByteSource, reader: Reader, budget: Budget, limits: MediaLimits
+) -> Tracks:
+    """Choose the track that a player shows: the one marked as default, else the one with the most pictures.
+
+    A file with several tracks is read through once, to count their pictures; the reader is left where it was.
+
+    Raises
+    ------
+    UnsupportedMediaError
+        There is no track of moving pictures.
+    """
+    streams = moving_streams(container)
+    if not streams:
+        kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+        raise UnsupportedMediaError(f"{source.label} holds no moving pictures, only: {kinds}")
+    if len(streams) == 1:
+        return Tracks(chosen=streams[0].index)
+    at = reader.tell()
+    reader.seek(0)
+    counts = _count_pictures(source, reader, budget, limits)
+    reader.seek(at)
+    moving = [stream for stream in streams if counts[stream.index] > 1] or streams
+    marked = [stream for stream in moving if stream.disposition & Disposition.default]
+    most = max(moving, key=lambda stream: counts[stream.index])
+    return Tracks(
+        chosen=marked[0].index if len(marked) == 1 else most.index,
+        still=frozenset(stream.index for stream in streams if counts[stream.index] <= 1),
+    )
+
+
+def _count_pictures(source: ByteSource, reader: Reader, budget: Budget, limits: MediaLimits) -> Counter[int]:
+    """Packets of each picture track, by index, without decoding any."""
+    counts: Counter[int] = Counter()
+    try:
+        with _open(reader, container_name(source), ("none",), limits, {}) as container:
+            for packet in container.demux(video=tuple(range(len(container.streams.video)))):
+                budget.check()
+                counts[packet.stream.index] += packet.size > 0
+    except FFmpegError:  # a damaged tail: what was counted before it stands
+        budget.check()
+    return counts
+
+
+def prepare(stream: VideoStream, label: str, limits: MediaLimits) -> None:
+    """Make a track ready to decode.
 
     Raises
     ------
     CorruptMediaError
         Nothing says how the pictures are coded.
     UnsupportedMediaError
-        There is none, or its codec is not read.
+        The codec is not read.
     MediaLimitError
         Its pictures are too large.
     """
-    streams = moving_streams(container)
-    if not streams:
-        kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
-        raise UnsupportedMediaError(f"{label} holds no moving pictures, only: {kinds}")
-    stream = streams[0]
     context = cast("VideoCodecContext | None", stream.codec_context)
     if context is None:
         raise CorruptMediaError(f"{label} does not say how its pictures are coded")
@@ -182,12 +249,15 @@ def picture_stream(container: InputContainer, label: str, limits: MediaLimits) -
     usable = cores.usable()
     context.thread_count = min(usable + 1, _MAX_THREADS) if usable > 1 else 1
     stream.thread_type = "AUTO"
-    return stream
+
+
+# Pictures that go with a recording and are none: covers of sound recordings, and thumbnails.
+_BESIDE = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 
 
 def moving_streams(container: InputContainer) -> list[VideoStream]:
-    """All tracks of moving pictures: those that are not a picture attached to a sound recording."""
-    return [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    """All tracks that may hold moving pictures."""
+    return [stream for stream in container.streams.video if not stream.disposition & _BESIDE]
 
 
 def check_size(size_wh: tuple[int, int], label: str, limits: MediaLimits) -> None:
@@ -224,6 +294,8 @@ class PictureDecoder:
         Whether the container ended in an error.
     refused : bool
         Whether the decoder refused to begin with a picture, as it does with one over its limit of pixels.
+    n_packets, n_bytes : int
+        Coded pictures and their bytes so far.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream, reader: Reader, budget: Budget) -> None:
@@ -234,6 +306,8 @@ class PictureDecoder:
         self.damaged = False
         self.read_error = False
         self.refused = False
+        self.n_packets = 0
+        self.n_bytes = 0
 
     def next_picture(self) -> av.VideoFrame | None:
         """The next picture, or None at the end.
@@ -267,7 +341,10 @@ class PictureDecoder:
 
     def _demuxed(self, packets: Iterator[av.Packet[VideoStream]]) -> Iterator[av.Packet[VideoStream] | None]:
         try:
-            yield from packets
+            for packet in packets:
+                self.n_packets += packet.size > 0
+                self.n_bytes += packet.size
+                yield packet
         except FFmpegError:
             self.read_error = True
             yield None  # flush: the decoder still holds pictures

@@ -19,10 +19,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from idverify.errors import ParameterError
+from idverify.errors import ParameterError, UnsupportedMediaError
 from idverify.media.colour import LAYOUTS, Layout, Plane, merge_rgb, plane_views, resize, rgb_matrix, to_8_bits
 
-__all__ = ["Frame", "Orientation"]
+__all__ = ["Box", "Frame", "Orientation"]
 
 Box = tuple[int, int, int, int]
 
@@ -68,6 +68,19 @@ class Orientation:
         flip_y = self.flip_y ^ (self.mirrored and self.transposed)
         return (90, 270)[flip_y] if self.transposed else (0, 180)[flip_y]
 
+    def turned(self, rotation_deg: int) -> Orientation:
+        """This orientation with one more clockwise turn of the upright picture by 0, 90, 180 or 270 degrees."""
+        turn = rotation_deg % 360
+        if turn == 180:
+            return Orientation(transposed=self.transposed, flip_x=not self.flip_x, flip_y=not self.flip_y)
+        if turn == 0:
+            return self
+        # A clockwise quarter is a transposition and a flip of x; what was flipped in x is then flipped in y.
+        quarter = turn == 90
+        return Orientation(
+            transposed=not self.transposed, flip_x=self.flip_y ^ quarter, flip_y=self.flip_x ^ (not quarter)
+        )
+
     def size_wh(self, size_wh: tuple[int, int]) -> tuple[int, int]:
         """Upright size of a coded size, and the other way round."""
         return (size_wh[1], size_wh[0]) if self.transposed else size_wh
@@ -100,23 +113,46 @@ class Frame:
     time_s : float
         Presentation time in seconds after the recording's first picture, as the container gives it.
     size_wh : tuple of int
-        Upright width and height in pixels.
+        Upright width and height in square pixels.
     """
 
-    __slots__ = ("_layout", "_luma", "_orientation", "_picture", "index", "size_wh", "time_s")
+    __slots__ = ("_layout", "_luma", "_orientation", "_picture", "_stretch", "_window", "index", "size_wh", "time_s")
 
     index: int
     time_s: float
     size_wh: tuple[int, int]
 
-    def __init__(self, picture: av.VideoFrame, *, index: int, time_s: float, orientation: Orientation) -> None:
+    def __init__(
+        self,
+        picture: av.VideoFrame,
+        *,
+        index: int,
+        time_s: float,
+        orientation: Orientation,
+        window: Box | None = None,
+        pixel_aspect: float = 1.0,
+    ) -> None:
+        """Show a decoded picture.
+
+        Parameters
+        ----------
+        window
+            The part of the coded picture (left, top, right, bottom) that is shown; all of it if left out.
+        pixel_aspect
+            Width over height of a coded pixel; the shorter side of the pixels is stretched.
+        """
         self._picture = picture
         self._orientation = orientation
+        self._window = window or (0, 0, picture.width, picture.height)
+        self._stretch = max(pixel_aspect, 1.0), max(1.0 / pixel_aspect, 1.0)
         self._layout = _layout_of(picture)
         self._luma: tuple[tuple[int, int], NDArray[np.uint8]] | None = None
         self.index = index
         self.time_s = time_s
-        self.size_wh = orientation.size_wh((picture.width, picture.height))
+        left, top, right, bottom = self._window
+        self.size_wh = orientation.size_wh(
+            (round((right - left) * self._stretch[0]), round((bottom - top) * self._stretch[1]))
+        )
 
     def __repr__(self) -> str:
         return f"Frame(index={self.index}, time_s={self.time_s:.6f}, size_wh={self.size_wh})"
@@ -206,14 +242,23 @@ class Frame:
         bordered = cv2.copyMakeBorder(inside, before_y, after_y, before_x, after_x, cv2.BORDER_REPLICATE)
         return np.asarray(bordered, np.uint8)
 
+    def require_colours(self) -> None:
+        """Raise `UnsupportedMediaError` where the colours of the picture cannot be made out."""
+        if self._layout is None or self._matrix() is None:
+            _as_rgb(self._picture)
+
+    def coded_box(self, bbox_xyxy_px: Box) -> Box:
+        """Where a box of upright pixels (left, top, right, bottom) lies in the coded picture."""
+        return self._plane_box(self._orientation.coded_box(bbox_xyxy_px, self.size_wh))
+
     def _region_rgb(self, box: Box, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
-        coded_box = self._orientation.coded_box(box, self.size_wh)
+        coded_box = self.coded_box(box)
         coded_wh = self._orientation.size_wh(size_wh)
         matrix = self._matrix()
         if self._layout is None or matrix is None:
             left, top, right, bottom = coded_box
-            native = self._picture.to_ndarray(format="rgb24")[top:bottom, left:right]
-            rgb = resize(native.astype(np.uint8, copy=False), coded_wh).astype(np.uint8, copy=False)
+            native = _as_rgb(self._picture)[top:bottom, left:right]
+            rgb = resize(native, coded_wh).astype(np.uint8, copy=False)
         else:
             whole = box == (0, 0, *self.size_wh)
             luma = self._scaled_luma(self._layout, size_wh) if whole else None
@@ -224,8 +269,18 @@ class Frame:
         """The coded luma plane at an upright size; the last one is kept, since colour and luma are wanted alike."""
         if self._luma is None or self._luma[0] != size_wh:
             plane, _ = plane_views(self._picture, layout)
-            self._luma = size_wh, to_8_bits(resize(plane, self._orientation.size_wh(size_wh)), layout)
+            left, top, right, bottom = self._window
+            shown = plane[top:bottom, left:right]
+            self._luma = size_wh, to_8_bits(resize(shown, self._orientation.size_wh(size_wh)), layout)
         return self._luma[1]
+
+    def _plane_box(self, box: Box) -> Box:
+        """Where a box in the stretched window lies in the coded picture, at least one pixel each way."""
+        low_x, low_y, high_x, high_y = self._window
+        x, y = self._stretch
+        left, top = min(low_x + round(box[0] / x), high_x - 1), min(low_y + round(box[1] / y), high_y - 1)
+        right, bottom = low_x + round(box[2] / x), low_y + round(box[3] / y)
+        return left, top, min(max(right, left + 1), high_x), min(max(bottom, top + 1), high_y)
 
     def _matrix(self) -> NDArray[np.float32] | None:
         picture = self._picture
@@ -256,6 +311,17 @@ class Frame:
             )
         left, top, right, bottom = (math.floor(value + 0.5) for value in values)
         return left, top, max(right, left + 1), max(bottom, top + 1)
+
+
+def _as_rgb(picture: av.VideoFrame) -> NDArray[np.uint8]:
+    """The whole picture by FFmpeg's own conversion, where the planes cannot be read directly."""
+    try:
+        return picture.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+    except (OSError, ValueError) as error:  # FFmpeg knows the format or the matrix and converts neither
+        raise UnsupportedMediaError(
+            f"the colours of the pictures are coded in a way that is not read: {picture.format.name}, matrix "
+            f"{int(picture.colorspace)} of ITU-T H.273"
+        ) from error
 
 
 def _margins(before: int, after: int, native: int, wanted: int) -> tuple[int, int]:

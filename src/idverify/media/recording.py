@@ -5,14 +5,14 @@ never from an assumed rate; pictures are upright; memory stays flat however long
 cannot be used at all raises on opening; what is merely cut off, damaged in places or over the limits
 of time ends the iteration early or thins it, and is noted.
 
-Public items: :func:`open_recording`, :class:`Recording`, :class:`TimeProblems`.
+Public items: :func:`open_recording`, :class:`Recording`, :class:`Framing`, :class:`TimeProblems`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -30,23 +30,47 @@ from idverify.media.decoding import (
     Budget,
     PictureDecoder,
     Reader,
+    Tracks,
     check_size,
+    look_at_tracks,
     moving_streams,
     open_container,
-    picture_stream,
+    prepare,
 )
-from idverify.media.frame import Frame, Orientation
+from idverify.media.frame import Box, Frame, Orientation
 from idverify.media.source import ByteSource, MediaLimits, open_source
 
-__all__ = ["Recording", "TimeProblems", "open_recording"]
+__all__ = ["Framing", "Recording", "TimeProblems", "open_recording"]
 
 # Recommendation ITU-T H.273, table 3 (TransferCharacteristics): SMPTE ST 2084 (PQ) and ARIB STD-B67 (HLG).
 _HDR_TRANSFERS = (16, 18)
+_UNSTATED_MATRIX = 2
 # FFmpeg's unit of the duration of a file.
 _TICK = Fraction(1, av.time_base)
 # Seconds of the stated duration that may be missing at the end before a recording counts as cut off: phones
 # stop sound and pictures up to some hundred milliseconds apart, and the longer one may be stated.
 _MISSING_TAIL_S = 1.0
+# Pixels more oblong than this are a mistake of the file: the most oblong ones in use are those of half-width HD (2:1).
+_MAX_PIXEL_ASPECT = 4.0
+# FFmpeg's names of containers that keep one time for each picture, that of decoding. Where pictures are coded in
+# another order than they are shown in, the times that it gives for showing them wander.
+_DECODING_TIMES = ("avi", "asf")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Framing:
+    """What is made of the pictures beside what the container says of them.
+
+    Parameters
+    ----------
+    turn_deg : int
+        Clockwise turn that sets them upright: 0, 90, 180 or 270.
+    window_xyxy_px : tuple of int or None
+        The part that is looked at, in pixels of the picture before the turn; None is all of it.
+    """
+
+    turn_deg: int = 0
+    window_xyxy_px: Box | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,46 +127,70 @@ def open_recording(source: str | Path | bytes | BinaryIO, *, limits: MediaLimits
     limits = limits or MediaLimits()
     with ExitStack() as stack:
         opened = stack.enter_context(open_source(source, limits))
-        budget = Budget(limits.decode_budget_s)
-        reader = Reader(opened, budget)
-        n_bytes = stated_n_bytes(opened)
-        with budget:
-            container = open_container(opened, reader, budget, limits)
-            stack.callback(container.close)
-            stream = picture_stream(container, opened.label, limits)
-        decoder = PictureDecoder(container, stream, reader, budget)
-        stack.callback(decoder.close)
-        first = decoder.next_picture()
-        if first is None and decoder.refused:
-            width, height = limits.max_size_wh
-            raise MediaLimitError(f"{opened.label} holds no picture of {width}x{height} pixels or less")
-        if first is None:
-            raise CorruptMediaError(f"{opened.label} holds no picture that can be decoded")
-        check_size((first.width, first.height), opened.label, limits)
-        parts = _Parts(
-            source=opened,
-            stated_n_bytes=n_bytes,
-            container=container,
-            stream=stream,
-            decoder=decoder,
-            first=first,
-        )
+        parts = _Parts(opened, limits)
+        stack.callback(parts.close)
         recording = Recording(parts, limits)
         parts.resources = stack.pop_all()
     return recording
 
 
-@dataclass(slots=True, kw_only=True)
 class _Parts:
-    """What an open recording is made of."""
+    """What an open recording is made of; reading can begin again.
 
-    source: ByteSource
-    stated_n_bytes: int | None
+    Attributes
+    ----------
+    first : VideoFrame or None
+        The first picture, until it is taken.
+    resources : ExitStack
+        What is to be closed in the end.
+    """
+
     container: InputContainer
     stream: VideoStream
     decoder: PictureDecoder
     first: av.VideoFrame | None
-    resources: ExitStack = field(default_factory=ExitStack)
+
+    def __init__(self, source: ByteSource, limits: MediaLimits) -> None:
+        self.source = source
+        self.stated_n_bytes = stated_n_bytes(source)
+        self.tracks: Tracks | None = None
+        self.resources = ExitStack()
+        self._limits = limits
+        self._budget = Budget(limits.decode_budget_s)
+        self._opened = ExitStack()
+        self.begin()
+
+    def begin(self) -> None:
+        """Open the container, once more if it was open, and decode the first picture."""
+        self._opened.close()
+        self.source.stream.seek(0)
+        with ExitStack() as stack:
+            reader = Reader(self.source, self._budget)
+            with self._budget:
+                self.container = open_container(self.source, reader, self._budget, self._limits)
+                stack.callback(self.container.close)
+                if self.tracks is None:
+                    self.tracks = look_at_tracks(self.container, self.source, reader, self._budget, self._limits)
+                self.stream = cast(VideoStream, self.container.streams[self.tracks.chosen])
+                prepare(self.stream, self.source.label, self._limits)
+            self.decoder = PictureDecoder(self.container, self.stream, reader, self._budget)
+            stack.callback(self.decoder.close)
+            self.first = self._first_picture()
+            self._opened = stack.pop_all()
+
+    def _first_picture(self) -> av.VideoFrame:
+        label, first = self.source.label, self.decoder.next_picture()
+        if first is None and self.decoder.refused:
+            width, height = self._limits.max_size_wh
+            raise MediaLimitError(f"{label} holds no picture of {width}x{height} pixels or less")
+        if first is None:
+            raise CorruptMediaError(f"{label} holds no picture that can be decoded")
+        check_size((first.width, first.height), label, self._limits)
+        return first
+
+    def close(self) -> None:
+        """Give back decoder and container."""
+        self._opened.close()
 
 
 class Recording:
@@ -169,10 +217,10 @@ class Recording:
         Average rate that the container states; nothing is computed from it.
     codec, container : str
         FFmpeg's names, such as ``"h264"`` and ``"mov"``.
-    bit_rate_bps : int or None
-        Of the picture track where stated, else of the whole file.
     n_picture_tracks : int
-        Tracks of moving pictures; the first one is read, and a player may show another one.
+        Tracks of moving pictures; one is read, and a player may show another one.
+    framing : Framing
+        What is made of the pictures beside what the container says of them.
     metadata : mapping of str to str
         Tags of the container, and of the picture track with the prefix ``"stream:"``.
     n_bytes : int
@@ -183,29 +231,86 @@ class Recording:
     """
 
     def __init__(self, parts: _Parts, limits: MediaLimits) -> None:
-        container, stream, first = parts.container, parts.stream, cast(av.VideoFrame, parts.first)
         self._parts = parts
         self._limits = limits
         self._closed = False
-        self._notes: dict[str, None] = {}
-        self._orientation = _orientation_of(first)
-        self._clock = _Clock(stream, parts.source.label)
+        self._frames: Generator[Frame, None, None]
+        self._begin(Framing())
+
+    def _begin(self, framing: Framing) -> None:
+        """What is known before the second picture."""
+        parts, self._notes, self.framing = self._parts, dict[str, None](), framing
+        container, stream, first = parts.container, parts.stream, cast(av.VideoFrame, parts.first)
+        kind = container.format.name.split(",")[0]
+        self._clock = _Clock(stream, parts.source.label, decoding_times=kind in _DECODING_TIMES)
+        self._coded_wh = first.width, first.height
+        stated = float(stream.sample_aspect_ratio or 1.0)
+        self.pixel_aspect_ratio = stated
+        self._pixel_aspect = stated if 1 / _MAX_PIXEL_ASPECT <= stated <= _MAX_PIXEL_ASPECT else 1.0
+        orientation = _orientation_of(first)
+        self.rotation_deg = orientation.rotation_deg
+        self.mirrored = orientation.mirrored
+        self._orientation = orientation
+        self._window: Box | None = None
+        if framing.window_xyxy_px is not None:
+            whole = self._frame(first, 0, 0.0)
+            left, top, right, bottom = framing.window_xyxy_px
+            if not (0 <= left < right <= whole.size_wh[0] and 0 <= top < bottom <= whole.size_wh[1]):
+                raise ParameterError(f"expected a window inside {whole.size_wh}, got {framing.window_xyxy_px}")
+            self._window = whole.coded_box(framing.window_xyxy_px)
+        self._orientation = orientation.turned(framing.turn_deg)
+        shown = self._frame(first, 0, 0.0)
+        shown.require_colours()
+        check_size(shown.size_wh, parts.source.label, self._limits)
         self.n_bytes = parts.source.n_bytes
-        self.size_wh = self._orientation.size_wh((first.width, first.height))
-        self.rotation_deg = self._orientation.rotation_deg
-        self.mirrored = self._orientation.mirrored
-        self.pixel_aspect_ratio = float(stream.sample_aspect_ratio or 1.0)
+        self.size_wh = shown.size_wh
         self.duration_s = _seconds(stream.duration, stream.time_base) or _seconds(container.duration, _TICK)
         self.nominal_rate_hz = float(stream.average_rate) if stream.average_rate else None
         self.codec: str = stream.codec.canonical_name
-        self.container: str = container.format.name.split(",")[0]
-        self.bit_rate_bps = _bit_rate_bps(container, stream)
+        self.container: str = kind
         tags = {**container.metadata, **{f"stream:{key}": value for key, value in stream.metadata.items()}}
         self.metadata: Mapping[str, str] = MappingProxyType(tags)
         self.n_picture_tracks = 0
         self.truncated = False
         self._note_first_sight()
         self._frames = self._make_frames(self._clock.read(first))
+
+    def _frame(self, picture: av.VideoFrame, index: int, time_s: float) -> Frame:
+        same_size = (picture.width, picture.height) == self._coded_wh
+        return Frame(
+            picture,
+            index=index,
+            time_s=time_s,
+            orientation=self._orientation,
+            window=self._window if same_size else None,
+            pixel_aspect=self._pixel_aspect,
+        )
+
+    def first_frame(self) -> Frame:
+        """Show the first picture, which comes again when the recording is read.
+
+        Raises
+        ------
+        ParameterError
+            Reading has begun.
+        """
+        if self._parts.first is None:
+            raise ParameterError("the first picture was read already")
+        return self._frame(self._parts.first, 0, 0.0)
+
+    def begin_again(self, framing: Framing) -> None:
+        """Go back to the first picture, to see all of them in another framing.
+
+        Raises
+        ------
+        MediaError
+            As :func:`open_recording` does.
+        ParameterError
+            The window lies outside the picture.
+        """
+        self._frames.close()
+        self._parts.begin()
+        self._begin(framing)
 
     def __repr__(self) -> str:
         return f"Recording({self.container}/{self.codec}, size_wh={self.size_wh}, duration_s={self.duration_s})"
@@ -238,6 +343,19 @@ class Recording:
         return tuple(self._notes)
 
     @property
+    def bits_per_picture(self) -> float:
+        """Mean size of the coded pictures of the track, so far."""
+        decoder = self._parts.decoder
+        return 8.0 * decoder.n_bytes / max(decoder.n_packets, 1)
+
+    @property
+    def bit_rate_bps(self) -> int | None:
+        """Of the pictures read; before there are two of them, what the container states of the track or the file."""
+        if self._clock.end_s > 0 and self._parts.decoder.n_packets > 1 and self._parts.first is None:
+            return round(8.0 * self._parts.decoder.n_bytes / self._clock.end_s)
+        return _bit_rate_bps(self._parts.container, self._parts.stream)
+
+    @property
     def time_problems(self) -> TimeProblems:
         """Timestamps that cannot be right, so far."""
         return self._clock.problems
@@ -247,7 +365,7 @@ class Recording:
         picture, self._parts.first = self._parts.first, None
         index = 0
         while picture is not None and not self._over_limits(index, time_s):
-            frame = Frame(picture, index=index, time_s=time_s, orientation=self._orientation)
+            frame = self._frame(picture, index, time_s)
             if frame.size_wh != self.size_wh:
                 check_size(frame.size_wh, self._parts.source.label, self._limits)
                 self._note("the size of the pictures changes")
@@ -275,15 +393,22 @@ class Recording:
     def _note_first_sight(self) -> None:
         self._count_tracks()
         if not np.isclose(self.pixel_aspect_ratio, 1.0):
-            self._note(f"pixels are not square: {self.pixel_aspect_ratio:.3f} times as wide as high")
+            done = "they are stretched" if self._pixel_aspect != 1.0 else "that is not believed"
+            self._note(f"pixels are not square: {self.pixel_aspect_ratio:.3f} times as wide as high; {done}")
+        if self.framing.turn_deg:
+            self._note(f"faces stand at {self.framing.turn_deg} degrees to the picture; it was turned upright")
+        if self.framing.window_xyxy_px is not None:
+            self._note("the picture has bars at its edges; what is between them was looked at")
         if int(self._parts.stream.codec_context.color_trc) in _HDR_TRANSFERS:
             self._note("the pictures have a high dynamic range and are shown without tone mapping")
 
     def _count_tracks(self) -> None:
         """Count again: in a transport stream a track may begin anywhere."""
-        self.n_picture_tracks = len(moving_streams(self._parts.container))
+        tracks = cast(Tracks, self._parts.tracks)
+        moving = [s for s in moving_streams(self._parts.container) if s.index not in tracks.still]
+        self.n_picture_tracks = len(moving)
         if self.n_picture_tracks > 1:
-            self._note("the file has several picture tracks, the first one is used")
+            self._note(f"the file has several picture tracks; track {tracks.chosen} is used")
 
     def _note_decoding(self) -> None:
         self._count_tracks()
@@ -295,7 +420,9 @@ class Recording:
     def _note_end(self) -> None:
         """Note whether the recording should have gone on."""
         stated_n_bytes = self._parts.stated_n_bytes or 0
-        ends_early = self._clock.end_s < (self.duration_s or 0.0) - _MISSING_TAIL_S
+        # Where times begin late, the stated duration may hold the empty time before the first picture, or not.
+        end_s = self._clock.end_s + max(self._clock.starts_s, 0.0)
+        ends_early = end_s < (self.duration_s or 0.0) - _MISSING_TAIL_S
         if self._parts.decoder.read_error or stated_n_bytes > self.n_bytes or ends_early:
             self.truncated = True
             self._note("the pictures end before the recording does")
@@ -304,22 +431,30 @@ class Recording:
 class _Clock:
     """Seconds after the first picture, from timestamps; keeps count of those that cannot be right."""
 
-    def __init__(self, stream: VideoStream, label: str) -> None:
+    def __init__(self, stream: VideoStream, label: str, *, decoding_times: bool = False) -> None:
         self._label = label
         self._step_s = 1.0 / float(stream.average_rate) if stream.average_rate else None
+        self._decoding_times = decoding_times
         self._origin: int | None = None
         self._last_s: float | None = None
+        self._last_step_s: float | None = None
         self.problems = TimeProblems()
+        self.starts_s = 0.0
         self.end_s = 0.0
 
     def read(self, picture: av.VideoFrame) -> float:
-        stamp = picture.dts if picture.pts is None else picture.pts
-        if stamp is None or picture.time_base is None:
+        stamp = picture.dts if picture.pts is None or self._decoding_times else picture.pts
+        if self._decoding_times and stamp is None and self._last_s is not None and self._last_step_s:
+            # The pictures that the decoder holds back at the end: every packet's time was given out by then.
+            time_s = self._last_s + self._last_step_s
+        elif stamp is None or picture.time_base is None:
             time_s = self._without_stamp()
         else:
-            self._origin = stamp if self._origin is None else self._origin
+            if self._origin is None:
+                self._origin, self.starts_s = stamp, float(stamp * picture.time_base)
             time_s = float((stamp - self._origin) * picture.time_base)
             self._count_problems(time_s)
+            self._last_step_s = None if self._last_s is None else time_s - self._last_s
         self._last_s = time_s
         lasts_s = _seconds(picture.duration, picture.time_base) or self._step_s or 0.0
         self.end_s = max(self.end_s, time_s + lasts_s)
@@ -341,7 +476,10 @@ class _Clock:
 def _orientation_of(picture: av.VideoFrame) -> Orientation:
     # PyAV's side data and their picture refer to each other, so looking at them would keep the picture until
     # Python's next search for cycles; a scaled copy carries the same side data in next to no memory.
+    # FFmpeg does not scale what a matrix that it does not know belongs to, although none is needed.
+    matrix, picture.colorspace = picture.colorspace, _UNSTATED_MATRIX
     small = picture.reformat(width=16, height=16, interpolation="POINT")
+    picture.colorspace = matrix
     # PyAV looks side data up by its type as well as by its name; its stubs know the name only.
     data = small.side_data.get(cast(str, SideDataType.DISPLAYMATRIX))
     if data is None:

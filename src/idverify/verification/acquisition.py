@@ -22,7 +22,7 @@ from idverify.media.frame import Frame
 from idverify.media.recording import Recording
 from idverify.pad.evidence import AnalysedFrame, TrackObserver
 
-__all__ = ["ANALYSIS_RATE_HZ", "Candidate", "Capture", "FrameObserver", "acquire"]
+__all__ = ["ANALYSIS_RATE_HZ", "Candidate", "Capture", "FrameObserver", "acquire", "working_size"]
 
 # Blinks last 0.1 to 0.4 s (Stern et al. 1984, doi:10.1177/001872088402600103), so 15 looks a second see one twice.
 ANALYSIS_RATE_HZ = 15.0
@@ -160,7 +160,8 @@ def _crop(frame: Frame, face: FaceObservation, merit: float) -> Candidate:
     return Candidate(face=face, image_rgb=image, points_px=points * gain, merit=merit)
 
 
-def _working_size(size_wh: tuple[int, int]) -> tuple[tuple[int, int], float]:
+def working_size(size_wh: tuple[int, int]) -> tuple[tuple[int, int], float]:
+    """The size at which faces are followed, and full-picture pixels per pixel of it."""
     scale = max(1.0, max(size_wh) / WORKING_SIDE_PX)
     return (max(1, round(size_wh[0] / scale)), max(1, round(size_wh[1] / scale))), scale
 
@@ -176,7 +177,7 @@ class _Pass:
         self.observers: dict[int, dict[str, TrackObserver]] = {}
 
     def analyse(self, frame: Frame) -> None:
-        size, scale = _working_size(frame.size_wh)
+        size, scale = working_size(frame.size_wh)
         view = AnalysedFrame(frame=frame, image_rgb=frame.image_rgb(size), luma=frame.luma(size), scale=scale)
         followed = self.tracker.step(
             view.image_rgb, view.luma, scale=scale, frame_index=frame.index, time_s=frame.time_s

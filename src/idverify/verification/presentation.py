@@ -26,8 +26,9 @@ from idverify.pad import identity_continuity
 from idverify.pad.evidence import PADEvidence
 from idverify.pad.panel import PADInputs, Panel, assess_reference
 from idverify.reasons import NotAssessed, Reason
-from idverify.verification.acquisition import Capture, acquire
+from idverify.verification.acquisition import Capture, acquire, working_size
 from idverify.verification.enrolment import FaceModels
+from idverify.verification.framing import settle
 from idverify.verification.policy import DecisionPolicy
 from idverify.verification.subject import Subject, choose_subject
 
@@ -147,6 +148,7 @@ def observe(
     tracker = Tracker(models.detectors[0], models.mesh, models.eyes if needs.eyes else None)
     factories = {**(panel.factories if liveness else {}), **needs.factories}
     with watch("recording"), open_recording(video, limits=policy.limits) as recording:  # (0)
+        settle(recording, models.detectors[0], models.mesh, working_size(recording.size_wh)[0])
         capture = acquire(  # (2)
             recording, tracker, factories=factories, frame_observers=panel.frame_observers, progress=progress
         )
@@ -215,9 +217,8 @@ def _recording_handicaps(recording: Recording, capture: Capture) -> list[Reason]
 
 
 def _bits_per_pixel(recording: Recording, capture: Capture) -> float:
-    """Bits per pixel and frame; endless where the container does not say."""
-    pixels = capture.size_wh[0] * capture.size_wh[1] * capture.n_decoded
-    return recording.bit_rate_bps * capture.decoded_span_s / pixels if recording.bit_rate_bps else float("inf")
+    """Bits per pixel and picture."""
+    return recording.bits_per_picture / (capture.size_wh[0] * capture.size_wh[1])
 
 
 def _subject_problems(subject: Subject | NotAssessed, policy: DecisionPolicy, dark: bool) -> list[Reason]:
@@ -247,7 +248,7 @@ def _facts(recording: Recording, capture: Capture) -> dict[str, object]:
         "container": recording.container,
         "codec": recording.codec,
         "size_wh": capture.size_wh,
-        "rotation_deg": recording.rotation_deg,
+        "rotation_deg": (recording.rotation_deg + recording.framing.turn_deg) % 360,
         "duration_s": capture.decoded_span_s,
         "nominal_rate_hz": recording.nominal_rate_hz,
         "bit_rate_bps": recording.bit_rate_bps,

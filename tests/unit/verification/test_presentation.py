@@ -13,13 +13,13 @@ from idverify.verification.policy import load_policy
 IAL2 = load_policy("ial2")
 
 
-def recording(bits_per_pixel: float | None = 0.1, rate_hz: float = 30.0, span_s: float = 5.0, n_tracks: int = 1):
+def recording(bits_per_pixel: float = 0.1, rate_hz: float = 30.0, span_s: float = 5.0, n_tracks: int = 1):
     """A recording and its capture, as far as they are looked at."""
     n, size = round(rate_hz * span_s), (640, 480)
-    bit_rate = bits_per_pixel and round(bits_per_pixel * size[0] * size[1] * rate_hz)
+    bits = bits_per_pixel * size[0] * size[1]
     capture = SimpleNamespace(n_decoded=n, decoded_span_s=span_s, size_wh=size)
     problems = SimpleNamespace(backwards=0)
-    film = SimpleNamespace(bit_rate_bps=bit_rate, time_problems=problems, truncated=False, n_picture_tracks=n_tracks)
+    film = SimpleNamespace(bits_per_picture=bits, time_problems=problems, truncated=False, n_picture_tracks=n_tracks)
     return film, capture
 
 
@@ -27,7 +27,6 @@ def recording(bits_per_pixel: float | None = 0.1, rate_hz: float = 30.0, span_s:
     ("what", "problems", "handicaps"),
     [
         ({}, [], []),
-        ({"bits_per_pixel": None}, [], []),
         ({"bits_per_pixel": 0.015}, [], [Reason.HEAVILY_COMPRESSED]),
         ({"bits_per_pixel": 0.002}, [Reason.HEAVILY_COMPRESSED], [Reason.HEAVILY_COMPRESSED]),
         ({"rate_hz": 15.0}, [], []),

@@ -1,0 +1,424 @@
+"""Harmless changes to recordings: what recorders, muxers, editors and senders do to a file without touching what it shows.
+
+    python benchmarks/accuracy/harmless_changes.py run SHARED_DATA WORK_DIR [--clips EVERY] [--changes EVERY]
+    python benchmarks/accuracy/harmless_changes.py report WORK_DIR --json benchmarks/results/harmless_changes.json
+
+Each clip is cut to its first seconds and coded once more, at most 960 pixels long: that is the *untouched* clip. Every change is made from it.
+Genuine clips with a photo of the same person are checked against it, others are judged for liveness alone; attacks are judged in the same way.
+Asked is how often genuine material is rejected, how much more often it is inconclusive than untouched, and whether any attack is accepted.
+
+``run`` keeps one row a clip and change in WORK_DIR and goes on where it was stopped; with ``--changes N`` a clip meets each N-th change, another
+one for another clip. WORK_DIR holds coded faces: keep it outside the repository.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+
+from idverify.media import open_recording
+from idverify.metrics.intervals import wilson
+from idverify.verification.verifier import Verifier
+
+SECONDS, LONG_PX = 6.0, 960
+TICK = Fraction(1, 90000)
+
+# -- a recording as pictures with times ----------------------------------------------------------------------------------------------------------------
+
+Shots = Iterable[tuple[np.ndarray, float]]
+
+
+def shots_of(video: bytes | Path) -> Iterator[tuple[np.ndarray, float]]:
+    with open_recording(video) as recording:
+        for frame in recording:
+            if frame.time_s > SECONDS:
+                return
+            shrink = min(1.0, LONG_PX / max(frame.size_wh))
+            size = tuple(2 * round(side * shrink / 2) for side in frame.size_wh)
+            yield frame.image_rgb(size), frame.time_s
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coding:
+    container: str = "mp4"
+    codec: str = "libx264"
+    pix_fmt: str = "yuv420p"
+    options: dict[str, str] = field(default_factory=lambda: {"crf": "18", "preset": "ultrafast"})
+    colour: tuple[int, int] = (6, 1)
+    aspect: Fraction | None = None
+    display_deg: int | None = None
+    sound: bool = False
+    thumbnail: str = ""
+    file_options: dict[str, str] = field(default_factory=dict)
+
+
+def encode(shots: Shots, how: Coding) -> bytes:
+    buffer = io.BytesIO()
+    shots = iter(shots)
+    first = next(shots)
+    with av.open(buffer, "w", format=how.container, options=how.file_options) as output:
+        if how.thumbnail == "before":
+            _still_track(output, first[0])
+        stream: Any = output.add_stream(how.codec, rate=30, options=how.options)
+        stream.height, stream.width = first[0].shape[:2]
+        stream.pix_fmt = how.pix_fmt
+        stream.codec_context.time_base = stream.time_base = TICK if how.container != "avi" else Fraction(1, 30)
+        stream.codec_context.colorspace, stream.codec_context.color_range = how.colour
+        if how.aspect is not None:
+            stream.codec_context.sample_aspect_ratio = how.aspect
+        if how.display_deg is not None:
+            stream.set_display_rotation(how.display_deg)
+        if how.sound:
+            _sound(output)
+        last = -1
+        for image, time_s in _chained(first, shots):
+            tick = round(time_s / stream.codec_context.time_base)
+            if tick <= last:
+                continue
+            last = tick
+            picture = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(
+                format=how.pix_fmt, dst_colorspace={1: 1, 6: 5}[how.colour[0]], dst_color_range=how.colour[1]
+            )
+            picture.pts, picture.time_base = tick, stream.codec_context.time_base
+            output.mux(stream.encode(picture))
+        output.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+def _chained(first: Any, rest: Any) -> Iterator[Any]:
+    yield first
+    yield from rest
+
+
+def _still_track(output: Any, image: np.ndarray) -> None:
+    stream = output.add_stream("mjpeg", rate=1)
+    stream.width, stream.height, stream.pix_fmt = 160, 120, "yuvj420p"
+    picture = av.VideoFrame.from_ndarray(cv2.resize(image, (160, 120)), format="rgb24").reformat(format="yuvj420p")
+    picture.pts, picture.time_base = 0, Fraction(1, 1)
+    output.mux(stream.encode(picture))
+    output.mux(stream.encode(None))
+
+
+def _sound(output: Any) -> None:
+    stream = output.add_stream("aac", rate=48000)
+    rng = np.random.default_rng(0)
+    for k in range(int(SECONDS * 48000 / 1024)):
+        frame = av.AudioFrame.from_ndarray(rng.normal(0, 0.01, (1, 1024)).astype(np.float32), format="fltp", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = 48000, k * 1024, Fraction(1, 48000)
+        output.mux(stream.encode(frame))
+    output.mux(stream.encode(None))
+
+
+# -- changes -------------------------------------------------------------------------------------------------------------------------------------------
+
+
+def each(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Shots], Shots]:
+    return lambda shots: ((np.ascontiguousarray(change(image)), time_s) for image, time_s in shots)
+
+
+def barred(share: float, level: tuple[int, int, int], *, both: bool = False, writing: bool = False) -> Callable[[np.ndarray], np.ndarray]:
+    """Bars along the longer sides, so that the frame becomes `share` times as wide (or high); `both` adds a thin one all around."""
+
+    def change(image: np.ndarray) -> np.ndarray:
+        h, w = image.shape[:2]
+        pad = round(max(h, w) * (share - 1) / 4) * 2
+        x, y = (pad, 0) if h >= w else (0, pad)
+        if both:
+            x, y = x + round(0.03 * w) * 2, y + round(0.03 * h) * 2
+        out = cv2.copyMakeBorder(image, y, y, x, x, cv2.BORDER_CONSTANT, value=level)
+        if writing:
+            at = (4, y + h + pad // 2) if y else (4, h // 2)
+            cv2.putText(out, "a line of text", at, cv2.FONT_HERSHEY_SIMPLEX, max(0.3, pad / 200), (230, 230, 230), 1, cv2.LINE_AA)
+        return out
+
+    return change
+
+
+def squeezed(x: float, y: float) -> Callable[[np.ndarray], np.ndarray]:
+    def change(image: np.ndarray) -> np.ndarray:
+        h, w = image.shape[:2]
+        return cv2.resize(image, (2 * round(w * x / 2), 2 * round(h * y / 2)), interpolation=cv2.INTER_AREA)
+
+    return change
+
+
+def stalled(at_s: float, for_s: float) -> Callable[[Shots], Shots]:
+    """The picture freezes while time and scene go on, as in a live stream that hangs."""
+
+    def change(shots: Shots) -> Shots:
+        held = None
+        for image, time_s in shots:
+            if at_s <= time_s < at_s + for_s:
+                held = image if held is None else held
+                yield held, time_s
+            else:
+                yield image, time_s
+
+    return change
+
+
+def gap(at_s: float, for_s: float) -> Callable[[Shots], Shots]:
+    """No picture is written for a while."""
+    return lambda shots: (shot for shot in shots if not at_s < shot[1] < at_s + for_s)
+
+
+def late(by_s: float) -> Callable[[Shots], Shots]:
+    return lambda shots: ((image, time_s + by_s) for image, time_s in shots)
+
+
+def black_start(for_s: float) -> Callable[[Shots], Shots]:
+    def change(shots: Shots) -> Shots:
+        for image, time_s in shots:
+            yield (np.zeros_like(image) if time_s < for_s else image), time_s
+
+    return change
+
+
+def at_rate(rate_hz: float) -> Callable[[Shots], Shots]:
+    """Pictures repeated or dropped to a constant rate, as players and converters do."""
+
+    def change(shots: Shots) -> Shots:
+        n, before = 0, None
+        for image, time_s in shots:
+            while before is not None and n / rate_hz < time_s:
+                yield before, n / rate_hz
+                n += 1
+            before = image
+
+    return change
+
+
+def unsteady(shots: Shots) -> Shots:
+    rng = np.random.default_rng(0)
+    last = -1.0
+    for image, time_s in shots:
+        if rng.random() < 0.1:
+            continue
+        last = max(last + 0.004, time_s + rng.uniform(-0.008, 0.008), 0.0)
+        yield image, last
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    family: str
+    shots: Callable[[Shots], Shots] = lambda shots: shots
+    how: Coding = Coding()
+
+
+_X264 = {"crf": "18", "preset": "ultrafast"}
+_BF = {"crf": "18", "preset": "veryfast", "bf": "3"}
+_HEVC = {"crf": "20", "preset": "ultrafast", "x265-params": "log-level=none"}
+CHANGES: dict[str, Change] = {
+    "untouched": Change(family="untouched"),
+    **{f"turned by {deg}": Change(family="turns", shots=each(lambda i, k=deg // 90: np.rot90(i, k))) for deg in (90, 180, 270)},
+    "turned by 180, tagged": Change(family="turns", shots=each(lambda i: np.rot90(i, 2)), how=Coding(display_deg=180)),
+    "mirrored": Change(family="turns", shots=each(lambda i: i[:, ::-1])),
+    "black bars": Change(family="bars", shots=each(barred(1.78, (0, 0, 0)))),
+    "white bars": Change(family="bars", shots=each(barred(1.5, (255, 255, 255)))),
+    "coloured bars": Change(family="bars", shots=each(barred(1.3, (40, 60, 120)))),
+    "bars all around": Change(family="bars", shots=each(barred(1.6, (0, 0, 0), both=True))),
+    "bars with a line of text": Change(family="bars", shots=each(barred(1.6, (0, 0, 0), writing=True))),
+    "freeze of 1.2 s": Change(family="stalls", shots=stalled(2.0, 1.2)),
+    "freeze of 2.5 s": Change(family="stalls", shots=stalled(1.5, 2.5)),
+    "gap of 1 s": Change(family="stalls", shots=gap(2.0, 1.0)),
+    "black first second": Change(family="stalls", shots=black_start(1.0)),
+    "begins at 60 s, MP4": Change(family="offsets", shots=late(60.0), how=Coding(file_options={"use_editlist": "1"})),
+    "begins at 60 s, Matroska": Change(family="offsets", shots=late(60.0), how=Coding(container="matroska")),
+    "a thumbnail track before": Change(family="tracks", how=Coding(thumbnail="before", container="mov")),
+    "a sound track": Change(family="tracks", how=Coding(sound=True)),
+    "60 pictures a second": Change(family="rates", shots=at_rate(60.0)),
+    "120 pictures a second": Change(family="rates", shots=at_rate(120.0)),
+    "24 pictures a second": Change(family="rates", shots=at_rate(24.0)),
+    "unsteady rate": Change(family="rates", shots=unsteady),
+    "4:2:2, 10 bits": Change(family="pixel formats", how=Coding(pix_fmt="yuv422p10le")),
+    "HEVC, 10 bits": Change(family="pixel formats", how=Coding(codec="libx265", pix_fmt="yuv420p10le", options=_HEVC)),
+    "4:4:4": Change(family="pixel formats", how=Coding(pix_fmt="yuv444p", container="matroska")),
+    "full range": Change(family="pixel formats", how=Coding(pix_fmt="yuvj420p", colour=(6, 2))),
+    "pixels 4:3": Change(family="pixel formats", shots=each(squeezed(0.75, 1.0)), how=Coding(aspect=Fraction(4, 3))),
+    "pixels 2:1": Change(family="pixel formats", shots=each(squeezed(0.5, 1.0)), how=Coding(aspect=Fraction(2, 1))),
+    "AVI, H.264 with B pictures": Change(family="containers", shots=at_rate(30.0), how=Coding(container="avi", options=_BF)),
+    "AVI, MPEG-4": Change(family="containers", shots=at_rate(30.0), how=Coding(container="avi", codec="mpeg4", options={"q:v": "2", "qmin": "2", "qmax": "4", "b": "8M", "bf": "2"})),
+    "AVI, Motion JPEG": Change(family="containers", shots=at_rate(30.0), how=Coding(container="avi", codec="mjpeg", pix_fmt="yuvj420p", colour=(6, 2), options={"qmin": "2", "qmax": "4"})),
+    "MPEG-TS": Change(family="containers", how=Coding(container="mpegts", options=_BF)),
+    "WebM, VP8": Change(family="containers", how=Coding(container="webm", codec="libvpx", options={"b": "4M", "deadline": "realtime", "cpu-used": "8"})),
+    "fragmented MP4": Change(family="containers", how=Coding(file_options={"movflags": "frag_keyframe+empty_moov"})),
+    "FLV": Change(family="containers", how=Coding(container="flv")),
+}
+
+# -- material ------------------------------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clip:
+    name: str
+    genuine: bool
+    path: Path
+    reference: Path | None = None
+
+
+def clips(data: Path) -> list[Clip]:
+    """Genuine and attacking clips, with a photo of the same person where there is one."""
+    found = []
+    with (data / "videos.csv").open(newline="") as rows:
+        for row in csv.DictReader(rows):
+            if row["presentation"] in ("bona_fide", "attack"):
+                found.append(Clip(name=Path(row["path"]).name, genuine=row["presentation"] == "bona_fide", path=data / row["path"]))
+    with (data / "selfies" / "videos.csv").open(newline="") as rows:
+        for row in csv.DictReader(rows):
+            if row["presentation"] in ("bona_fide", "attack"):
+                photos = row["references"].split()
+                photo = data / "selfies" / photos[-1] if photos else None
+                found.append(
+                    Clip(name=Path(row["path"]).name, genuine=row["presentation"] == "bona_fide", path=data / "selfies" / row["path"], reference=photo)
+                )
+    return found
+
+
+def simulated(data: Path, folder: Path, each_of: int = 2) -> list[Clip]:
+    """Attacks made from photos and clips, some of each species, kept in the work folder."""
+    from idverify.simulation import SPECIES, simulate
+
+    photos = sorted((data / "selfies" / "references").glob("*.jpg"))
+    films = [clip.path for clip in clips(data) if clip.genuine]
+    found = []
+    for species, row in SPECIES.items():
+        if row.channel == "bona_fide":
+            continue
+        for seed in range(each_of):
+            path = folder / f"{species}_{seed}.mp4"
+            source = films[(7 * seed + 3) % len(films)] if row.needs_clip else photos[(5 * seed + 1) % len(photos)]
+            other = {"other": photos[(5 * seed + 6) % len(photos)]} if row.needs_other else {}
+            if not path.exists():
+                simulate(species, source, path, seed=seed, duration_s=5.0, **other)
+            found.append(Clip(name=path.name, genuine=False, path=path))
+    return found
+
+
+def base_of(clip: Clip, folder: Path) -> bytes:
+    path = folder / f"base_{zlib.crc32(str(clip.path).encode()):08x}.mp4"
+    if not path.exists():
+        path.write_bytes(encode(shots_of(clip.path), Coding(options={"crf": "14", "preset": "veryfast"})))
+    return path.read_bytes()
+
+
+# -- runs ----------------------------------------------------------------------------------------------------------------------------------------------
+
+COLUMNS = ("clip", "genuine", "change", "task", "outcome", "reasons", "llr", "notes")
+
+
+def run(args: argparse.Namespace) -> None:
+    args.work.mkdir(parents=True, exist_ok=True)
+    rows_path = args.work / "rows.csv"
+    done = set()
+    if rows_path.exists():
+        with rows_path.open(newline="") as rows:
+            done = {(row["clip"], row["change"]) for row in csv.DictReader(rows)}
+    verifier = Verifier(policy=args.policy)
+    material = clips(args.data) + simulated(args.data, args.work, args.simulated)
+    material = [clip for clip in material if args.only in ("all", "genuine" if clip.genuine else "attacks")][args.first :: args.clips]
+    with rows_path.open("a", newline="") as out:
+        writer = csv.DictWriter(out, COLUMNS)
+        if not done:
+            writer.writeheader()
+        for n, clip in enumerate(material):
+            wanted = [name for k, name in enumerate(CHANGES) if k == 0 or (k + n) % args.changes == 0]
+            wanted = [name for name in wanted if (clip.name, name) not in done and (not args.match or args.match in name or name == "untouched")]
+            if not wanted:
+                continue
+            base = base_of(clip, args.work)
+            for name in wanted:
+                writer.writerow(_judged(verifier, clip, base, name))
+                out.flush()
+
+
+def _judged(verifier: Verifier, clip: Clip, base: bytes, name: str) -> dict[str, Any]:
+    change = CHANGES[name]
+    video = encode(change.shots(shots_of(base)), change.how)
+    task = "liveness" if clip.reference is None else "check"
+    try:
+        decision = verifier.assess_liveness(video) if clip.reference is None else verifier.check(video, clip.reference)
+        outcome, reasons = decision.outcome.value, " ".join(r.value for r in decision.reasons)
+        llr = "" if decision.liveness is None or decision.liveness.llr is None else f"{decision.liveness.llr:.2f}"
+        notes = "; ".join(decision.warnings)
+    except Exception as error:  # noqa: BLE001 - an error is an outcome of this benchmark
+        outcome, reasons, llr, notes = "error", f"{type(error).__name__}: {error}", "", ""
+    return {"clip": clip.name, "genuine": clip.genuine, "change": name, "task": task, "outcome": outcome, "reasons": reasons, "llr": llr, "notes": notes}
+
+
+def report(args: argparse.Namespace) -> None:
+    with (args.work / "rows.csv").open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    untouched = {row["clip"]: row for row in rows if row["change"] == "untouched"}
+    table: dict[str, Any] = {}
+    for group, genuine in (("genuine", "True"), ("attacks", "False")):
+        mine = [row for row in rows if row["genuine"] == genuine]
+        changed = [row for row in mine if row["change"] != "untouched"]
+        by = {"all changes": changed, "untouched": [row for row in mine if row["change"] == "untouched"]}
+        for row in changed:
+            by.setdefault(f"family: {CHANGES[row['change']].family}", []).append(row)
+            by.setdefault(row["change"], []).append(row)
+        table[group] = {name: _counts(part, untouched) for name, part in by.items()}
+    text = json.dumps({"seconds": SECONDS, "long_px": LONG_PX, **table}, indent=1)
+    if args.json:
+        args.json.write_text(text + "\n")
+    for group, parts in table.items():
+        for name, c in parts.items():
+            print(f"{group:8} {name:32} n {c['n']:4}  accept {c['accept']:4}  reject {c['reject']:3}  inconclusive {c['inconclusive']:4}  error {c['error']:2}  untouched inconclusive {c['untouched_inconclusive']:4}")
+    for row in rows:
+        if row["outcome"] == "error" or (row["genuine"] == "True" and row["outcome"] == "reject") or (row["genuine"] == "False" and row["outcome"] == "accept"):
+            print("  ", row["clip"], "|", row["change"], "|", row["outcome"], row["reasons"], row["llr"])
+
+
+def _counts(rows: list[dict[str, str]], untouched: dict[str, dict[str, str]]) -> dict[str, Any]:
+    n = len(rows)
+    out: dict[str, Any] = {"n": n}
+    for outcome in ("accept", "reject", "inconclusive", "error"):
+        out[outcome] = sum(row["outcome"] == outcome for row in rows)
+    out["untouched_inconclusive"] = sum(untouched[row["clip"]]["outcome"] == "inconclusive" for row in rows if row["clip"] in untouched)
+    out["reject_interval"] = _bounds(out["reject"], n)
+    return out
+
+
+def _bounds(errors: int, n: int) -> list[float] | None:
+    if not n:
+        return None
+    interval = wilson(errors, n)
+    return [round(interval.low, 4), round(interval.high, 4)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    runner = commands.add_parser("run")
+    runner.add_argument("data", type=Path)
+    runner.add_argument("work", type=Path)
+    runner.add_argument("--clips", type=int, default=1, metavar="EVERY")
+    runner.add_argument("--first", type=int, default=0)
+    runner.add_argument("--changes", type=int, default=1, metavar="EVERY")
+    runner.add_argument("--match", default="", help="only changes whose name holds this")
+    runner.add_argument("--only", choices=("all", "genuine", "attacks"), default="all")
+    runner.add_argument("--simulated", type=int, default=2, help="simulated attacks of each species")
+    runner.add_argument("--policy", default="ial2")
+    runner.set_defaults(do=run)
+    reporter = commands.add_parser("report")
+    reporter.add_argument("work", type=Path)
+    reporter.add_argument("--json", type=Path)
+    reporter.set_defaults(do=report)
+    args = parser.parse_args()
+    args.do(args)
+
+
+if __name__ == "__main__":
+    main()
