@@ -74,6 +74,7 @@ _ROWS = (
     _Row("doctor", "idverify.cli.doctor:doctor_command", "Say what is installed and what is missing."),
     _Row("simulate", "idverify.cli.simulate:simulate_command", "Make a simulated attack to drill a deployment."),
     _Row("evaluate", "idverify.cli.evaluate:evaluate_command", "Measure error rates over a file of trials."),
+    _Row("batch", "idverify.cli.batch:batch_command", "Decide a manifest of many recordings."),
     _Row("trials", "idverify.cli.trials:trials_command", "Make a trials file from a published data set."),
     _Row("calibrate", "idverify.cli.calibrate:calibrate_command", "Fit thresholds to your own scores."),
     _Row("bench", "idverify.cli.bench:bench_command", "Measure speed and memory; hold them to gates."),

@@ -1,0 +1,329 @@
+"""Decisions at scale: a manifest in, partitioned Parquet out, on any engine.
+
+The results are parts of :data:`ROWS_PER_PART` rows of the manifest, in its order; a part is written in one piece once
+its last row is decided, and what is there is left out when a batch is started again. A batch that was killed, anywhere
+and however often, and started again gives the same bytes as one that was not: nothing that takes time or chance is
+written, and the frames to compare are drawn from a secret of the batch and the row's id.
+
+Public items: :func:`run_batch`, :class:`BatchSystem`, :data:`Progress`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import io
+import json
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from idverify._version import __version__
+from idverify.errors import MediaError, ParameterError
+from idverify.evaluation.executors import Executor, LocalExecutor, WorkerDeath
+from idverify.evaluation.manifest import Manifest, Row, read_manifest
+from idverify.evaluation.storage import Storage, open_storage, read_media
+from idverify.models import data_dir, specs
+
+__all__ = ["BatchSystem", "Decider", "Job", "Progress", "run_batch"]
+
+# Called with the rows done, the rows to do, and the failures among those done.
+Progress = Callable[[int, int, int], None]
+# About a minute of one core: what a kill costs at most, and a file of some hundred kilobytes.
+ROWS_PER_PART = 64
+RUN = "batch.json"
+# Photos kept ready by a worker: 14 kB each. Rows of one photo often stand together.
+_PHOTOS_KEPT = 64
+_MEDIA_BYTES = 200_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One recording and the rows that want a decision about it."""
+
+    video: str
+    policy: str
+    base: Path
+    # Row number, id and reference.
+    wanted: tuple[tuple[int, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of one row: the columns of the results that are not the manifest's."""
+
+    outcome: str
+    confidence: float | None = None
+    reasons: tuple[str, ...] = ()
+    similarity: float | None = None
+    fmr_at_score: float | None = None
+    liveness_llr: float | None = None
+    error: str = ""
+    decision: str = ""
+
+
+class Decider(Protocol):
+    """Decides jobs; one lives in each worker."""
+
+    def decide(self, job: Job) -> list[Outcome]:
+        """One outcome for each row of the job."""
+
+
+class BatchSystem:
+    """The verifier as the system of a batch.
+
+    Parameters
+    ----------
+    card
+        File of a calibration card; None is the one that the package ships.
+    key
+        Secret of the batch, from which the draws of its rows follow.
+    """
+
+    def __init__(self, card: Path | None, key: bytes) -> None:
+        self._card = card
+        self._key = key
+        self._verifier = lru_cache(maxsize=8)(self._make)
+        self._photo = lru_cache(maxsize=_PHOTOS_KEPT)(self._enrol)
+
+    def _make(self, policy: str) -> Any:
+        from idverify.verification import Verifier
+
+        return Verifier(policy=policy, card=self._card)
+
+    def _enrol(self, policy: str, base: Path, reference: str) -> Any:
+        return self._verifier(policy).enrol(read_media(reference, base, max_bytes=_MEDIA_BYTES))
+
+    def decide(self, job: Job) -> list[Outcome]:
+        """Fetch the recording, watch it once, judge it against each reference, forget it."""
+        verifier = self._verifier(job.policy)
+        try:
+            presentation = verifier.observe(read_media(job.video, job.base, max_bytes=_MEDIA_BYTES))
+        except MediaError as error:
+            return [_failed(error) for _ in job.wanted]
+        return [self._judged(verifier, presentation, job, reference) for _, _, reference in job.wanted]
+
+    def _judged(self, verifier: Any, presentation: Any, job: Job, reference: str) -> Outcome:
+        try:
+            decision = verifier.judge(presentation, self._photo(job.policy, job.base, reference))
+        except MediaError as error:
+            return _failed(error)
+        return _outcome(decision)
+
+
+def _outcome(decision: Any) -> Outcome:
+    from idverify.report.json import dumps, to_json
+
+    document = to_json(decision)
+    # Two runs of one batch give the same bytes.
+    del document["timing_ms"]
+    match, liveness = decision.match, decision.liveness
+    return Outcome(
+        outcome=decision.outcome.value,
+        confidence=decision.confidence,
+        reasons=tuple(reason.value for reason in decision.reasons),
+        similarity=match.similarity if match else None,
+        fmr_at_score=match.fmr_at_score if match else None,
+        liveness_llr=liveness.llr if liveness else None,
+        decision=dumps(document),
+    )
+
+
+def _failed(error: Exception) -> Outcome:
+    return Outcome(outcome="failed", error=f"{type(error).__name__}: {error}")
+
+
+def decide(system: Decider, job: Job) -> list[Outcome]:
+    """The task of a worker."""
+    return system.decide(job)
+
+
+def run_batch(
+    manifest_at: str,
+    out: str | Path,
+    *,
+    policy: str = "ial2",
+    card: Path | None = None,
+    engine: Executor | None = None,
+    limit: int | None = None,
+    shard: tuple[int, int] = (1, 1),
+    progress: Progress | None = None,
+    make_system: Callable[[bytes], Decider] | None = None,
+) -> tuple[int, int]:
+    """Decide every row of a manifest that has no result yet.
+
+    Parameters
+    ----------
+    manifest_at
+        Path or address; see :mod:`idverify.evaluation.manifest`.
+    out
+        Folder or address of the results.
+    policy
+        For rows that name none.
+    card
+        See :class:`BatchSystem`.
+    engine
+        What runs the work; by default processes of this machine, one a core.
+    limit
+        Decide at most the first so many rows of the manifest.
+    shard
+        ``(i, n)``: this run takes each n-th part, from the i-th on (1 to n), so that n runs share one manifest.
+    progress
+        See :data:`Progress`.
+    make_system
+        Makes a worker's system from the secret of the batch; by default :class:`BatchSystem`.
+
+    Returns
+    -------
+    tuple of int
+        Rows decided by this run, and how many of them failed.
+
+    Raises
+    ------
+    ParameterError
+        The manifest is wrong, or the place holds another batch.
+    IdverifyError
+        The models or the policy cannot be used.
+    """
+    manifest, store = read_manifest(manifest_at), open_storage(out)
+    key = _begun(store, manifest, policy, card)
+    total = len(manifest) if limit is None else min(limit, len(manifest))
+    parts = _parts_to_do(store.names(), total, shard)
+    setup = partial(make_system or partial(BatchSystem, card), key)
+    assembly = _Assembly(manifest, store, total, sum(stop - start for start, stop in parts.values()), progress)
+    jobs = _Jobs(manifest, parts, policy)
+    for number, answer in (engine or LocalExecutor()).map(decide, jobs, setup=setup):
+        part, job = jobs.taken.pop(number)
+        if isinstance(answer, WorkerDeath):
+            answer = [Outcome(outcome="failed", error=answer.detail)] * len(job.wanted)
+        assembly.add(part, parts[part], job, answer)
+    return assembly.done, assembly.failed
+
+
+def _begun(store: Storage, manifest: Manifest, policy: str, card: Path | None) -> bytes:
+    """Begin a batch, or find the same one; return its secret."""
+    card_sha256 = "" if card is None else hashlib.sha256(Path(card).read_bytes()).hexdigest()
+    stamp = {
+        "idverify_version": __version__,
+        "manifest_sha256": manifest.sha256,
+        "policy": policy,
+        "policies_sha256": _policies_sha256(),
+        "card_sha256": card_sha256,
+        "models": {row.name: row.sha256 for row in specs() if row.default},
+    }
+    if RUN not in store.names():
+        key = secrets.token_hex(16)
+        store.write(RUN, json.dumps({**stamp, "key": key}, indent=2).encode() + b"\n")
+    found = json.loads(store.read(RUN))
+    other = sorted(name for name, value in stamp.items() if found.get(name) != value)
+    if other:
+        raise ParameterError(f"the place of the results holds a batch with other {', '.join(other)}: use another one")
+    return bytes.fromhex(found["key"])
+
+
+def _policies_sha256() -> str:
+    files = sorted((data_dir() / "policies").glob("*.toml"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def _parts_to_do(names: Iterable[str], total: int, shard: tuple[int, int]) -> dict[int, tuple[int, int]]:
+    """Number of each part that is not there yet -> its stretch of rows."""
+    first, step = shard
+    if not 1 <= first <= step:
+        raise ParameterError(f"a shard is i/n with 1 <= i <= n, got {first}/{step}")
+    there = set(names)
+    starts = range(0, total, ROWS_PER_PART)
+    return {
+        number: (start, min(start + ROWS_PER_PART, total))
+        for number, start in enumerate(starts)
+        if number % step == first - 1 and _name(number, min(start + ROWS_PER_PART, total) - start) not in there
+    }
+
+
+def _name(part: int, rows: int) -> str:
+    """A part that a limit cut short has another name than the whole one."""
+    return f"part-{part:07d}-{rows:03d}.parquet"
+
+
+class _Jobs:
+    """The jobs of all parts, made as they are taken; `taken` says which part each belongs to."""
+
+    def __init__(self, manifest: Manifest, parts: Mapping[int, tuple[int, int]], policy: str) -> None:
+        self._manifest, self._parts, self._policy = manifest, parts, policy
+        self.taken: dict[int, tuple[int, Job]] = {}
+
+    def __iter__(self) -> Iterator[Job]:
+        number = 0
+        for part, (start, stop) in self._parts.items():
+            for job in _jobs_of(self._manifest.rows(start, stop, policy=self._policy), self._manifest.base):
+                self.taken[number] = (part, job)
+                number += 1
+                yield job
+
+
+def _jobs_of(rows: Iterable[Row], base: Path) -> list[Job]:
+    """One job a recording, with all the rows of the part that want it."""
+    wanted: dict[tuple[str, str], list[tuple[int, str, str]]] = {}
+    for row in rows:
+        wanted.setdefault((row.video, row.policy), []).append((row.number, row.id, row.reference))
+    return [Job(video=v, policy=p, base=base, wanted=tuple(rows)) for (v, p), rows in wanted.items()]
+
+
+@dataclass(slots=True)
+class _Assembly:
+    """Outcomes of parts that are not complete yet; few at a time, since jobs come in order."""
+
+    manifest: Manifest
+    store: Storage
+    total: int
+    todo: int
+    progress: Progress | None
+    done: int = 0
+    failed: int = 0
+    open_parts: dict[int, dict[int, Outcome]] = field(default_factory=dict)
+
+    def add(self, part: int, stretch: tuple[int, int], job: Job, outcomes: Iterable[Outcome]) -> None:
+        """Take the outcomes of a job; write the part if they complete it."""
+        rows = self.open_parts.setdefault(part, {})
+        for (number, _, _), outcome in zip(job.wanted, outcomes, strict=True):
+            rows[number] = outcome
+            self.done += 1
+            self.failed += outcome.outcome == "failed"
+        start, stop = stretch
+        if len(rows) == stop - start:
+            complete = [rows[number] for number in range(start, stop)]
+            self.store.write(_name(part, stop - start), _parquet(self.manifest, start, stop, complete))
+            del self.open_parts[part]
+        if self.progress is not None:
+            self.progress(self.done, self.todo, self.failed)
+
+
+def _parquet(manifest: Manifest, start: int, stop: int, outcomes: list[Outcome]) -> bytes:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    texts = manifest.columns(start, stop)
+    rows = list(manifest.rows(start, stop, policy=""))
+    columns: dict[str, Any] = {
+        "id": pa.array([row.id for row in rows], pa.string()),
+        **{name: pa.array(values, pa.string()) for name, values in texts.items() if name != "id"},
+        "outcome": pa.array([o.outcome for o in outcomes], pa.string()),
+        "confidence": pa.array([o.confidence for o in outcomes], pa.float64()),
+        "reasons": pa.array([list(o.reasons) for o in outcomes], pa.list_(pa.string())),
+        "similarity": pa.array([o.similarity for o in outcomes], pa.float64()),
+        "fmr_at_score": pa.array([o.fmr_at_score for o in outcomes], pa.float64()),
+        "liveness_llr": pa.array([o.liveness_llr for o in outcomes], pa.float64()),
+        "error": pa.array([o.error for o in outcomes], pa.string()),
+        "decision": pa.array([o.decision for o in outcomes], pa.string()),
+    }
+    file = io.BytesIO()
+    parquet.write_table(pa.table(columns), file, compression="zstd")
+    return file.getvalue()
+
+
+def draw_of(key: bytes, row_id: str) -> int:
+    """The seed of a row: the same at each start of a batch, and unknown to whoever made the recording."""
+    return int.from_bytes(hmac.new(key, row_id.encode(), hashlib.sha256).digest()[:8], "big")

@@ -1,0 +1,135 @@
+"""The manifest of a batch: which recording is to be compared with which photo, one decision a row.
+
+CSV or Parquet with the columns ``video`` and ``reference``; ``id`` (by default the number of the row, from 0) and
+``policy`` (by default that of the batch) may be there. Other columns are carried into the results as text.
+
+Public items: :class:`Manifest`, :class:`Row`, :func:`read_manifest`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from idverify.errors import MediaNotFoundError, ParameterError
+from idverify.evaluation.storage import read_media
+from idverify.text import foreign
+
+__all__ = ["Manifest", "Row", "read_manifest"]
+
+REQUIRED = ("video", "reference")
+OWN = ("id", *REQUIRED, "policy")
+# Names of what the results add; a manifest may not use them for something else.
+RESERVED = ("outcome", "confidence", "reasons", "similarity", "fmr_at_score", "liveness_llr", "error", "decision")
+# A manifest of ten million rows has about a gigabyte.
+_MAX_BYTES = 8_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One decision to make."""
+
+    number: int
+    id: str
+    video: str
+    reference: str
+    policy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """All rows, held as columns.
+
+    Parameters
+    ----------
+    table
+        A ``pyarrow.Table``.
+    base
+        Folder that relative paths start from.
+    sha256
+        Of the file.
+    """
+
+    table: Any = field(repr=False)
+    base: Path
+    sha256: str
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    @property
+    def extra(self) -> tuple[str, ...]:
+        """Columns that are carried along."""
+        return tuple(name for name in self.table.column_names if name not in OWN)
+
+    def rows(self, start: int, stop: int, *, policy: str) -> Iterator[Row]:
+        """Rows of a stretch; `policy` is that of rows that name none."""
+        columns = self.columns(start, stop)
+        for at in range(min(stop, len(self)) - start):
+            texts: Mapping[str, str] = {name: values[at] for name, values in columns.items()}
+            yield Row(
+                number=start + at,
+                id=texts.get("id") or str(start + at),
+                video=texts["video"],
+                reference=texts["reference"],
+                policy=texts.get("policy") or policy,
+            )
+
+    def columns(self, start: int, stop: int) -> dict[str, list[str]]:
+        """Text of a stretch, column by column."""
+        part = self.table.slice(start, stop - start)
+        return {
+            name: ["" if value is None else str(value) for value in part.column(name).to_pylist()]
+            for name in part.column_names
+        }
+
+
+def read_manifest(where: str) -> Manifest:
+    """Read a manifest from a path or an address.
+
+    Raises
+    ------
+    ParameterError
+        It cannot be read, lacks a column, uses a name of the results, or names a row twice.
+    """
+    try:
+        import pyarrow as pa
+        from pyarrow import csv, parquet
+    except ImportError as error:
+        raise ParameterError("a batch needs the package pyarrow: pip install pyarrow") from error
+    try:
+        data = read_media(where, max_bytes=_MAX_BYTES)
+    except MediaNotFoundError as error:
+        raise ParameterError(str(error)) from error
+    source = io.BytesIO(data)
+    try:
+        if data[:4] == b"PAR1":
+            table = parquet.read_table(source)
+        else:
+            names = data.partition(b"\n")[0].decode("utf-8-sig").strip().split(",")
+            as_text = csv.ConvertOptions(column_types={name.strip('"'): pa.string() for name in names})
+            table = csv.read_csv(source, convert_options=as_text)
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise ParameterError(f"{foreign(where)} is neither CSV in UTF-8 nor Parquet: {foreign(error)}") from error
+    _require_sound(table, where)
+    local = "://" not in where
+    base = Path(where).resolve().parent if local else Path()
+    return Manifest(table=table, base=base, sha256=hashlib.sha256(data).hexdigest())
+
+
+def _require_sound(table: Any, where: str) -> None:
+    names = table.column_names
+    missing = [name for name in REQUIRED if name not in names]
+    taken = [name for name in names if name in RESERVED or names.count(name) > 1]
+    if missing or taken:
+        fault = f"lacks the columns {', '.join(missing)}" if missing else f"has columns that may not be: {taken}"
+        raise ParameterError(f"{foreign(where)} {foreign(fault)}")
+    empty = [name for name in REQUIRED if table.column(name).null_count or "" in table.column(name).to_pylist()]
+    if empty:
+        raise ParameterError(f"{foreign(where)} has rows without {', '.join(empty)}")
+    if "id" in names and len(table.column("id").unique()) < table.num_rows:
+        raise ParameterError(f"{foreign(where)} names an id twice")

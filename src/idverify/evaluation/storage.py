@@ -1,0 +1,152 @@
+"""Folders of this machine and buckets of object stores, behind the three verbs that a batch needs.
+
+A local path is a folder; ``s3://``, ``gs://``, ``az://``, ``file://`` and whatever else obstore opens is a store of its
+own (``pip install obstore``), with the credentials of its usual environment variables.
+
+Public items: :class:`Storage`, :func:`open_storage`, :func:`read_media`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+from idverify.errors import MediaNotFoundError, ParameterError
+from idverify.text import foreign
+
+__all__ = ["Storage", "open_storage", "read_media"]
+
+# RFC 3986; one letter is a drive of Windows.
+_ADDRESS = re.compile(r"(?P<root>[A-Za-z][A-Za-z0-9+.-]+://[^/]*)/?(?P<path>.*)")
+
+
+class Storage(Protocol):
+    """Where the parts of a batch are kept."""
+
+    def names(self) -> frozenset[str]:
+        """Names of the finished files."""
+
+    def read(self, name: str) -> bytes:
+        """The whole file."""
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file so that it is there whole or not at all."""
+
+
+class _Folder:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def names(self) -> frozenset[str]:
+        return frozenset(path.name for path in self._folder.iterdir() if not path.name.startswith("."))
+
+    def read(self, name: str) -> bytes:
+        return (self._folder / name).read_bytes()
+
+    def write(self, name: str, data: bytes) -> None:
+        unfinished = self._folder / f".{name}.unfinished"
+        with unfinished.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, self._folder / name)
+
+
+class _Bucket:
+    """An object store gives each file whole by itself."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    def names(self) -> frozenset[str]:
+        pages = self._store.list()
+        return frozenset(row["path"].rpartition("/")[2] for page in pages for row in page)
+
+    def read(self, name: str) -> bytes:
+        return bytes(self._store.get(name).bytes())
+
+    def write(self, name: str, data: bytes) -> None:
+        self._store.put(name, data)
+
+
+def open_storage(where: str | Path) -> Storage:
+    """Open a folder, made where it is absent, or a place in an object store.
+
+    Raises
+    ------
+    ParameterError
+        The address cannot be opened, or obstore is not installed.
+    """
+    text = str(where)
+    if not _ADDRESS.fullmatch(text):
+        return _Folder(Path(text))
+    return _Bucket(_store(text))
+
+
+def _store(address: str) -> Any:
+    try:
+        from obstore import exceptions
+        from obstore.store import from_url
+    except ImportError as error:
+        raise ParameterError("addresses of object stores need the package obstore: pip install obstore") from error
+    try:
+        return from_url(address)
+    except (exceptions.BaseError, ValueError, TypeError) as error:
+        raise ParameterError(f"{foreign(address)} cannot be opened: {foreign(type(error).__name__)}") from error
+
+
+@lru_cache(maxsize=16)
+def _store_of_root(root: str) -> Any:
+    return _store(root)
+
+
+def read_media(where: str, base: Path | None = None, *, max_bytes: int) -> bytes:
+    """Read one recording or photo.
+
+    Parameters
+    ----------
+    where
+        A path, relative to `base`, or an address.
+    base
+        Folder of the manifest.
+    max_bytes
+        More than this is not read.
+
+    Raises
+    ------
+    MediaNotFoundError
+        There is nothing, or it cannot be read.
+    ParameterError
+        See :func:`open_storage`.
+    """
+    address = _ADDRESS.fullmatch(where)
+    try:
+        if address is None:
+            return _read_file((base or Path()) / where, max_bytes)
+        return _read_object(_store_of_root(f"{address['root']}/"), address["path"], max_bytes)
+    except OSError as error:
+        raise MediaNotFoundError(f"{foreign(where)} cannot be read: {foreign(error)}") from error
+
+
+def _read_file(path: Path, max_bytes: int) -> bytes:
+    _require_fitting(path.stat().st_size, max_bytes)
+    return path.read_bytes()
+
+
+def _read_object(store: Any, path: str, max_bytes: int) -> bytes:
+    from obstore.exceptions import BaseError
+
+    try:
+        _require_fitting(int(store.head(path)["size"]), max_bytes)
+        return bytes(store.get(path).bytes())
+    except BaseError as error:
+        raise OSError(type(error).__name__) from error
+
+
+def _require_fitting(size: int, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise OSError(f"{size} bytes, the limit is {max_bytes}")

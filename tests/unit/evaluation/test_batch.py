@@ -1,0 +1,183 @@
+"""A batch leaves the same bytes however often and wherever it was killed; failures are rows, nothing is done twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("pyarrow", reason="a batch needs pyarrow")
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from idverify.cli import main
+from idverify.errors import ParameterError
+from idverify.evaluation import batch
+from idverify.evaluation.batch import Job, Outcome, run_batch
+from idverify.evaluation.executors import LocalExecutor
+
+N_ROWS = 3 * batch.ROWS_PER_PART + 7
+RUN = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {here!r})
+from idverify.evaluation.batch import run_batch
+from idverify.evaluation.executors import LocalExecutor
+from test_batch import Stub
+if __name__ == "__main__":
+    run_batch(sys.argv[1], sys.argv[2], engine=LocalExecutor(2), make_system=Stub)
+"""
+
+
+class Stub:
+    """Decides by the names: corrupt... fails, crash... kills; what it does goes to the file `log` beside the manifest."""
+
+    def __init__(self, key: bytes) -> None:
+        self.key = key
+
+    def decide(self, job: Job) -> list[Outcome]:
+        log = job.base / "log"
+        if log.exists():
+            with log.open("a") as lines:
+                lines.write("".join(f"{row_id}\n" for _, row_id, _ in job.wanted))
+        time.sleep(0.004)
+        if job.video.startswith("crash"):
+            os._exit(9)
+        if job.video.startswith("corrupt"):
+            return [Outcome(outcome="failed", error="CorruptMediaError: no frame") for _ in job.wanted]
+        drawn = [batch.draw_of(self.key, row_id) / 2**64 for _, row_id, _ in job.wanted]
+        return [Outcome(outcome="accept", confidence=value, reasons=("match",)) for value in drawn]
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    path = tmp_path / "manifest.csv"
+    lines = ["id,video,reference,policy,clinic"]
+    for n in range(N_ROWS):
+        name = {70: "corrupt", 80: "crash"}.get(n, f"clip{n // 3}")
+        clinic = '"Köln, Süd"' if n == 5 else str(n % 4)
+        lines.append(f"r{n},{name}.mp4,photo{n}.jpg,,{clinic}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def table(out: Path) -> pa.Table:
+    return pa.concat_tables([parquet.read_table(path) for path in sorted(out.glob("part-*.parquet"))])
+
+
+
+
+def test_every_row_is_there_once_in_the_order_of_the_manifest(manifest, tmp_path):
+    done, failed = run_batch(str(manifest), tmp_path / "out", engine=LocalExecutor(2), make_system=Stub)
+    rows = table(tmp_path / "out")
+    assert (done, failed) == (N_ROWS, 2)
+    assert rows.column("id").to_pylist() == [f"r{n}" for n in range(N_ROWS)]
+    assert rows.column("clinic").to_pylist()[5] == "Köln, Süd"
+    outcomes = rows.column("outcome").to_pylist()
+    assert [n for n, outcome in enumerate(outcomes) if outcome == "failed"] == [70, 80]
+    errors = rows.column("error").to_pylist()
+    assert errors[70] == "CorruptMediaError: no frame"
+    assert errors[80] == "the process that looked at it died"
+
+
+def test_a_batch_killed_anywhere_leaves_the_same_bytes(manifest, tmp_path):
+    script = tmp_path / "run.py"
+    script.write_text(RUN.format(here=str(Path(__file__).resolve().parent)), encoding="utf-8")
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    rng, parts = random.Random(3), 0
+    for kill in range(5):
+        run = subprocess.Popen([sys.executable, str(script), str(manifest), str(out)], start_new_session=True)
+        while run.poll() is None and len(list(out.glob("part-*"))) < min(parts + 1, 3):
+            time.sleep(0.005)
+        time.sleep(rng.uniform(0.0, 0.1))
+        # The driver alone, or the driver with all its workers.
+        (os.kill if kill % 2 else os.killpg)(run.pid, signal.SIGKILL)
+        run.wait()
+        parts = len(list(out.glob("part-*")))
+    run_batch(str(manifest), out, engine=LocalExecutor(2), make_system=Stub)
+    whole.mkdir()
+    (whole / batch.RUN).write_bytes((out / batch.RUN).read_bytes())
+    run_batch(str(manifest), whole, engine=LocalExecutor(1), make_system=Stub)
+    names = sorted(path.name for path in whole.iterdir())
+    assert sorted(path.name for path in out.iterdir() if not path.name.startswith(".")) == names
+    assert all((out / name).read_bytes() == (whole / name).read_bytes() for name in names)
+
+
+def test_what_is_done_is_not_done_again(manifest, tmp_path):
+    out = tmp_path / "out"
+    run_batch(str(manifest), out, engine=LocalExecutor(1), make_system=Stub)
+    (manifest.parent / "log").touch()
+    assert run_batch(str(manifest), out, engine=LocalExecutor(1), make_system=Stub) == (0, 0)
+    sorted(out.glob("part-*"))[1].unlink()
+    done, _ = run_batch(str(manifest), out, engine=LocalExecutor(1), make_system=Stub)
+    assert done == batch.ROWS_PER_PART
+    assert set((manifest.parent / "log").read_text().split()) == {
+        f"r{n}" for n in range(batch.ROWS_PER_PART, 2 * batch.ROWS_PER_PART)
+    }
+
+
+def test_shards_share_a_manifest_and_a_limit_cuts_it(manifest, tmp_path):
+    counts = [
+        run_batch(str(manifest), tmp_path / "out", engine=LocalExecutor(1), make_system=Stub, shard=(i, 3))[0]
+        for i in (1, 2, 3)
+    ]
+    assert sum(counts) == N_ROWS
+    assert table(tmp_path / "out").column("id").to_pylist() == [f"r{n}" for n in range(N_ROWS)]
+    assert run_batch(str(manifest), tmp_path / "few", engine=LocalExecutor(1), make_system=Stub, limit=70)[0] == 70
+
+
+def test_a_parquet_manifest_and_an_object_store_are_the_same_batch(manifest, tmp_path):
+    pytest.importorskip("obstore")
+    from pyarrow import csv
+
+    path = tmp_path / "manifest.parquet"
+    parquet.write_table(csv.read_csv(manifest), path)
+    (tmp_path / "bucket").mkdir()
+    done, _ = run_batch(str(path), f"file://{tmp_path}/bucket", engine=LocalExecutor(1), make_system=Stub)
+    assert done == N_ROWS
+    assert table(tmp_path / "bucket").column("id").to_pylist() == [f"r{n}" for n in range(N_ROWS)]
+
+
+def test_another_batch_is_not_mixed_in(manifest, tmp_path):
+    out = tmp_path / "out"
+    run_batch(str(manifest), out, engine=LocalExecutor(1), make_system=Stub)
+    with pytest.raises(ParameterError, match="a batch with other policy"):
+        run_batch(str(manifest), out, engine=LocalExecutor(1), make_system=Stub, policy="strict")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("video,photo\na,b\n", "lacks the columns reference"),
+        ("video,reference,outcome\na,b,c\n", "columns that may not be"),
+        ("video,reference\na,\n", "rows without reference"),
+        ("id,video,reference\n1,a,b\n1,c,d\n", "names an id twice"),
+        ("video,reference\na,b,c\n", "neither CSV"),
+    ],
+)
+def test_a_wrong_manifest_is_one_sentence(tmp_path, text, message):
+    path = tmp_path / "m.csv"
+    path.write_text(text)
+    with pytest.raises(ParameterError, match=message):
+        run_batch(str(path), tmp_path / "out", engine=LocalExecutor(1), make_system=Stub)
+
+
+def test_the_command_decides_real_recordings(verifier, tmp_path, capsys):
+    samples = Path(__file__).resolve().parents[3] / "samples"
+    path = tmp_path / "m.csv"
+    photo = samples / "reference.jpg"
+    path.write_text(f"video,reference\n{samples}/photo_panned.mp4,{photo}\nnowhere.mp4,{photo}\n")
+    assert main(["batch", str(path), "--out", str(tmp_path / "out"), "--workers", "1"]) == 0
+    assert "2 rows decided, 1 of them failed" in capsys.readouterr().out
+    rows = table(tmp_path / "out")
+    assert rows.column("outcome").to_pylist() == ["reject", "failed"]
+    assert json.loads(rows.column("decision").to_pylist()[0])["outcome"] == "reject"
+    assert rows.column("error").to_pylist()[1].startswith("MediaNotFoundError: nowhere.mp4 cannot be read")
