@@ -113,9 +113,11 @@ def read_manifest(where: str) -> Manifest:
             names = data.partition(b"\n")[0].decode("utf-8-sig").strip().split(",")
             as_text = csv.ConvertOptions(column_types={name.strip('"'): pa.string() for name in names})
             table = csv.read_csv(source, convert_options=as_text)
-    except (pa.ArrowException, UnicodeDecodeError) as error:
+        # Damage deep inside shows only when the values are looked at.
+        table.validate(full=True)
+        _require_sound(table, where)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ParameterError(f"{foreign(where)} is neither CSV in UTF-8 nor Parquet: {foreign(error)}") from error
-    _require_sound(table, where)
     local = "://" not in where
     base = Path(where).resolve().parent if local else Path()
     return Manifest(table=table, base=base, sha256=hashlib.sha256(data).hexdigest())

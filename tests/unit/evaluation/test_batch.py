@@ -38,7 +38,7 @@ if __name__ == "__main__":
 
 
 class Stub:
-    """Decides by the names: corrupt... fails, crash... kills; what it does goes to the file `log` beside the manifest."""
+    """Decides by the names: corrupt... fails, crash... kills; what it does goes to a file `log` beside the manifest."""
 
     def __init__(self, key: bytes) -> None:
         self.key = key
