@@ -1,7 +1,8 @@
 """The clips of the liveness benchmark: what is shown, in the order in which it is judged.
 
 Real clips come first, then round after round one source through all species, so that a run that is stopped early has
-seen every species. Simulated takes are written once and kept.
+seen every species. Simulated takes are written once and kept. Every parameter of a species is varied, by the clip's
+name, not only what the species draws itself: an attacker does not keep to defaults.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 import csv
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from pad_rows import Clip
 
-from idverify.simulation import DEGRADATIONS, SPECIES, simulate
+from idverify import challenge
+from idverify.simulation import DEGRADATIONS, INSTRUMENTS, SPECIES, parameters_of, simulate
 
 __all__ = ["Item", "halves", "items", "make"]
 
@@ -36,7 +39,33 @@ SOURCE_CLIPS = (
 # Photos that attacks are made from.
 SOURCE_PHOTOS = 6
 # Modules of the simulator whose species show one picture, however it moves.
-ONE_PICTURE_FAMILIES = ("prints", "masks", "stills", "animation")
+ONE_PICTURE_FAMILIES = ("prints", "masks", "stills", "animation", "photo_driven")
+# Species that are shown on every instrument as well as injected.
+STRONG = ("photo_driven", "answer_forged", "face_flash", "face_blend", "face_swap_tracked")
+# Far beyond what a species draws itself, where its default is to draw: an attacker may choose any of it.
+WIDE = {
+    "turn": (0.0, 5.0),
+    "grain": (0.0, 5.0),
+    "speech": (0.0, 1.0),
+    "glare": (0.0, 1.0),
+    "flicker": (0.0, 0.4),
+    "moire": (0.0, 1.0),
+    "gloss": (0.0, 1.0),
+    "fill": (0.8, 1.4),
+    "feather": (0.01, 0.2),
+    "light": (0.0, 1.0),
+    "relief": (0.0, 3.0),
+    "pulse": (0.0, 2.0),
+    "shake": (0.0, 2.5),
+    "depth": (0.0, 1.6),
+    "detail": (0.0, 1.5),
+    "relight": (0.0, 1.0),
+    "shape": (0.0, 1.0),
+}
+# Which part of a clip is altered is no strength.
+FIXED = frozenset({"at", "count", "hole", "length", "period", "start", "steps"})
+# Where a parameter with a number for its default may go: up to this many times as much, or as little.
+FACTOR = 2.5
 # The simulated camera: small, to spare time. A still face is proof from three seconds on.
 SIZE_WH, DURATION_S = (480, 854), 3.5
 
@@ -66,8 +95,29 @@ def make(item: Item) -> None:
         return
     item.path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = item.path.with_suffix(".part.mp4")
-    simulate(output=unfinished, **item.recipe)
+    recipe = dict(item.recipe)
+    if SPECIES[str(recipe["species"])].needs_challenge:
+        request = item.path.with_suffix(".challenge.json")
+        asked = challenge.issue(kind="both", key=b"clips of the liveness benchmark", now_s=0.0)
+        request.write_text(challenge.to_json(asked), encoding="utf-8")
+        recipe["challenge"] = request
+    simulate(output=unfinished, **recipe)
     unfinished.rename(item.path)
+
+
+def varied(species: str, name: str) -> dict[str, float]:
+    """Parameters of a species for the clip of this name: about half of them given, far from where they usually are."""
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    given = {}
+    for parameter, default in parameters_of(species).items():
+        share, low_high = rng.random(), WIDE.get(parameter)
+        if parameter in FIXED or share < 0.5:
+            continue
+        if low_high is not None:
+            given[parameter] = round(float(rng.uniform(*low_high)), 3)
+        elif isinstance(default, int | float):
+            given[parameter] = round(float(default) * FACTOR ** float(rng.uniform(-1, 1)), 3)
+    return given
 
 
 def source_of(subject: str) -> str:
@@ -143,8 +193,16 @@ def _takes(source: str, half: str, *, is_photo: bool) -> Iterator[tuple[Clip, di
         )
 
     for name, species in SPECIES.items():
-        if species.channel != "bona_fide" and not (is_photo and species.needs_clip):
-            yield named(name, "attack", "simulated"), {"species": name, "needs_other": species.needs_other}
+        if species.channel == "bona_fide" or (is_photo and species.needs_clip):
+            continue
+        # A photo is driven by a script and by another's clip in turns.
+        needs_other = species.needs_other or (name == "photo_driven" and zlib.crc32(source.encode()) % 2 == 1)
+        for shown in INSTRUMENTS if name in STRONG else INSTRUMENTS[:1]:
+            clip = named(name, "attack", "simulated")
+            if shown != INSTRUMENTS[0]:
+                clip = replace(clip, clip=f"{name}-{shown}-{source}")
+            options = {"species": name, "needs_other": needs_other, **({"shown": shown} if name in STRONG else {})}
+            yield clip, {**options, **varied(name, clip.clip)}
     for name in () if is_photo else DEGRADATIONS:
         options = {"species": "bona_fide", "degrade": (name,), "needs_other": False}
         yield named(name, "bona_fide", "degraded"), options

@@ -11,14 +11,14 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "benchmarks" / "accuracy"))
 
-from pad_clips import halves, items
+from pad_clips import FIXED, STRONG, halves, items, varied
 from pad_report import full_report, operating_points, peers_table
 from pad_rows import FAILURE, Clip, Row, Trial, append, read_rows, row_of, trials_of
 from pad_verdicts import auc, decided, score
 
 from idverify.pad.evidence import PADEvidence, Status
 from idverify.reasons import Reason
-from idverify.simulation import SPECIES
+from idverify.simulation import INSTRUMENTS, SPECIES, parameters_of
 from idverify.verification.decision import Outcome
 from idverify.verification.policy import load_policy
 
@@ -226,3 +226,21 @@ def test_every_species_is_planned_and_no_source_stands_in_both_halves(shared_dat
         sides.setdefault(item.clip.source, set()).add(item.clip.half)
     assert all(len(both) == 1 for both in sides.values())
     assert {item.clip.half for item in planned if item.clip.material == "simulated"} == {"dev", "eval"}
+    shown = {(item.clip.species, item.recipe.get("shown")) for item in planned if item.recipe}
+    assert {(name, where) for name in STRONG for where in INSTRUMENTS} <= shown
+
+
+@pytest.mark.parametrize("species", sorted(set(SPECIES) - {"bona_fide"}))
+def test_parameters_are_varied_by_name_within_what_the_species_takes(species):
+    drawn = [varied(species, f"{species}-{n}") for n in range(60)]
+    assert drawn == [varied(species, f"{species}-{n}") for n in range(60)]
+    known = set(parameters_of(species)) - FIXED
+    for name in {name for row in drawn for name in row}:
+        assert name in known
+        values = [row[name] for row in drawn if name in row]
+        assert min(values) >= 0
+        assert max(values) > 1.2 * min(values)
+
+
+def test_the_turn_of_an_animated_photo_goes_far_beyond_its_default():
+    assert max(varied("photo_animated", f"photo_animated-{n}").get("turn", 0) for n in range(100)) > 4
