@@ -46,8 +46,8 @@ COLUMNS = (
 # Most takes are files fed in: nothing covers the traces of the warp there.
 INSTRUMENTS = ("injected", "injected", "phone", "injected", "injected", "monitor", "injected", "injected", "paper")
 SIZES = ((480, 640), (360, 480), (480, 854), (640, 480), (540, 720), (720, 960), (720, 1280), (1080, 1440))
-SIZE_SHARES = (0.35, 0.3, 0.1, 0.15, 0.05, 0.03, 0.01, 0.01)
-RATES_HZ = (30.0, 30.0, 25.0, 24.0, 20.0, 15.0, 15.0, 12.0, 10.0)
+SIZE_SHARES = (0.25, 0.5, 0.05, 0.12, 0.04, 0.02, 0.01, 0.01)
+RATES_HZ = (30.0, 25.0, 24.0, 20.0, 15.0, 15.0, 15.0, 15.0, 12.0, 10.0)
 CODECS = ("h264", "h264", "h264", "mpeg4", "vp8", "vp9")
 # A photo to attack with is what people put online of themselves: frontal enough, not a stamp.
 MAX_TURN_DEG, MIN_FACE_PX = 22.0, 80
@@ -223,7 +223,7 @@ def make(recipe: Recipe, out: Path) -> dict[str, Any] | str:
         if not challenge.exists():
             issued = challenges.issue(kind=kind, key=b"takes of the liveness benchmark", now_s=time.time())
             challenge.write_text(challenges.to_json(issued), encoding="utf-8")
-        rate, size = max(rate, 15.0), min(size, (480, 854))
+        rate, size = float(np.clip(rate, 12.0, 15.0)), min(size, (480, 640))
     if not path.exists():
         partial = path.with_name(f"part-{path.name}")
         try:
@@ -263,7 +263,7 @@ def _kept_locate(out: Path) -> Any:
         last: list[NDArray[np.float32]] = []
 
         def locate(image: NDArray[np.uint8]) -> NDArray[np.float32] | None:
-            name = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=12).digest()
+            name = image[::5, ::7].tobytes()
             if name not in known:
                 found = None
                 if last:

@@ -25,6 +25,8 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 _BANDS = 4
+# Slow changes of light are compared in pictures this much smaller.
+_SLOW = 6
 
 
 def _poisson(face: U8, target: U8, mask: U8) -> U8:
@@ -50,8 +52,8 @@ def _multiband(face: U8, target: U8, mask: U8) -> U8:
 
 
 def _feathered(face: U8, target: U8, mask: U8) -> U8:
-    soft = cv2.GaussianBlur(mask, (0, 0), max(0.03 * mask.shape[1], 0.8)).astype(np.float32)[..., None] / 255
-    return np.asarray(cv2.convertScaleAbs(target + soft * (face.astype(np.float32) - target)))
+    soft = cv2.GaussianBlur(mask, (0, 0), max(0.03 * mask.shape[1], 0.8)).astype(np.float32) / 255
+    return np.asarray(cv2.blendLinear(face, target, soft, 1 - soft))
 
 
 BLENDERS: Mapping[str, Callable[[U8, U8, U8], U8]] = MappingProxyType(
@@ -97,12 +99,16 @@ def with_shading_of(face: U8, target: U8, mask: U8, strength: float) -> U8:
     """
     if strength <= 0:
         return face
-    weight = mask.astype(np.float32) / 255 + 1e-3
-    sigma = 0.09 * mask.shape[1]
+    # What is slow needs few pixels.
+    size = tuple(max(side // _SLOW, 4) for side in mask.shape[::-1])
+    small = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in (mask, face, target)]
+    weight = small[0].astype(np.float32) / 255 + 1e-3
+    sigma = 0.09 * size[0]
     slow = [
         cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) * weight, (0, 0), sigma)
         / cv2.GaussianBlur(weight, (0, 0), sigma)
-        for image in (face, target)
+        for image in small[1:]
     ]
     ratio = np.clip((slow[1] + 8) / (slow[0] + 8), 0.5, 2.0) ** np.float32(strength)
-    return np.asarray(cv2.convertScaleAbs(face * ratio[..., None]))
+    full = cv2.resize(ratio, mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.multiply(face, cv2.merge([full] * 3), dtype=cv2.CV_8U))

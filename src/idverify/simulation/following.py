@@ -32,7 +32,7 @@ class Followed(NamedTuple):
 
 
 def followed(setup: Setup, *, start_s: float = 0.0) -> Iterator[Followed]:
-    """The clip from `start_s` on, in the size that the setup asks for, times from zero.
+    """The clip from `start_s` on, in the size and at most at the rate that the setup asks for, times from zero.
 
     Raises
     ------
@@ -68,10 +68,15 @@ def _framed(setup: Setup, start_s: float) -> Iterator[Shot]:
     if setup.source.is_photo:
         raise ParameterError("this species needs a video, and a photo was given")
     first_s: float | None = None
+    due_s = 0.0
     for shot in setup.source.shots_until(start_s + setup.duration_s):
         if shot.time_s < start_s:
             continue
         first_s = shot.time_s if first_s is None else first_s
+        # A camera that is slower than the clip leaves pictures out.
+        if shot.time_s - first_s < due_s - 0.4 / setup.rate_hz:
+            continue
+        due_s = max(due_s + 1 / setup.rate_hz, shot.time_s - first_s)
         image = shot.image_rgb
         size_wh = setup.size_wh or tuple(side // 2 * 2 for side in image.shape[1::-1])
         if box is None:

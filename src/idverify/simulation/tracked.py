@@ -176,6 +176,7 @@ class Setting:
     grain: float
     rng: np.random.Generator
     _triangles: TriangleWarp | None = field(default=None, init=False)
+    _noise: NDArray[np.int16] | None = field(default=None, init=False)
 
     def applied(self, one: Followed) -> Shot:
         """The picture with the photo set in; as it is where no face is found."""
@@ -209,12 +210,11 @@ class Setting:
         face = cv2.remap(self.photo, reading, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         face = with_shading_of(self.colours(face, own, mask), own, mask, self.relight)
         kept = self._kept(shaped, size, face_px)
-        weight = np.float32(self.alpha) * (1 - kept)[..., None]
-        mixed = own + weight * (self._grained(face).astype(np.float32) - own)
-        blended = BLENDERS[self.blender](cv2.convertScaleAbs(mixed), own, mask)
+        mixed = _mixed(own, self._grained(face), np.float32(self.alpha) * (1 - kept))
+        blended = BLENDERS[self.blender](mixed, own, mask)
         if kept.any() and self.blender == "poisson":
             # Gradients drag the colours of the seam inwards; what stays must stay as it was.
-            blended = cv2.convertScaleAbs(blended + kept[..., None] * (own.astype(np.float32) - blended))
+            blended = _mixed(blended, own, kept)
         out = image.copy()
         out[top:bottom, left:right] = blended
         return out
@@ -257,9 +257,18 @@ class Setting:
     def _grained(self, face: U8) -> U8:
         if self.grain <= 0:
             return face
-        noise = self.rng.standard_normal(face.shape[:2], np.float32)
-        noise = cv2.GaussianBlur(noise, (0, 0), 0.6) * np.float32(2.0 * self.grain)
-        return np.asarray(cv2.add(face, cv2.merge([noise] * 3), dtype=cv2.CV_8U))
+        height, width = face.shape[:2]
+        if self._noise is None or self._noise.shape[0] < height + 32 or self._noise.shape[1] < width + 32:
+            noise = self.rng.standard_normal((height + 96, width + 96), np.float32)
+            noise = cv2.GaussianBlur(noise, (0, 0), 0.6) * np.float32(2.0 * self.grain)
+            self._noise = np.rint(cv2.merge([noise] * 3)).astype(np.int16)
+        y, x = self.rng.integers(0, 32, 2)
+        return np.asarray(cv2.add(face, self._noise[y : y + height, x : x + width], dtype=cv2.CV_8U))
+
+
+def _mixed(first: U8, second: U8, weight: F32) -> U8:
+    """The second over the first, by a weight for each pixel [shape=(h, w)]."""
+    return np.asarray(cv2.blendLinear(first, second, 1 - weight, weight))
 
 
 def _field(to_points: F64, from_points: F64, size: tuple[int, int]) -> F32:

@@ -583,3 +583,11 @@ def test_about_explains_a_species_and_list_names_all() -> None:
     listed = CliRunner().invoke(simulate_command, ["--list"])
     assert all(name in listed.output for name in (*STRONG, *INSTRUMENTS, *CODECS))
     assert CliRunner().invoke(simulate_command, ["--about", "nothing"]).exit_code != 0
+
+
+@pytest.mark.parametrize(("rate_hz", "count"), [(30.0, 20), (10.0, 20), (5.0, 10)])
+def test_a_slower_camera_leaves_pictures_of_the_clip_out(clip: Path, rate_hz: float, count: int) -> None:
+    options = {"other": picture((90, 60, 50)), "duration_s": 2.0, "rate_hz": rate_hz}
+    times = [shot.time_s for shot in shots_of("face_blend", clip, **options)]
+    assert len(times) == count
+    assert times == sorted(set(times))
