@@ -4,8 +4,8 @@
     python tests/fuzz/fuzz.py --files 5000 --target recording
 
 Files are read in another process, so a reader that crashes is a finding and not the end. Printed for each target:
-files, errors of one sentence, findings with the number that makes the file again, the slowest file, and how much memory the
-process grew by over the second half. Exits with 1 where there is a finding.
+files, errors of one sentence, findings with the number that makes the file again, the slowest file, and how much memory
+the process grew by over the second half. Exits with 1 where there is a finding.
 """
 
 from __future__ import annotations
