@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,8 @@ RATES_HZ = (30.0, 25.0, 24.0, 20.0, 15.0, 15.0, 15.0, 15.0, 12.0, 10.0)
 CODECS = ("h264", "h264", "h264", "mpeg4", "vp8", "vp9")
 # A photo to attack with is what people put online of themselves: frontal enough, not a stamp.
 MAX_TURN_DEG, MIN_FACE_PX = 22.0, 80
+# A driver's clip is at least as long as a take.
+MIN_DRIVER_S = 3.6
 
 
 class Person(NamedTuple):
@@ -145,8 +148,9 @@ def drivers(data: Path) -> dict[str, list[Path]]:
                 # Very small pictures make no attack worth the name, and two people no driver.
                 small = row["path"].endswith("phone.3gp") or "tv_" in row["path"]
                 if row["presentation"] == "bona_fide" and "+" not in row["subject"] and not small:
-                    subject = row["subject"].removeprefix("webcam_")
-                    found.setdefault(subject, []).append(folder / row["path"])
+                    films = found.setdefault(row["subject"].removeprefix("webcam_"), [])
+                    if length_s(folder / row["path"]) >= MIN_DRIVER_S:
+                        films.append(folder / row["path"])
     halves: dict[str, list[Path]] = {"fit": [], "test": []}
     for index, subject in enumerate(sorted(found, key=lambda name: zlib.crc32(name.encode()))):
         halves[("fit", "test")[index % 2]] += found[subject]
@@ -193,7 +197,7 @@ def make(recipe: Recipe, out: Path) -> dict[str, Any] | str:
     rng = np.random.default_rng([recipe.seed, 17])
     codec = str(rng.choice(CODECS))
     size = SIZES[int(rng.choice(len(SIZES), p=SIZE_SHARES))]
-    rate, crf = float(rng.choice(RATES_HZ)), float(rng.uniform(15, 26))
+    rate, crf = float(rng.choice(RATES_HZ)), float(rng.uniform(14, 24))
     suffix = {"vp8": ".webm", "vp9": ".webm", "mpeg4": ".mp4"}.get(codec, str(rng.choice([".mp4", ".mov", ".mkv"])))
     path = out / recipe.half / recipe.species / f"{recipe.stem}{suffix}"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -246,8 +250,6 @@ def make(recipe: Recipe, out: Path) -> dict[str, Any] | str:
 
 def length_s(clip: Path) -> float:
     """Duration that a clip's container states, or a guess."""
-    import av
-
     with av.open(str(clip)) as container:
         return float(container.duration or 5_000_000) / 1e6
 

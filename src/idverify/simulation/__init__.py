@@ -28,7 +28,8 @@ from idverify.errors import ParameterError
 from idverify.simulation import animation, flash, injection, masks, photo_driven, prints, screens, stills, swap, tracked
 from idverify.simulation.degrade import DEGRADATIONS, degraded
 from idverify.simulation.faces import Eyes, Locate, default_eyes, default_locate
-from idverify.simulation.source import Played, Setup, Shot, Source, Take
+from idverify.simulation.showing import INSTRUMENTS, shown_on
+from idverify.simulation.source import Setup, Shot, Source, Take
 from idverify.simulation.writer import CODECS, LABEL, write_take
 
 __all__ = [
@@ -135,14 +136,6 @@ SPECIES: Mapping[str, Species] = MappingProxyType({row.name: row for row in _ROW
 """Every species by name; ``bona_fide`` changes nothing and is there to be degraded."""
 
 
-# Instruments on which the pictures of a species can be shown to a camera.
-_SHOWN: Mapping[str, Callable[..., Take]] = MappingProxyType(
-    {"phone": screens.replay_phone, "monitor": screens.replay_monitor, "paper": prints.print_bent}
-)
-INSTRUMENTS = ("injected", *_SHOWN)
-"""How the pictures of a species come to the camera: as a file in its place, or shown to it."""
-
-
 def parameters_of(species: str) -> Mapping[str, object]:
     """Names and defaults of a species' own parameters; None means drawn from the seed.
 
@@ -244,8 +237,6 @@ def render(
         The species looks for a face and the models are not on this machine.
     """
     row = _checked(species, seed, duration_s, rate_hz, params)
-    if shown not in INSTRUMENTS:
-        raise ParameterError(f"no instrument named {shown!r}; there are {', '.join(INSTRUMENTS)}")
     if size_wh is not None and min(size_wh) < _SMALLEST_SIDE_PX:
         raise ParameterError(f"size_wh must be at least {_SMALLEST_SIDE_PX} each way, got {size_wh}")
     setup = Setup(
@@ -259,9 +250,8 @@ def render(
         challenge=None if challenge is None else Path(challenge),
     )
     take = row.make(setup, _generator(seed, row.name), **params)
-    if shown != "injected":
-        showing = replace(setup, source=Played(take), duration_s=setup.asked().duration_s if challenge else duration_s)
-        take = _SHOWN[shown](showing, _generator(seed, shown))
+    showing = setup if challenge is None else replace(setup, duration_s=setup.asked().duration_s)
+    take = shown_on(shown, take, showing, _generator(seed, shown))
     for kind in degrade:
         take = degraded(take, kind, rng=_generator(seed, kind), locate=setup.locate, strength=strength)
     return take

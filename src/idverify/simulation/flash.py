@@ -69,7 +69,7 @@ def face_flash(
     blur = _given(soften, float(rng.choice([0.0, 0.0, rng.uniform(0.4, 1.0)])))
     setting = Setting(
         photo=photo, mesh=mesh, alpha=1.0, blender=tuple(BLENDERS)[int(rng.integers(len(BLENDERS)))],
-        smooth=bool(rng.integers(2)), eyes=0.0, mouth=0.0, relight=float(rng.uniform(0, 1)),
+        smooth=bool(rng.integers(2)), eyes=0.0, mouth=0.0, blinks=0.0, relight=float(rng.uniform(0, 1)),
         shape=float(rng.uniform(0, 0.6)), grow=float(rng.uniform(0.95, 1.05)), colours=ColourMatch(0.0),
         grain=float(rng.uniform(0, 2)), rng=np.random.default_rng(rng.integers(2**63)),
     )  # fmt: skip

@@ -40,6 +40,7 @@ def face_swap_tracked(
     smooth: float | None = None,
     own_eyes: float | None = None,
     own_mouth: float | None = None,
+    own_blinks: float | None = None,
     relight: float | None = None,
     shape: float | None = None,
     grow: float | None = None,
@@ -57,6 +58,8 @@ def face_swap_tracked(
         0: the photo follows in triangles; 1: in one smooth field.
     own_eyes, own_mouth : float in [0, 1]
         How much of the person's own eyes and mouth stays.
+    own_blinks : float in [0, 1]
+        How much of the person's own eyes comes through while they are shut.
     relight : float in [0, 1]
         How much of the person's light falls on the photo.
     shape : float in [0, 1]
@@ -72,9 +75,9 @@ def face_swap_tracked(
     """
     setting = _setting(
         setup, rng, alpha=1.0, blender=blender, smooth=smooth, eyes=_given(own_eyes, rng.choice([0.0, 1.0, 1.0])),
-        mouth=_given(own_mouth, rng.choice([0.0, 1.0, 1.0])), relight=relight,
-        shape=_given(shape, rng.uniform(0, 0.4)), grow=_given(grow, rng.uniform(0.88, 1.02)), memory=memory,
-        grain=grain,
+        mouth=_given(own_mouth, rng.choice([0.0, 1.0, 1.0])), blinks=own_blinks,
+        relight=relight, shape=_given(shape, rng.uniform(0, 0.6)), grow=_given(grow, rng.uniform(0.88, 1.02)),
+        memory=memory, grain=grain,
     )  # fmt: skip
     return _taken(setup, setting, start)
 
@@ -88,6 +91,7 @@ def face_blend(
     smooth: float | None = None,
     own_eyes: float | None = None,
     own_mouth: float | None = None,
+    own_blinks: float | None = None,
     relight: float | None = None,
     shape: float | None = None,
     grow: float | None = None,
@@ -101,14 +105,14 @@ def face_blend(
     ----------
     alpha : float in [0, 1]
         Share of the photo; drawn from 0.3 to 0.8.
-    blender, smooth, own_eyes, own_mouth, relight, shape, grow, memory, grain, start : float
+    blender, smooth, own_eyes, own_mouth, own_blinks, relight, shape, grow, memory, grain, start : float
         As for `face_swap_tracked`.
     """
     share = _given(alpha, rng.uniform(0.3, 0.8))
     setting = _setting(
         setup, rng, alpha=share, blender=_given(blender, rng.choice([1, 2])), smooth=smooth,
         eyes=_given(own_eyes, rng.choice([0.0, 0.0, 0.6])), mouth=_given(own_mouth, rng.choice([0.0, 0.6, 1.0])),
-        relight=relight, shape=_given(shape, rng.uniform(0.3, 1.0) * share),
+        blinks=own_blinks, relight=relight, shape=_given(shape, rng.uniform(0.3, 1.0) * share),
         grow=_given(grow, rng.uniform(0.95, 1.05)), memory=memory, grain=grain,
     )  # fmt: skip
     return _taken(setup, setting, start)
@@ -119,13 +123,15 @@ def _given(value: float | None, drawn: float) -> float:
 
 
 def _taken(setup: Setup, setting: Setting, start_s: float) -> Take:
-    shots = (setting.applied(one) for one in followed(setup, start_s=start_s))
+    lids = _Lids(setup) if setting.blinks > 0 else None
+    shots = (setting.applied(one, lids) for one in followed(setup, start_s=start_s))
     return Take(shots=shots, encoding=Encoding(nominal_rate_hz=setup.rate_hz))
 
 
 def _setting(
     setup: Setup, rng: np.random.Generator, *, alpha: float, blender: float | None, smooth: float | None, eyes: float,
-    mouth: float, relight: float | None, shape: float, grow: float, memory: float | None, grain: float | None,
+    mouth: float, blinks: float | None, relight: float | None, shape: float, grow: float, memory: float | None,
+    grain: float | None,
 ) -> Setting:  # fmt: skip
     photo = setup.second().still()
     mesh = require_face(setup.locate, photo, "the other person's picture")
@@ -138,6 +144,7 @@ def _setting(
         smooth=_given(smooth, int(rng.integers(2))) > 0,
         eyes=eyes,
         mouth=mouth,
+        blinks=_given(blinks, rng.choice([0.0, 1.0, 1.0, 1.0])),
         relight=_given(relight, rng.uniform(0.3, 1.0)),
         shape=shape,
         grow=grow,
@@ -169,6 +176,7 @@ class Setting:
     smooth: bool
     eyes: float
     mouth: float
+    blinks: float
     relight: float
     shape: float
     grow: float
@@ -178,14 +186,16 @@ class Setting:
     _triangles: TriangleWarp | None = field(default=None, init=False)
     _noise: NDArray[np.int16] | None = field(default=None, init=False)
 
-    def applied(self, one: Followed) -> Shot:
+    def applied(self, one: Followed, lids: _Lids | None = None) -> Shot:
         """The picture with the photo set in; as it is where no face is found."""
         if one.mesh is None:
             return one.shot
-        return Shot(one.shot.time_s, self.set_into(one.shot.image_rgb, one.mesh))
+        image = one.shot.image_rgb
+        shut = (0.0, 0.0) if lids is None else lids.closed(image, one.mesh)
+        return Shot(one.shot.time_s, self.set_into(image, one.mesh, shut))
 
-    def set_into(self, image: U8, mesh: F32) -> U8:
-        """The photo's face in the place of `mesh` [shape=(h, w, 3)]."""
+    def set_into(self, image: U8, mesh: F32, shut: tuple[float, float] = (0.0, 0.0)) -> U8:
+        """The photo's face in the place of `mesh`, whose eyes are shut by so much [shape=(h, w, 3)]."""
         outline = face_outline(mesh, grow=self.grow)
         face_px = float(np.ptp(outline[:, 0]))
         pad = 0.14 * face_px + 6
@@ -209,7 +219,7 @@ class Setting:
         reading = self._reading(shaped, size)
         face = cv2.remap(self.photo, reading, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         face = with_shading_of(self.colours(face, own, mask), own, mask, self.relight)
-        kept = self._kept(shaped, size, face_px)
+        kept = self._kept(shaped, size, face_px, shut)
         mixed = _mixed(own, self._grained(face), np.float32(self.alpha) * (1 - kept))
         blended = BLENDERS[self.blender](mixed, own, mask)
         if kept.any() and self.blender == "poisson":
@@ -240,10 +250,11 @@ class Setting:
         # Outside the mesh nothing is drawn; the smooth field lies under it.
         return self._triangles.reading_over(shaped, smooth_warp(shaped[SPREAD, :2], theirs[SPREAD, :2], (0, 0, *size)))
 
-    def _kept(self, here: F64, size: tuple[int, int], face_px: float) -> F32:
+    def _kept(self, here: F64, size: tuple[int, int], face_px: float, shut: tuple[float, float]) -> F32:
         """How much of the person's own stays: eyes and mouth [shape=(h, w)]."""
         kept = np.zeros(size[::-1], np.float32)
-        rings = [(EYE_RINGS[0], self.eyes, 1.25), (EYE_RINGS[1], self.eyes, 1.25), (_LIPS, self.mouth, 1.1)]
+        eyes = [max(self.eyes, self.blinks * closed) for closed in shut]
+        rings = [(EYE_RINGS[0], eyes[0], 1.35), (EYE_RINGS[1], eyes[1], 1.35), (_LIPS, self.mouth, 1.1)]
         for ring, strength, grow in rings:
             if strength <= 0:
                 continue
@@ -264,6 +275,22 @@ class Setting:
             self._noise = np.rint(cv2.merge([noise] * 3)).astype(np.int16)
         y, x = self.rng.integers(0, 32, 2)
         return np.asarray(cv2.add(face, self._noise[y : y + height, x : x + width], dtype=cv2.CV_8U))
+
+
+class _Lids:
+    """How far a person's eyes are shut, against how far they were ever open."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._eyes = setup.eyes
+        self._open = np.full(2, 0.22)
+
+    def closed(self, image: U8, mesh: F32) -> tuple[float, float]:
+        """Of the right and the left eye, 0 to 1."""
+        opening = self._eyes(image, mesh)
+        self._open = np.maximum(self._open, opening)
+        # Half way down a lid covers the pupil.
+        right, left = np.clip((0.75 * self._open - opening) / (0.35 * self._open), 0, 1)
+        return float(right), float(left)
 
 
 def _mixed(first: U8, second: U8, weight: F32) -> U8:

@@ -491,6 +491,21 @@ def test_a_swap_keeps_the_drivers_eyes_and_what_is_around(clip: Path, blender: i
     assert taken[:20].mean() < 1
 
 
+def test_a_drivers_blink_comes_through_the_swap(clip: Path) -> None:
+    other = np.clip(
+        picture((90, 70, 60)).astype(int) + np.random.default_rng(5).integers(-60, 60, (*WH[::-1], 1)), 0, 255
+    )
+    options = {"other": other.astype(np.uint8), "own_eyes": 0, "own_mouth": 0, "grain": 0, "relight": 0, "shape": 0}
+    looks = iter([0.3, 0.3, 0.3, 0.05, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3])
+    blinking = lambda image, mesh: np.full(2, next(looks))  # noqa: E731
+    plain = shots_of("bona_fide", clip)
+    swapped = shots_of("face_swap_tracked", clip, eyes=blinking, own_blinks=1, **options)
+    x, y = head()[list(UPPER_LIDS[0]), :2].mean(axis=0).astype(int)
+    patch = slice(y, y + 6), slice(x - 4, x + 5)
+    apart = [np.abs(a.image_rgb.astype(int) - b.image_rgb)[patch].mean() for a, b in zip(plain, swapped, strict=True)]
+    assert apart[3] < 0.5 * min(apart[:3] + apart[4:])
+
+
 def test_colours_are_matched_and_follow_slowly() -> None:
     mask = np.full((60, 60), 255, np.uint8)
     rng = np.random.default_rng(0)
