@@ -1,6 +1,10 @@
-"""The API's description as OpenAPI 3.1.
+"""The API's description as OpenAPI 3.1, from the same limits and lists that the code goes by.
 
 Public items: :func:`document`.
+
+References
+----------
+OpenAPI 3.1.0; JSON Schema 2020-12; RFC 9457.
 """
 
 from __future__ import annotations
@@ -8,10 +12,293 @@ from __future__ import annotations
 from typing import Any
 
 from idverify._version import __version__
+from idverify.challenge import LANGUAGES
+from idverify.report import load_schema
+from idverify.service.problems import STATUS
+from idverify.service.settings import Limits
+from idverify.service.states import State
+from idverify.verification.policy import policy_names
 
 __all__ = ["document"]
 
+_TEXT = {"type": "string", "maxLength": 255}
+_TIME = {"type": "number", "description": "Seconds since 1970 (UTC)."}
+_MAYBE_TIME = {"type": ["number", "null"], "description": "Seconds since 1970 (UTC)."}
+_ID = {"type": "string", "pattern": "^[a-z]{3}_[0-9A-HJKMNP-TV-Z]{16}$"}
+
 
 def document(base_url: str) -> dict[str, Any]:
-    """The whole description."""
-    return {"openapi": "3.1.0", "info": {"title": "idverify", "version": __version__}, "paths": {}}
+    """The whole description.
+
+    Parameters
+    ----------
+    base_url
+        Where the service is reached.
+    """
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "idverify: attempts of identity verification",
+            "version": __version__,
+            "description": (
+                "A service asks for an attempt and sends its link to the person. The person opens it and records "
+                "themselves; the service gets the decision, by webhook and by asking. Times are seconds since 1970."
+            ),
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": base_url}],
+        "security": [{"key": []}],
+        "paths": _paths(),
+        "webhooks": {"attempt": {"post": _webhook()}},
+        "components": {
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key."}},
+            "schemas": {
+                "NewAttempt": _new_attempt(),
+                "Attempt": _attempt(link=False),
+                "MadeAttempt": _attempt(link=True),
+                "Reference": _object({"id": _ID, "created_s": _TIME}),
+                "Decision": _decision(),
+                "Problem": _problem(),
+                "Change": _change(),
+            },
+        },
+    }
+
+
+def _paths() -> dict[str, Any]:
+    attempt = _parameter("attempt")
+    return {
+        "/v1/attempts": {
+            "post": {
+                "operationId": "createAttempt",
+                "summary": "Ask for an attempt.",
+                "description": "The link in the answer is shown once; it opens once.",
+                "parameters": [
+                    {
+                        "name": "Idempotency-Key",
+                        "in": "header",
+                        "required": False,
+                        "description": "The same request again, under the same key, is answered the same.",
+                        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+                    }
+                ],
+                "requestBody": {
+                    "required": True,
+                    "content": {"application/json": {"schema": _ref("NewAttempt")}},
+                },
+                "responses": {
+                    "201": _answer("Made.", "MadeAttempt"),
+                    "200": _answer("The same was asked for before.", "MadeAttempt"),
+                    **_problems(400, 401, 404, 409, 413, 422),
+                },
+            }
+        },
+        "/v1/attempts/{attempt}": {
+            "parameters": [attempt],
+            "get": _operation("getAttempt", "State and, once decided, the decision.", "Attempt", 404),
+        },
+        "/v1/attempts/{attempt}/cancel": {
+            "parameters": [attempt],
+            "post": _operation("cancelAttempt", "End an attempt that was not decided.", "Attempt", 404, 409),
+        },
+        "/v1/attempts/{attempt}/evidence": {
+            "parameters": [attempt],
+            "delete": _operation("deleteEvidence", "Delete photo and recordings, for good.", "Attempt", 404),
+        },
+        "/v1/references": {
+            "post": {
+                "operationId": "enrolReference",
+                "summary": "Keep a photo for several attempts, until it is deleted.",
+                "requestBody": {
+                    "required": True,
+                    "content": {"image/*": {"schema": {"type": "string", "contentEncoding": "binary"}}},
+                },
+                "responses": {"201": _answer("Kept.", "Reference"), **_problems(400, 401, 413, 422)},
+            }
+        },
+        "/v1/references/{reference}": {
+            "parameters": [_parameter("reference")],
+            "delete": {
+                "operationId": "deleteReference",
+                "summary": "Delete an enrolled photo, for good.",
+                "responses": {"204": {"description": "Deleted."}, **_problems(401, 404)},
+            },
+        },
+    }
+
+
+def _operation(name: str, summary: str, schema: str, *problems: int) -> dict[str, Any]:
+    return {
+        "operationId": name,
+        "summary": summary,
+        "responses": {"200": _answer("Done.", schema), **_problems(401, *problems)},
+    }
+
+
+def _webhook() -> dict[str, Any]:
+    headers = {
+        "webhook-id": "The same for every delivery of one message.",
+        "webhook-timestamp": "Seconds since 1970 of this delivery.",
+        "webhook-signature": "Standard Webhooks: HMAC-SHA256 over id, timestamp and body.",
+    }
+    return {
+        "summary": "An attempt became something else. Sent to the attempt's callback until answered with 2xx.",
+        "security": [],
+        "parameters": [
+            {"name": name, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
+            for name, text in headers.items()
+        ],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": _ref("Change")}}},
+        "responses": {"200": {"description": "Taken."}},
+    }
+
+
+def _new_attempt() -> dict[str, Any]:
+    photo_bytes = Limits().photo_bytes
+    return {
+        **_object(
+            {
+                "policy": {"enum": list(policy_names()), "default": "recovery"},
+                "locale": {"enum": list(LANGUAGES), "default": "en", "description": "Language of the page."},
+                "reference_photo": {
+                    "type": "string",
+                    "contentEncoding": "base64",
+                    "description": f"The photo to compare with; at most {photo_bytes} bytes. This or `reference`.",
+                },
+                "reference": {**_TEXT, "description": "A photo that was enrolled before. This or `reference_photo`."},
+                "subject": {
+                    "type": ["string", "null"],
+                    "maxLength": 255,
+                    "description": "The service's own reference for the person; never a person's name.",
+                },
+                "callback": {
+                    "type": ["string", "null"],
+                    "maxLength": 2000,
+                    "format": "uri",
+                    "description": "Where webhooks go: https, or http on the same machine.",
+                },
+                "expires_in_s": {
+                    "type": "number",
+                    "minimum": 60,
+                    "maximum": 2592000,
+                    "description": "How long the link can be opened.",
+                },
+                "options": _object(
+                    {
+                        "avoid": {
+                            "type": "array",
+                            "maxItems": 20,
+                            "items": {"type": "string", "maxLength": 64},
+                            "description": "Movements that the person cannot make: turn, look, mouth, blink, move, ...",
+                        },
+                        "light": {"type": "boolean", "default": False, "description": "Ask for screen colours, too."},
+                        "file": {
+                            "type": "boolean",
+                            "default": False,
+                            "description": "Take a file where no camera can be used; it is bound to nothing.",
+                        },
+                        "service": {"type": ["string", "null"], "maxLength": 80, "description": "A name to show."},
+                    },
+                    optional=("avoid", "light", "file", "service"),
+                ),
+            },
+            optional=(
+                "policy",
+                "locale",
+                "reference_photo",
+                "reference",
+                "subject",
+                "callback",
+                "expires_in_s",
+                "options",
+            ),
+        ),
+        "oneOf": [{"required": ["reference_photo"]}, {"required": ["reference"]}],
+    }
+
+
+def _attempt(*, link: bool) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "id": _ID,
+        "state": {"enum": [state.value for state in State]},
+        "policy": {"type": "string"},
+        "locale": {"enum": list(LANGUAGES)},
+        "options": {"type": "object"},
+        "subject": {"type": ["string", "null"]},
+        "reference": {"type": ["string", "null"]},
+        "created_s": _TIME,
+        "expires_s": {**_TIME, "description": "Until then the person can begin or go on. Seconds since 1970."},
+        "consent_s": _MAYBE_TIME,
+        "consent_version": {"type": ["string", "null"], "description": "Names the words that were agreed to."},
+        "recordings_judged": {"type": "integer", "minimum": 0},
+        "failure": {"type": ["string", "null"], "description": "Code of the last technical failure."},
+        "decided_s": _MAYBE_TIME,
+        "decision": {"anyOf": [_ref("Decision"), {"type": "null"}]},
+        "capture": {
+            "type": ["object", "null"],
+            "description": "What the stamps of the capture proved: source, and the seconds each answer took to arrive.",
+        },
+        "evidence": {"enum": ["kept", "deleted"]},
+    }
+    if link:
+        fields["link"] = {"type": "string", "format": "uri", "description": "For the person; opens once."}
+    return _object(fields)
+
+
+def _decision() -> dict[str, Any]:
+    """What ``idverify check --json`` prints, its definitions taken in."""
+    schema = load_schema()
+    return {**schema["$defs"]["decision"], "$defs": schema["$defs"], "$id": schema["$id"]}
+
+
+def _change() -> dict[str, Any]:
+    data = _object({"id": _ID, "state": {"enum": [s.value for s in State]}, "subject": {"type": ["string", "null"]}})
+    return _object(
+        {
+            "type": {"enum": [f"attempt.{state.value}" for state in State]},
+            "timestamp": _TIME,
+            "data": data,
+        }
+    )
+
+
+def _problem() -> dict[str, Any]:
+    return _object(
+        {
+            "type": {"type": "string", "pattern": "^urn:idverify:problem:"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string"},
+            "code": {"enum": list(STATUS)},
+        }
+    )
+
+
+def _problems(*statuses: int) -> dict[str, Any]:
+    content = {"application/problem+json": {"schema": _ref("Problem")}}
+    found = {}
+    for status in sorted({*statuses, 429, 500, 503}):
+        titles = [title for s, title in STATUS.values() if s == status]
+        found[str(status)] = {"description": "; ".join(titles) + ".", "content": content}
+    return found
+
+
+def _answer(description: str, schema: str) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": _ref(schema)}}}
+
+
+def _parameter(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+
+
+def _object(properties: dict[str, Any], *, optional: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": [name for name in properties if name not in optional],
+        "properties": properties,
+    }
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}

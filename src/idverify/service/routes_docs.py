@@ -5,8 +5,11 @@ Public items: :data:`ROUTES`.
 
 from __future__ import annotations
 
+from importlib import resources
+
+from jinja2 import Environment, StrictUndefined
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from idverify.service.openapi import document
@@ -20,4 +23,22 @@ async def openapi(request: Request) -> Response:
     return JSONResponse(document(web_of(request).core.settings.base_url))
 
 
-ROUTES = [Route("/openapi.json", openapi, methods=["GET"])]
+async def page(request: Request) -> Response:
+    """The same as a page."""
+    web = web_of(request)
+    source = resources.files("idverify.service").joinpath("api.html").read_text("utf-8")
+    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(source)
+    described = document(web.core.settings.base_url)
+    operations = [
+        {"path": path, "method": method.upper(), **operation}
+        for path, item in described["paths"].items()
+        for method, operation in item.items()
+        if method != "parameters"
+    ]
+    schemas = {name: s for name, s in described["components"]["schemas"].items() if name != "Decision"}
+    return HTMLResponse(
+        template.render(api=described, operations=operations, schemas=schemas, static=web.pages.static_base)
+    )
+
+
+ROUTES = [Route("/openapi.json", openapi, methods=["GET"]), Route("/docs", page, methods=["GET"])]

@@ -1,0 +1,270 @@
+"""A judge and its process: real models, real walls, and what comes of everything that can go wrong with them."""
+
+from __future__ import annotations
+
+import base64
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from walk import Walk, sha256
+
+from idverify import models
+from idverify.service import attempts, capture, jobs
+from idverify.service.api_keys import Caller, make_key
+from idverify.service.core import open_core
+from idverify.service.examiner import Examiner
+from idverify.service.judge import Inmate, InmateError, Judge
+from idverify.service.problems import Problem
+from idverify.service.settings import Limits, Settings
+
+SAMPLES = Path(__file__).resolve().parents[3] / "samples"
+VIDEO = (SAMPLES / "photo_panned.mp4").read_bytes()
+PHOTO = (SAMPLES / "reference.jpg").read_bytes()
+PATIENCE_S = 90.0
+
+pytestmark = pytest.mark.skipif(
+    any(status.spec.default and status.state != "ok" for status in models.check()),
+    reason="needs models: idverify models pull",
+)
+
+
+@pytest.fixture
+def core(tmp_path):
+    """On SQLite and by the real clock: a process of its own takes part."""
+    opened = open_core(Settings(data=tmp_path / "data", limits=Limits(lease_s=2.0)))
+    yield opened
+    opened.database.close()
+
+
+@pytest.fixture
+def walk(core):
+    key = make_key(core, "tests")
+    return Walk(core, Caller(id=key.id, name=""))
+
+
+@pytest.fixture
+def judge(core):
+    working = Judge(core)
+    working.start()
+    yield working
+    working.stop()
+    working.join(timeout=30)
+    assert not working.is_alive()
+
+
+@pytest.fixture
+def inmate():
+    process = Inmate(memory_bytes=1 << 31)
+    process.wait_ready()
+    yield process
+    process.end()
+
+
+def send_file(walk, video=VIDEO, **changes):
+    """A plain file, the shortest way to a judge."""
+    walk.ask(photo=PHOTO, options={"file": True}, policy="ial2", **changes).open().begin(from_file=True)
+    walk.put(0, video)
+    return walk.finish(video)
+
+
+def wait_for(condition, what):
+    until = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < until, f"waited {PATIENCE_S:g} s for {what}"
+        time.sleep(0.05)
+
+
+def test_a_recording_is_decided_as_the_command_decides_it(walk, judge, verifier):
+    send_file(walk)
+    wait_for(lambda: walk.state != "processing", "a decision")
+    decision = walk.view["decision"]
+    direct = verifier.check(SAMPLES / "photo_panned.mp4", SAMPLES / "reference.jpg")
+    assert (walk.state, decision["outcome"]) == ("rejected", direct.outcome.value)
+    assert decision["reasons"] == [reason.value for reason in direct.reasons]
+    assert decision["capture"] == "file"
+    assert walk.view["capture"] == {"source": "file"}
+
+
+@pytest.mark.parametrize("content", [b"no video at all", VIDEO[: len(VIDEO) // 2], os.urandom(5000)])
+def test_what_cannot_be_decoded_is_a_technical_failure_and_the_judge_lives(walk, judge, content):
+    judge.ready.wait(PATIENCE_S)
+    pid = judge.inmate.pid
+    send_file(walk, content)
+    wait_for(lambda: walk.state != "processing", "an end")
+    # Half a file may hold enough to be judged as what it is: cut off. It is never rejected for that.
+    assert walk.state in ("requires_input", "inconclusive")
+    if walk.state == "requires_input":
+        assert walk.view["failure"] == "recording_unreadable"
+    assert judge.inmate.pid == pid
+
+
+def freeze(inmate):
+    """Stop it, so that it is in the middle of the next question for as long as a test needs."""
+    os.kill(inmate.pid, signal.SIGSTOP)
+
+
+def test_killed_from_outside_the_recording_is_judged_again(core, walk, judge):
+    judge.ready.wait(PATIENCE_S)
+    freeze(judge.inmate)
+    send_file(walk)
+    wait_for(lambda: jobs.waiting(core) == 0, "the claim")
+    time.sleep(0.3)
+    os.kill(judge.inmate.pid, signal.SIGKILL)
+    wait_for(lambda: walk.state != "processing", "a decision")
+    assert walk.state == "rejected"
+
+
+def test_a_codec_that_crashes_costs_one_attempt_a_technical_failure_and_nothing_else(core, walk, judge):
+    judge.ready.wait(PATIENCE_S)
+    freeze(judge.inmate)
+    send_file(walk)
+    wait_for(lambda: jobs.waiting(core) == 0, "the claim")
+    time.sleep(0.3)
+    os.kill(judge.inmate.pid, signal.SIGSEGV)
+    os.kill(judge.inmate.pid, signal.SIGCONT)
+    wait_for(lambda: walk.state != "processing", "an end")
+    assert (walk.state, walk.view["failure"], walk.view["recordings_judged"]) == ("requires_input", "judge_failed", 0)
+    other = send_file(Walk(core, walk.caller))
+    wait_for(lambda: other.state != "processing", "the next decision")
+    assert other.state == "rejected"
+
+
+def test_one_that_hangs_is_ended_when_its_time_is_up(inmate):
+    freeze(inmate)
+    began = time.monotonic()
+    with pytest.raises(InmateError, match="more than 1 s") as ended:
+        inmate.ask({"what": "photo"}, PHOTO, within_s=1.0)
+    assert time.monotonic() - began < 10
+    assert not ended.value.killed
+    assert not inmate.alive
+
+
+def test_memory_without_end_is_refused_inside(tmp_path):
+    small = Inmate(memory_bytes=8 << 20)
+    small.wait_ready()
+    try:
+        head = {"what": "judge", "policy": "ial2", "challenge": None, "camera": ""}
+        try:
+            answer = small.ask(head, VIDEO, PHOTO, within_s=PATIENCE_S)
+        except InmateError as ended:
+            # A native library that is refused memory may end the process; nobody killed it.
+            answer = {"error": "killed" if ended.killed else "memory"}
+        assert answer["error"] in ("memory", "media", "internal", "setup")
+    finally:
+        small.end()
+
+
+def test_it_ends_with_its_service(inmate):
+    """The pipe closes: nobody is left to answer."""
+    inmate._process.stdin.close()
+    wait_for(lambda: not inmate.alive, "its end")
+
+
+def test_the_process_has_no_secret_in_its_environment(monkeypatch, tmp_path):
+    secret = base64.b64encode(os.urandom(32)).decode()
+    monkeypatch.setenv("IDVERIFY_MASTER_KEY", secret)
+    monkeypatch.setenv("IDVERIFY_DATABASE", f"postgresql+psycopg://u:{secret}@h/d")
+    process = Inmate(memory_bytes=1 << 30)
+    try:
+        assert secret.encode() not in Path(f"/proc/{process.pid}/environ").read_bytes()
+    finally:
+        process.end()
+
+
+def test_without_models_nothing_is_claimed_and_the_trouble_is_named(core, walk, monkeypatch, tmp_path):
+    monkeypatch.setenv("IDVERIFY_MODELS", str(tmp_path))
+    send_file(walk)
+    judge = Judge(core)
+    judge.start()
+    wait_for(lambda: judge.trouble, "the trouble")
+    judge.stop()
+    judge.join(timeout=30)
+    assert "could not start" in judge.trouble
+    assert (walk.state, jobs.waiting(core)) == ("processing", 1)
+
+
+def test_evidence_deleted_in_mid_judgement_is_not_judged(core, walk, judge):
+    judge.ready.wait(PATIENCE_S)
+    freeze(judge.inmate)
+    send_file(walk)
+    wait_for(lambda: jobs.waiting(core) == 0, "the claim")
+    attempts.delete_evidence(core, walk.caller, walk.attempt)
+    os.kill(judge.inmate.pid, signal.SIGCONT)
+    time.sleep(1.0)
+    assert (walk.state, walk.view["decision"]) == ("redacted", None)
+
+
+def test_the_examiner_knows_a_usable_photo(core):
+    examiner = Examiner(core)
+    try:
+        examiner.require_usable(PHOTO)
+        for content, code in ((b"no photo", "not_a_photo"), (grey_jpeg(), "reference_unusable")):
+            with pytest.raises(Problem) as refused:
+                examiner.require_usable(content)
+            assert refused.value.code == code
+    finally:
+        examiner.end()
+
+
+def test_hints_follow_the_picture(core):
+    import cv2
+    import numpy as np
+
+    picture = cv2.cvtColor(cv2.imread(str(SAMPLES / "reference.jpg")), cv2.COLOR_BGR2GRAY)
+    examiner = Examiner(core)
+
+    def hint(image):
+        small = cv2.resize(image, (120, 160))
+        return examiner.hint(cv2.imencode(".jpg", small)[1].tobytes())
+
+    height, width = picture.shape
+    canvas = np.full((height * 4, width * 4), 128, np.uint8)
+    canvas[height : 2 * height, width : 2 * width] = picture
+    try:
+        assert hint(picture) in ("ok", "too_close", "off_centre")
+        assert hint(np.full_like(picture, 128)) == "no_face"
+        assert hint(np.full_like(picture, 3)) == "too_dark"
+        assert hint(canvas) in ("too_far", "no_face")
+        assert hint(np.hstack([picture, picture])) == "several_faces"
+        # Many at once: some get none, and nobody waits long.
+        found: list[str | None] = []
+        threads = [threading.Thread(target=lambda: found.append(hint(picture))) for _ in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(timeout=30)
+        assert len(found) == 12
+    finally:
+        examiner.end()
+
+
+def grey_jpeg() -> bytes:
+    import cv2
+    import numpy as np
+
+    return bytes(cv2.imencode(".jpg", np.full((300, 300), 128, np.uint8))[1].tobytes())
+
+
+def test_a_timed_recording_reaches_the_judge_with_its_stamps(core, walk, judge):
+    """A prepared clip, sent as fast as it is asked for: it cannot answer what is revealed."""
+    walk.ask(photo=PHOTO).open().begin()
+    parts = [VIDEO[i : i + 10_000] for i in range(0, len(VIDEO), 10_000)]
+    for n, part in enumerate(parts):
+        capture.put_chunk(core, walk.attempt, walk.recording, n, part, sha256(part))
+    shown = -1
+    while True:
+        step = capture.next_step(core, walk.attempt, walk.recording, after=shown)
+        if step.done:
+            break
+        if step.step is not None:
+            shown = step.step["index"]
+        else:
+            time.sleep(min(step.wait_s or 0.1, 0.5))
+    walk.finish(*parts)
+    wait_for(lambda: walk.state != "processing", "an end")
+    assert walk.state != "accepted"
+    assert (walk.state, walk.view["failure"]) == ("requires_input", "recording_late")

@@ -1,0 +1,101 @@
+"""The walls: tried from inside, one way out after the other."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import idverify
+from idverify.service.sandbox import available
+
+WALLS = available()
+
+INSIDE = """
+import json, os, socket, subprocess, sys, threading
+from pathlib import Path
+import numpy as np
+from idverify.service.sandbox import close_walls
+secret, folder = sys.argv[1], sys.argv[2]
+parent = os.getppid()
+readable = [Path(sys.prefix), Path(sys.base_prefix), Path("/usr"), Path("/lib")]
+walls = close_walls(readable=readable, memory_bytes=256 << 20)
+
+def tried(act):
+    try:
+        act()
+    except BaseException as error:
+        return type(error).__name__
+    return "worked"
+
+def write():
+    with open(os.path.join(folder, "out"), "w") as file:
+        file.write("x")
+
+def thread():
+    found = []
+    t = threading.Thread(target=lambda: found.append(float(np.ones((300, 300)).sum())))
+    t.start(); t.join()
+    assert found == [90000.0]
+
+print(json.dumps({
+    "missing": walls.missing,
+    "internet": tried(lambda: socket.socket(socket.AF_INET)),
+    "unix": tried(lambda: socket.socket(socket.AF_UNIX)),
+    "pair": tried(socket.socketpair),
+    "program": tried(lambda: os.execv("/bin/true", ["true"])),
+    "child program": tried(lambda: subprocess.run(["/bin/true"])),
+    "secret": tried(lambda: open(secret).read()),
+    "list": tried(lambda: os.listdir(folder)),
+    "write": tried(write),
+    "parent's memory": tried(lambda: open(f"/proc/{parent}/environ").read()),
+    "signal": tried(lambda: os.kill(parent, 0)),
+    "memory": tried(lambda: np.ones((512 << 20,), np.uint8)),
+    "own work": tried(thread),
+    "library": tried(lambda: open(os.__file__).read()),
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("secrets")
+    (folder / "master.key").write_text("secret")
+    environment = {"PYTHONPATH": str(Path(idverify.__file__).parents[1]), "OMP_NUM_THREADS": "1", "PATH": "/usr/bin"}
+    command = [sys.executable, "-c", INSIDE, str(folder / "master.key"), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+needs_calls = pytest.mark.skipif(not WALLS.no_network, reason="this system has no seccomp for programs")
+needs_files = pytest.mark.skipif(not WALLS.no_files, reason="this system has no Landlock")
+
+
+@needs_calls
+@pytest.mark.parametrize("way", ["internet", "unix", "pair", "program", "child program", "signal"])
+def test_no_network_no_programs_no_other_processes(found, way):
+    assert found[way] == "PermissionError"
+
+
+@needs_files
+@pytest.mark.parametrize("way", ["secret", "list", "write", "parent's memory"])
+def test_no_files_but_those_it_needs(found, way):
+    assert found[way] == "PermissionError"
+
+
+@pytest.mark.skipif(not WALLS.memory_limit, reason="this system has no limit on memory")
+def test_memory_has_an_end(found):
+    assert found["memory"] in ("MemoryError", "_ArrayMemoryError")
+
+
+@pytest.mark.parametrize("way", ["own work", "library"])
+def test_its_work_goes_on(found, way):
+    assert found[way] == "worked"
+
+
+def test_what_is_missing_is_what_was_said(found):
+    assert found["missing"] == list(WALLS.missing)
