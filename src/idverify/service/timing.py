@@ -76,15 +76,16 @@ def chunk_ends_s(video: bytes, n_bytes: Sequence[int]) -> F64:
         for packet in container.demux(stream):
             if packet.pts is None or packet.pos is None or packet.time_base is None or packet.size == 0:
                 continue
-            positions.append(packet.pos + packet.size)
+            positions.append(packet.pos)
             times.append(float(packet.pts * packet.time_base))
     ends = np.full(len(n_bytes), np.nan)
     if not times:
         return ends
-    ready = np.asarray(positions, np.float64)
-    order = np.argsort(ready, kind="stable")
+    order = np.argsort(positions, kind="stable")
     latest = np.maximum.accumulate(np.asarray(times)[order] - min(times))
-    complete = np.searchsorted(ready[order], np.cumsum(n_bytes), side="right")
+    # Containers count a picture's place from somewhere in its head: it is there for sure where the next one begins.
+    ready = np.append(np.asarray(positions)[order][1:], len(video))
+    complete = np.searchsorted(ready, np.cumsum(n_bytes), side="right")
     seen = complete > 0
     ends[seen] = latest[complete[seen] - 1]
     return ends

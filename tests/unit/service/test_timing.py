@@ -49,7 +49,7 @@ def test_pieces_end_later_and_later_and_the_last_one_at_the_end(container):
 
 @pytest.mark.parametrize("container", ["webm", "mp4"])
 def test_a_piece_never_claims_pictures_that_it_does_not_complete(container):
-    video = clip(4.0, container)
+    video, compared = clip(4.0, container), 0
     for cut in range(200, len(video), max(1, len(video) // 17)):
         (first, _) = chunk_ends_s(video, [cut, len(video) - cut])
         times = []
@@ -60,8 +60,11 @@ def test_a_piece_never_claims_pictures_that_it_does_not_complete(container):
             for packet in part.demux(video=0):
                 if packet.size and packet.pts is not None:
                     times.append(float(packet.pts * packet.time_base))
-        if math.isfinite(first):
+        # Where even the first part cannot be opened alone, there is nothing to compare with.
+        if math.isfinite(first) and times:
             assert first <= max(times) + 1e-6
+            compared += 1
+    assert compared >= 5
 
 
 # -- the law: an honest recording is on time, whatever the line -----------------------------------
@@ -69,7 +72,7 @@ def test_a_piece_never_claims_pictures_that_it_does_not_complete(container):
 LENGTHS = [3.5, 3.5, 4.0]
 
 
-def honest(*, start: float, up_s: list[float], seconds: float = 18.0):
+def honest(*, start: float, up_s: list[float], seconds: float = 24.0):
     """Pieces of one second each, each as late as the line makes it; steps as the server reveals them."""
     ends = np.arange(1.0, seconds + 0.5)
     arrived, last = [], 0.0
@@ -82,7 +85,7 @@ def honest(*, start: float, up_s: list[float], seconds: float = 18.0):
     return ends[: len(arrived)], arrived, reveals
 
 
-lateness = st.lists(st.floats(0.02, 4.0), min_size=18, max_size=18)
+lateness = st.lists(st.floats(0.02, 4.0), min_size=24, max_size=24)
 
 
 @given(lateness, st.floats(-1e3, 2e9), st.floats(0.0, 3.0))
@@ -106,7 +109,7 @@ def test_only_differences_of_times_count(up_s, shift):
 
 
 def test_a_recording_that_is_older_than_its_attempt_is_not_bound():
-    ends, arrived, reveals = honest(start=1000.0, up_s=[0.1] * 18)
+    ends, arrived, reveals = honest(start=1000.0, up_s=[0.1] * 24)
     timing = measure(
         ends, arrived, revealed_s=reveals, lengths_s=LENGTHS, began_s=1000.0 + TOLERANCE_S + 0.2, arrival_s=10.0
     )
@@ -116,7 +119,7 @@ def test_a_recording_that_is_older_than_its_attempt_is_not_bound():
 
 def test_a_first_piece_sent_early_and_the_rest_made_afterwards_is_late():
     """Whoever waits for all steps, and then makes the video, sends its answers too late."""
-    ends, arrived, reveals = honest(start=1000.0, up_s=[0.1] * 18)
+    ends, arrived, reveals = honest(start=1000.0, up_s=[0.1] * 24)
     made = 15.0
     late = [arrived[0], *(t + made for t in arrived[1:])]
     timing = measure(ends, late, revealed_s=reveals, lengths_s=LENGTHS, began_s=999.5, arrival_s=10.0)
@@ -125,7 +128,7 @@ def test_a_first_piece_sent_early_and_the_rest_made_afterwards_is_late():
 
 
 def test_a_clip_that_ends_before_the_last_answer_is_late_for_ever():
-    ends, arrived, reveals = honest(start=1000.0, up_s=[0.1] * 18)
+    ends, arrived, reveals = honest(start=1000.0, up_s=[0.1] * 24)
     timing = measure(ends[:8], arrived[:8], revealed_s=reveals, lengths_s=LENGTHS, began_s=999.5, arrival_s=10.0)
     assert not timing.on_time
     assert timing.latencies_s[-1] == math.inf
