@@ -44,7 +44,7 @@ class Metrics:
         """
         with core.database.reading() as session:
             by_state = session.execute(select(Attempt.state, func.count()).group_by(Attempt.state))
-            counts = {state: count for state, count in by_state}
+            counts: dict[str, int] = {row[0]: row[1] for row in by_state}
             waiting = (Attempt.state == State.PROCESSING.value, Attempt.queued_s.is_not(None))
             queued, oldest = session.execute(select(func.count(), func.min(Attempt.queued_s)).where(*waiting)).one()
             pending = session.scalar(select(func.count()).where(OutboxEvent.next_s.is_not(None)))

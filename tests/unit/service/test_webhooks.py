@@ -31,10 +31,10 @@ def events(core):
 
 
 def test_a_message_is_signed_thin_and_delivered_once(core, caller, client, clock):
-    receiver = Receiver()
-    walk = Walk(core, caller).ask(callback=receiver.url, subject="account 7").open().begin()
     # The signature's time has to be the receiver's, too.
     clock.now = time.time()
+    receiver = Receiver()
+    walk = Walk(core, caller).ask(callback=receiver.url, subject="account 7").open().begin()
     assert deliver_due(core, client) == 1
     assert deliver_due(core, client) == 0
     body, headers = receiver.next()
@@ -46,9 +46,9 @@ def test_a_message_is_signed_thin_and_delivered_once(core, caller, client, clock
 
 
 def test_a_forged_or_replayed_message_is_refused(core, caller, client, clock):
+    clock.now = time.time()
     receiver = Receiver()
     Walk(core, caller).ask(callback=receiver.url).open().begin()
-    clock.now = time.time()
     deliver_due(core, client)
     body, headers = receiver.next()
     secret = api_keys.webhook_secret(core, caller.id)
