@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+
+SAMPLES = Path(__file__).parents[2] / "samples"
 
 # --no-sandbox: as root, in a container. The fake camera answers for the person and for the device.
 FLAGS = [

@@ -20,13 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from capture_page import CAMERA, FLAGS, new_page
+from capture_page import CAMERA, FLAGS, SAMPLES, new_page
 
 CHROMIUM = os.environ.get("IDVERIFY_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-PROJECT = Path(__file__).parents[2]
-SAMPLES = PROJECT / "samples"
-# Real material for research is not part of the project; it lies beside it, where it is at all.
-REAL = PROJECT.parent / "shared" / "data"
 
 START_S, DECIDE_S = 60.0, 180.0
 
