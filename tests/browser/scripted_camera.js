@@ -3,8 +3,8 @@
 // a sensor keep two showings of the same footage from being the same pixels.
 (({ count, fps, takes, answer }) => {
   const REACTION_MS = 450;
-  const DISSOLVE = 12; // pictures
-  const [width, height] = [480, 640];
+  const DISSOLVE = 16; // pictures
+  const [width, height] = [360, 480];
   const canvas = Object.assign(document.createElement("canvas"), { width, height });
   const context = canvas.getContext("2d");
   const noise = Array.from({ length: 4 }, () => {
@@ -39,7 +39,7 @@
     const t = performance.now() / 1000;
     const scale = 1.05 + 0.006 * Math.sin(0.9 * t) + 0.003 * Math.sin(2.3 * t);
     const [lean, skew] = [0.004 * Math.sin(0.7 * t), 0.004 * Math.cos(0.5 * t)];
-    context.setTransform(1, lean, skew, 1, 3 * Math.sin(1.1 * t), 3 * Math.cos(0.8 * t));
+    context.setTransform(1, lean, skew, 1, 2 * Math.sin(1.1 * t), 2 * Math.cos(0.8 * t));
     const number = next();
     if (Math.abs(number - last) > 1) [before, dissolved] = [pictures[last], 0];
     last = number;
