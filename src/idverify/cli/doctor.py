@@ -82,7 +82,7 @@ class Check:
     Parameters
     ----------
     area : str
-        ``machine``, ``dependency``, ``model``, ``trial`` or ``extra``.
+        ``service``, ``machine``, ``dependency``, ``model``, ``trial`` or ``extra``.
     name, found : str
         What was looked at, and what is there.
     state : State
@@ -99,7 +99,7 @@ class Check:
 
 def examine() -> tuple[Check, ...]:
     """Look at the machine, the dependencies, the models and the optional extras."""
-    return (*_machine(), *_dependencies(), *_models(), *_trials(), *_extras())
+    return (*_machine(), *_dependencies(), *_models(), *_trials(), *_extras(), *_service())
 
 
 def _machine() -> Iterator[Check]:
@@ -132,6 +132,17 @@ def _dependencies() -> Iterator[Check]:
         yield Check(
             area="dependency", name=distribution, state=state, found=fault or _version_of(distribution), mend=mend
         )
+
+
+def _service() -> Iterator[Check]:
+    """What `idverify serve` finds on this machine; nothing of it is needed for anything else."""
+    if _import_fault("idverify.service.serve"):
+        return
+    from idverify.service.examination import examine_service
+
+    for found in examine_service():
+        state = State.MISSING if found.broken else State.OK if not found.mend else State.OPTIONAL
+        yield Check(area="service", name=found.name, state=state, found=found.found, mend=found.mend)
 
 
 def _extras() -> Iterator[Check]:

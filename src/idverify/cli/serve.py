@@ -1,22 +1,29 @@
-"""``idverify serve``: the capture service.
+"""``idverify serve``: the capture service, and the keys of those who call it.
 
-Public items: :data:`serve_command`.
+Public items: :data:`serve_group`.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from idverify.errors import ParameterError
 
-__all__ = ["serve_command"]
+if TYPE_CHECKING:
+    from idverify.service.core import Core
+    from idverify.service.settings import Settings
+
+__all__ = ["serve_group"]
 
 
-@click.command("serve")
+@click.group("serve", invoke_without_command=True)
 @click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
@@ -38,20 +45,34 @@ __all__ = ["serve_command"]
 )
 @click.option(
     "--database",
+    envvar="IDVERIFY_DATABASE",
     default="",
     metavar="URL",
-    help="postgresql+psycopg://... instead of a file in DIR.  [env var: IDVERIFY_DATABASE]",
+    help="postgresql+psycopg://... instead of a file in DIR; better given as IDVERIFY_DATABASE.",
 )
-@click.option("--blobs", default="", metavar="URL", help="s3://bucket/prefix instead of files in DIR.")
-def serve_command(
-    data: Path, host: str, port: int, public_url: str, judges: int, role: str, database: str, blobs: str
+@click.option(
+    "--blobs",
+    envvar="IDVERIFY_BLOBS",
+    default="",
+    metavar="URL",
+    help="s3://bucket/prefix instead of files in DIR; or IDVERIFY_BLOBS.",
+)
+@click.pass_context
+def serve_group(
+    ctx: click.Context,
+    data: Path,
+    host: str,
+    port: int,
+    public_url: str,
+    judges: int,
+    role: str,
+    database: str,
+    blobs: str,
 ) -> None:
     """Run the capture service: people open a link, record themselves, and are decided about.
 
     Exit codes: 0 it was told to stop, 4 it could not start.
     """
-    import os
-
     try:
         from idverify.service.serve import serve
         from idverify.service.settings import Settings
@@ -60,14 +81,41 @@ def serve_command(
             raise
         raise ParameterError(f"the service's packages are not installed ({error.name}); run: idverify doctor") from None
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    settings = Settings(
-        data=data.resolve(),
-        host=host,
-        port=port,
-        public_url=public_url,
-        judges=judges,
-        role=role,  # type: ignore[arg-type]
-        database=database or os.environ.get("IDVERIFY_DATABASE", ""),
-        blobs=blobs or os.environ.get("IDVERIFY_BLOBS", ""),
-    )
-    serve(settings, say=lambda line: click.echo(line))
+    settings = Settings(data=data.resolve(), host=host, port=port, database=database, blobs=blobs)
+    settings = replace(settings, public_url=public_url, judges=judges, role=role)  # type: ignore[arg-type]
+    if ctx.invoked_subcommand is not None:
+        ctx.obj = settings
+        return
+    serve(settings, say=click.echo)
+
+
+@serve_group.command("new-key")
+@click.argument("name")
+@click.pass_obj
+def new_key_command(settings: Settings, name: str) -> None:
+    """Make an API key for the caller NAME; it is shown once."""
+    from idverify.service.api_keys import make_key
+
+    core = _open(settings)
+    with closing(core.database):
+        key = make_key(core, name)
+    click.echo(f"id              {key.id}\nkey             {key.secret}\nwebhook secret  {key.webhook_secret}")
+
+
+@serve_group.command("revoke-key")
+@click.argument("key_id", metavar="ID")
+@click.pass_obj
+def revoke_key_command(settings: Settings, key_id: str) -> None:
+    """Take the API key ID out of use."""
+    from idverify.service.api_keys import revoke_key
+
+    core = _open(settings)
+    with closing(core.database):
+        revoke_key(core, key_id)
+    click.echo(f"{key_id} opens nothing any more")
+
+
+def _open(settings: Settings) -> Core:
+    from idverify.service.core import open_core
+
+    return open_core(settings)

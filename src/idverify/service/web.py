@@ -113,5 +113,8 @@ def problem_answer(problem: Problem) -> Response:
     headers = {} if problem.retry_after_s is None else {"Retry-After": str(problem.retry_after_s)}
     if problem.code == "key_missing":
         headers["WWW-Authenticate"] = "Bearer"
+    if problem.status == 413:
+        # Who sends too much may still be sending: the rest is not waited for.
+        headers["Connection"] = "close"
     document: dict[str, Any] = problem.document()
     return JSONResponse(document, problem.status, headers=headers, media_type="application/problem+json")
