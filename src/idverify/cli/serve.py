@@ -73,9 +73,14 @@ def serve_group(
 
     Exit codes: 0 it was told to stop, 4 it could not start.
     """
+    from idverify.service.cell import Inmate
+    from idverify.service.settings import Limits, Settings
+
+    # The judges load their models while the rest is imported.
+    wanted = judges if role != "web" and ctx.invoked_subcommand is None else 0
+    inmates = [Inmate(memory_bytes=Limits().judge_bytes) for _ in range(wanted)]
     try:
         from idverify.service.serve import serve
-        from idverify.service.settings import Settings
     except ImportError as error:
         if (error.name or "").startswith("idverify"):
             raise
@@ -86,7 +91,7 @@ def serve_group(
     if ctx.invoked_subcommand is not None:
         ctx.obj = settings
         return
-    serve(settings, say=click.echo)
+    serve(settings, say=click.echo, inmates=inmates)
 
 
 @serve_group.command("new-key")

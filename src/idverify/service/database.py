@@ -14,15 +14,14 @@ from contextlib import contextmanager
 from importlib import resources
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from idverify.errors import IdverifyError, ParameterError
+from idverify.service.migrations import HEAD
 
 __all__ = ["Database", "DatabaseUnavailableError"]
 
@@ -103,6 +102,12 @@ class Database:
         ------
         DatabaseUnavailableError
         """
+        if self._is_current():
+            return
+        # Its import takes as long as all other tables' work together, and is needed once.
+        from alembic import command
+        from alembic.config import Config
+
         config = Config()
         with (
             resources.as_file(resources.files("idverify.service.migrations")) as scripts,
@@ -114,6 +119,13 @@ class Database:
             config.set_main_option("script_location", str(scripts).replace("%", "%%"))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+    def _is_current(self) -> bool:
+        with self._translated(), self.engine.connect() as plain:
+            connection = plain.execution_options(idverify_reads=True)
+            if not inspect(connection).has_table("alembic_version"):
+                return False
+            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == HEAD
 
     def ping(self) -> None:
         """Raise unless a row can be asked for.

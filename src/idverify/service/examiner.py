@@ -13,8 +13,8 @@ import logging
 import threading
 from typing import Any
 
+from idverify.service.cell import Inmate, InmateError
 from idverify.service.core import Core
-from idverify.service.judge import Inmate, InmateError
 from idverify.service.problems import Problem
 
 __all__ = ["Examiner"]

@@ -3,22 +3,19 @@
 Goal: a codec that crashes, hangs or eats memory costs one attempt a clear technical failure, and nothing else. The
 process that decodes knows no keys and no database; this side knows no pictures.
 
-Public items: :class:`Inmate`, :class:`Judge`, :class:`InmateError`.
+Public items: :class:`Judge`.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
-from typing import Any, BinaryIO, cast
+from typing import Any
 
-from idverify.errors import IdverifyError
-from idverify.service import jobs, wire
+from idverify.service import jobs
 from idverify.service.blobs import NoSuchBlobError, StorageUnavailableError
+from idverify.service.cell import Inmate, InmateError
 from idverify.service.core import Core
 from idverify.service.database import DatabaseUnavailableError
 from idverify.service.jobs import Case, Job
@@ -26,133 +23,29 @@ from idverify.service.keys import EvidenceUnreadableError, new_id
 from idverify.service.problems import Problem
 from idverify.text import foreign
 
-__all__ = ["Inmate", "InmateError", "Judge"]
+__all__ = ["Judge"]
 
 log = logging.getLogger("idverify.service.judge")
 
 # How often a judge looks for work, and how long it waits after it could not start or reach something, in seconds.
 LOOK_S = 0.2
 PAUSE_S = 2.0
-# Loading models from a slow disk.
-START_S = 60.0
-# What the judge's process is given of the environment: nothing that holds a secret.
-_KEPT = (
-    "PATH",
-    "HOME",
-    "LANG",
-    "LC_ALL",
-    "PYTHONPATH",
-    "IDVERIFY_MODELS",
-    "XDG_DATA_HOME",
-    "OMP_NUM_THREADS",
-    "TMPDIR",
-)
-
-
 # What a judge's process says -> what the person is told: all of it technical, none of it against anybody.
 _FAILURES = {"media": "recording_unreadable", "late": "recording_late"}
-
-
-class InmateError(IdverifyError):
-    """The judge's process is gone, or was ended because it took too long.
-
-    Parameters
-    ----------
-    killed
-        Whether it was killed from outside (by the system or an operator) and not by what it read.
-    """
-
-    def __init__(self, message: str, *, killed: bool = False) -> None:
-        super().__init__(message)
-        self.killed = killed
-
-
-class Inmate:
-    """A judge's process, seen from outside; one question at a time."""
-
-    def __init__(self, *, memory_bytes: int) -> None:
-        environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
-        command = [sys.executable, "-m", "idverify.service.inmate", str(memory_bytes)]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
-        )
-        self._lock = threading.Lock()
-        self.missing_walls: tuple[str, ...] = ()
-
-    @property
-    def pid(self) -> int:
-        """Of the process."""
-        return self._process.pid
-
-    @property
-    def alive(self) -> bool:
-        """Whether it still runs."""
-        return self._process.poll() is None
-
-    def wait_ready(self) -> None:
-        """Wait until the models are loaded and the walls closed.
-
-        Raises
-        ------
-        InmateError
-        """
-        head = self._exchange(None, (), START_S)
-        if not head.get("ready"):
-            self.end()
-            raise InmateError(f"the judge could not start: {head.get('error', 'no reason given')}")
-        self.missing_walls = tuple(head["missing_walls"])
-
-    def ask(self, head: dict[str, Any], *parts: bytes, within_s: float) -> dict[str, Any]:
-        """Put one question.
-
-        Raises
-        ------
-        InmateError
-        """
-        return self._exchange(head, parts, within_s)
-
-    def end(self) -> None:
-        """End the process."""
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
-
-    def _exchange(self, head: dict[str, Any] | None, parts: tuple[bytes, ...], within_s: float) -> dict[str, Any]:
-        late = threading.Event()
-
-        def expire() -> None:
-            late.set()
-            self._process.kill()
-
-        clock = threading.Timer(within_s, expire)
-        clock.daemon = True
-        with self._lock:
-            clock.start()
-            try:
-                if head is not None:
-                    wire.send(cast("BinaryIO", self._process.stdin), head, *parts)
-                answer, _ = wire.receive(cast("BinaryIO", self._process.stdout))
-            except (EOFError, OSError, ValueError):
-                self._process.kill()
-                code = self._process.wait()
-                if late.is_set():
-                    raise InmateError(f"the judge took more than {within_s:g} s") from None
-                raise InmateError(f"the judge ended with {code}", killed=code == -9) from None
-            finally:
-                clock.cancel()
-        return answer
 
 
 class Judge(threading.Thread):
     """One judge: a thread that looks for work, and its process."""
 
-    def __init__(self, core: Core, *, on_settled: Callable[[str, str], None] | None = None) -> None:
+    def __init__(
+        self, core: Core, *, inmate: Inmate | None = None, on_settled: Callable[[str, str], None] | None = None
+    ) -> None:
         super().__init__(name="judge", daemon=True)
         self._core = core
         self._owner = new_id("judge")
         self._told = threading.Event()
+        # One that was begun earlier, to load its models meanwhile.
+        self._begun = inmate
         self._inmate: Inmate | None = None
         self._on_settled = on_settled
         self.ready = threading.Event()
@@ -198,7 +91,8 @@ class Judge(threading.Thread):
         if self._inmate is not None and self._inmate.alive:
             return
         self.ready.clear()
-        self._inmate = Inmate(memory_bytes=self._core.settings.limits.judge_bytes)
+        self._inmate = self._begun or Inmate(memory_bytes=self._core.settings.limits.judge_bytes)
+        self._begun = None
         self._inmate.wait_ready()
         if self._inmate.missing_walls:
             log.warning("judges run without: %s", ", ".join(self._inmate.missing_walls))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -19,6 +19,7 @@ from idverify.errors import ParameterError
 from idverify.service import api_keys, routes_demo
 from idverify.service.api_keys import NewKey
 from idverify.service.app import make_app
+from idverify.service.cell import Inmate
 from idverify.service.core import Core, open_core
 from idverify.service.examiner import Examiner
 from idverify.service.housekeeping import Housekeeper
@@ -35,6 +36,7 @@ __all__ = ["Running", "is_loopback", "serve", "start"]
 log = logging.getLogger("idverify.service")
 
 _SHUTDOWN_S = 5
+_LOADING_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +72,14 @@ class Running:
         self.core.database.close()
 
 
-def start(settings: Settings) -> Running:
+def start(settings: Settings, *, inmates: Sequence[Inmate] = ()) -> Running:
     """Open everything and begin to work, all but listening.
+
+    Parameters
+    ----------
+    settings
+    inmates
+        Processes for the judges that were begun already.
 
     Raises
     ------
@@ -84,8 +92,8 @@ def start(settings: Settings) -> Running:
     judges: tuple[Judge, ...] = ()
     if settings.role != "web":
         judges = tuple(
-            Judge(core, on_settled=lambda _, outcome: metrics.judged.labels(outcome).inc())
-            for _ in range(settings.judges)
+            Judge(core, inmate=begun, on_settled=lambda _, outcome: metrics.judged.labels(outcome).inc())
+            for begun in [*inmates, *[None] * settings.judges][: settings.judges]
         )
         for judge in judges:
             judge.start()
@@ -102,11 +110,18 @@ def start(settings: Settings) -> Running:
         judges_trouble=lambda: _trouble_of(judges),
         demo=demo,
     )
-    threading.Thread(target=web.examiner.start, name="examiner", daemon=True).start()
+    threading.Thread(target=lambda: _begin_to_examine(web, judges), name="examiner", daemon=True).start()
     courier, housekeeper = Courier(core), Housekeeper(core)
     courier.start()
     housekeeper.start()
     return Running(core=core, web=web, judges=judges, courier=courier, housekeeper=housekeeper, new_key=new_key)
+
+
+def _begin_to_examine(web: Web, judges: tuple[Judge, ...]) -> None:
+    """Load for small questions when the judges have loaded: they are what people wait for."""
+    if judges:
+        judges[0].ready.wait(_LOADING_S)
+    web.examiner.start()
 
 
 def _trouble_of(judges: tuple[Judge, ...]) -> str:
@@ -115,7 +130,7 @@ def _trouble_of(judges: tuple[Judge, ...]) -> str:
     return next((judge.trouble for judge in judges if judge.trouble), "the models are being loaded")
 
 
-def serve(settings: Settings, *, say: Callable[[str], None]) -> None:
+def serve(settings: Settings, *, say: Callable[[str], None], inmates: Sequence[Inmate] = ()) -> None:
     """Run until told to stop.
 
     Parameters
@@ -123,6 +138,8 @@ def serve(settings: Settings, *, say: Callable[[str], None]) -> None:
     settings
     say
         Prints one line for the operator.
+    inmates
+        Processes for the judges that were begun already.
 
     Raises
     ------
@@ -130,9 +147,9 @@ def serve(settings: Settings, *, say: Callable[[str], None]) -> None:
         Something that was set cannot be used.
     """
     if settings.role == "judge":
-        _judge_until_told(start(settings), say)
+        _judge_until_told(start(settings, inmates=inmates), say)
         return
-    running = start(settings)
+    running = start(settings, inmates=inmates)
     assert running.web is not None
     config = uvicorn.Config(
         make_app(running.web),

@@ -15,9 +15,10 @@ from walk import Walk, sha256
 from idverify import models
 from idverify.service import attempts, capture, jobs
 from idverify.service.api_keys import Caller, make_key
+from idverify.service.cell import Inmate, InmateError
 from idverify.service.core import open_core
 from idverify.service.examiner import Examiner
-from idverify.service.judge import Inmate, InmateError, Judge
+from idverify.service.judge import Judge
 from idverify.service.problems import Problem
 from idverify.service.settings import Limits, Settings
 
