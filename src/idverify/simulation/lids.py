@@ -28,6 +28,10 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 
+# A mesh sees lids a little closer than they are: a shut one ends this much of the opening below it.
+_BEYOND = 0.06
+
+
 class Eye:
     """One eye of a photo.
 
@@ -75,7 +79,7 @@ class Eye:
         # Beyond the corners nothing closes.
         self.inside = np.clip(1.08 - np.abs(self.s) / (0.5 * self.width_px), 0, 0.12) / 0.12
         self.lash_px = float(rng.uniform(0.02, 0.05)) * self.width_px
-        self.lash = float(rng.uniform(0.35, 0.75))
+        self.lash = float(rng.uniform(0.2, 0.6))
         self._paint = LID_PAINTERS[painter](self, rng)
 
     def at(self, closed: float, gaze_xy: tuple[float, float]) -> F32:
@@ -85,7 +89,7 @@ class Eye:
             patch = self._looking(patch, gaze_xy)
         if closed < 0.02:
             return patch
-        edge = self.above + (self.below - 0.06 * self.opening_px - self.above) * closed * self.inside
+        edge = self.above + (self.below + _BEYOND * self.opening_px - self.above) * closed * self.inside
         lid = self._paint(closed, edge)
         soft = max(0.02 * self.width_px, 0.6)
         cover = np.clip((edge - self.t) / soft + 0.5, 0, 1) * np.clip((self.t - self.brow_t * 0.8) / (2 * soft), 0, 1)
@@ -116,7 +120,7 @@ class _Stretched:
         top = eye.above + (eye.brow_t - eye.above) * self._from
         share = np.clip((eye.t - top) / np.maximum(edge - top, 1e-3), 0, 1)
         # The last bit above the eye is lashes; the skin ends before them.
-        read = top + share * (eye.above - eye.lash_px * 1.2 - top)
+        read = top + share * (eye.above - 0.06 * eye.width_px - top)
         move = (np.where(eye.t < top, eye.t, read) - eye.t).astype(np.float32)
         lid = cv2.remap(
             eye.patch, eye.x + move * eye.down[0], eye.y + move * eye.down[1], cv2.INTER_CUBIC,
@@ -130,7 +134,7 @@ class _Slid:
 
     def __init__(self, eye: Eye, rng: np.random.Generator) -> None:
         self._eye = eye
-        pad = 0.12 * eye.width_px
+        pad = 0.16 * eye.width_px
         hole = (eye.t > eye.above - pad) & (eye.t < eye.below + pad) & (np.abs(eye.s) < 0.56 * eye.width_px)
         lower = (eye.t > eye.below + pad) & (np.abs(eye.s) < 0.6 * eye.width_px)
         upper = (eye.t < eye.above - pad) & (eye.t > 0.6 * eye.brow_t) & (np.abs(eye.s) < 0.5 * eye.width_px)
@@ -150,7 +154,7 @@ class _Slid:
 
     def __call__(self, closed: float, edge: F64) -> F32:
         eye = self._eye
-        back = (eye.below - 0.06 * eye.opening_px - edge).astype(np.float32)
+        back = (eye.below + _BEYOND * eye.opening_px - edge).astype(np.float32)
         lid = cv2.remap(
             self._lid, eye.x + back * eye.down[0], eye.y + back * eye.down[1], cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE,
