@@ -145,7 +145,7 @@ def photo_driven(
         if driver is None:
             raise ParameterError("the driver's clip shows no face that can be followed")
         own = Reenactment(driver, turn=1.0 if turn is None else turn, expression=1.0 if speech is None else speech)
-        script = _Glancing(own, script)
+        script = _Helped(own, script)
     return film.take(script)
 
 
@@ -225,14 +225,17 @@ class _Drawn:
         return value if given is None else given
 
 
-class _Glancing:
-    """A driver's movements with a script's glances, which a mesh does not hold."""
+class _Helped:
+    """A driver's movements, and from a script what a mesh does not hold (glances) or this driver did not do."""
 
-    def __init__(self, driver: Driver, script: Driver) -> None:
+    def __init__(self, driver: Reenactment, script: Driver) -> None:
         self._driver, self._script = driver, script
 
     def at(self, time_s: float) -> Moment:
-        return replace(self._driver.at(time_s), gaze_xy=self._script.at(time_s).gaze_xy)
+        own, help_ = self._driver.at(time_s), self._script.at(time_s)
+        right, left = (max(pair) for pair in zip(own.closed, help_.closed, strict=True))
+        jaw = 0.0 if self._driver.speaks else help_.jaw
+        return replace(own, gaze_xy=help_.gaze_xy, closed=(right, left), jaw=jaw)
 
 
 class _Film:

@@ -74,9 +74,9 @@ def face_swap_tracked(
         Seconds of the clip that are left out.
     """
     setting = _setting(
-        setup, rng, alpha=1.0, blender=blender, smooth=smooth, eyes=_given(own_eyes, rng.choice([0.0, 1.0, 1.0])),
-        mouth=_given(own_mouth, rng.choice([0.0, 1.0, 1.0])), blinks=own_blinks,
-        relight=relight, shape=_given(shape, rng.uniform(0, 0.6)), grow=_given(grow, rng.uniform(0.88, 1.02)),
+        setup, rng, alpha=1.0, blender=blender, smooth=smooth, eyes=_given(own_eyes, rng.choice([0.0, 0.0, 1.0])),
+        mouth=_given(own_mouth, rng.choice([0.0, 0.5, 1.0])), blinks=own_blinks,
+        relight=relight, shape=_given(shape, rng.uniform(0, 0.8)), grow=_given(grow, rng.uniform(0.88, 1.02)),
         memory=memory, grain=grain,
     )  # fmt: skip
     return _taken(setup, setting, start)
@@ -145,7 +145,7 @@ def _setting(
         eyes=eyes,
         mouth=mouth,
         blinks=_given(blinks, rng.choice([0.0, 1.0, 1.0, 1.0])),
-        relight=_given(relight, rng.uniform(0.3, 1.0)),
+        relight=_given(relight, rng.uniform(0.2, 0.9)),
         shape=shape,
         grow=grow,
         colours=ColourMatch(_given(memory, rng.uniform(0.3, 0.9))),

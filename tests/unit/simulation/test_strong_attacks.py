@@ -332,6 +332,15 @@ def test_a_driver_is_followed_in_turn_and_expression() -> None:
     assert driver.at(0.2).closed[0] == 0.0
 
 
+@pytest.mark.parametrize("opening", [0.0, 0.06])
+def test_a_driver_who_speaks_is_told_from_one_who_is_silent(opening: float) -> None:
+    meshes = np.repeat(head().astype(np.float64)[None], 40, axis=0)
+    meshes[:, list(LOWER_LIP), 1] += opening * 96 * np.clip(np.sin(np.arange(40)), 0, 1)[:, None]
+    meshes += np.random.default_rng(0).normal(0, 0.1, meshes.shape)
+    driver = Reenactment(Recorded(np.arange(40) / 20, meshes, np.full((40, 2), 0.3)), turn=1.0, expression=1.0)
+    assert driver.speaks is (opening > 0)
+
+
 def test_a_driver_that_looks_away_does_not_tear_the_photo() -> None:
     mesh = head().astype(np.float64)
     times = np.arange(60) / 20
