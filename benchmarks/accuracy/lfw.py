@@ -1,11 +1,10 @@
 """Comparison accuracy on Labeled Faces in the Wild: fit on one half of the people, report on the other.
 
     python benchmarks/accuracy/lfw.py templates LFW_DIR templates.npz   # minutes: every photo once
-    python benchmarks/accuracy/lfw.py fit templates.npz                 # writes models/calibration/*.toml
     python benchmarks/accuracy/lfw.py report templates.npz [--json FILE]
 
-People are split by a hash of their name. Fitting looks at fit-half people only: the mean face, and the card from all
-mated and all non-mated comparisons among them. The report takes the threshold from the card and counts errors on the
+People are split by a hash of their name. Fitting (``models/training/fit_comparison.py``) looks at fit-half people only.
+The report takes the threshold from the card and counts errors on the
 test half: all mated comparisons; non-mated comparisons in which at least one person is of the test half. The subject
 of a photo is the face nearest to its centre; photos without a usable face are failures to enrol and are counted.
 """
@@ -13,7 +12,6 @@ of a photo is the face nearest to its centre; photos without a usable face are f
 from __future__ import annotations
 
 import argparse
-import datetime
 import hashlib
 import json
 from pathlib import Path
@@ -22,14 +20,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from idverify.comparison.calibration import fit_card, load_card, write_card
-from idverify.comparison.features import SFACE_WEIGHT, sface_centre, write_centre
+from idverify.comparison.balance import Balance, load_balance
+from idverify.comparison.calibration import load_card
+from idverify.comparison.features import SFACE_WEIGHT
 from idverify.metrics import wilson
 from idverify.models.manifest import data_dir, spec
 
 F64 = NDArray[np.float64]
 TARGETS = (1e-3, 1e-4, 1e-5, 1e-6)
-CARD, CENTRE = "comparison.toml", "sface_centre.toml"
+CARD = "comparison.toml"
 
 # One person under two names, or one photo under two names (both photos looked at); their comparisons are of neither
 # class.
@@ -67,7 +66,7 @@ def make_templates(lfw: Path, out: Path) -> None:
     (sface, _), (dlib, _) = faces.extractor.parts
     assert isinstance(sface, SFaceExtractor)
     assert isinstance(dlib, DlibExtractor)
-    sface = SFaceExtractor(sface.session, np.zeros(128))
+    sface = SFaceExtractor(sface.session, Balance.none(128))
     from idverify.faces.alignment import align
 
     names, rows, pitch, failures = [], [], [], []
@@ -116,10 +115,11 @@ class Comparisons:
         return {"people": len(np.unique(self.person[half])), "photos": int(half.sum())}
 
 
-def fused(vectors: F64, centre: F64, sface_weight: float = SFACE_WEIGHT) -> F64:
-    sface, dlib = vectors[:, :128].astype(np.float64) - centre, vectors[:, 128:].astype(np.float64)
-    parts = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in (sface, dlib)]
-    return np.hstack([np.sqrt(sface_weight) * parts[0], np.sqrt(1 - sface_weight) * parts[1]])
+def balanced(vectors: F64, balance: Balance, sface_weight: float = SFACE_WEIGHT) -> F64:
+    """Templates of raw vectors: SFace balanced, and dlib, with their weights."""
+    sface, dlib = balance.apply(vectors[:, :128].astype(np.float64)), vectors[:, 128:].astype(np.float64)
+    dlib = dlib / np.linalg.norm(dlib, axis=1, keepdims=True)
+    return np.hstack([np.sqrt(sface_weight) * sface, np.sqrt(1 - sface_weight) * dlib])
 
 
 def person_mean(vectors: F64, person: NDArray[np.int64]) -> F64:
@@ -130,32 +130,6 @@ def person_mean(vectors: F64, person: NDArray[np.int64]) -> F64:
     return (sums[n > 0] / n[n > 0, None]).mean(axis=0)
 
 
-def fit(templates: Path) -> None:
-    data = np.load(templates)
-    pairs = Comparisons(data["names"])
-    half = ~pairs.test
-    centre = person_mean(data["vectors"][half, :128].astype(np.float64), pairs.person[half])
-    folder = data_dir() / "calibration"
-    about = {
-        "data": "Labeled Faces in the Wild, deep-funneled, fit half of the people",
-        "date": datetime.date.today().isoformat(),
-        "command": "python benchmarks/accuracy/lfw.py fit templates.npz",
-    }
-    write_centre(folder / CENTRE, centre, model_sha256=spec("sface").sha256, about=about, **pairs.counts(half))
-    written, digest = sface_centre(spec("sface").sha256)
-    scores = pairs.scores(fused(data["vectors"], written))
-    card = fit_card(
-        scores[pairs.mated & pairs.fit_pair],
-        scores[pairs.non_mated & pairs.fit_pair],
-        models={"sface": spec("sface").sha256, "dlib_resnet": spec("dlib_resnet").sha256, "sface_centre": digest},
-        targets=TARGETS,
-        about=about,
-        **pairs.counts(half),
-    )
-    write_card(card, folder / CARD)
-    print(card)
-
-
 # -- report ----------------------------------------------------------------------------------------
 
 
@@ -163,8 +137,8 @@ def report(templates: Path) -> dict[str, Any]:
     data = np.load(templates)
     pairs = Comparisons(data["names"])
     card = load_card(data_dir() / "calibration" / CARD)
-    centre, _ = sface_centre(spec("sface").sha256)
-    scores = pairs.scores(fused(data["vectors"], centre))
+    balance, _ = load_balance(spec("sface").sha256)
+    scores = pairs.scores(balanced(data["vectors"], balance))
     mated, strangers = pairs.mated & pairs.test_pair, pairs.non_mated & pairs.touches_test
     person = pairs.person[pairs.i[mated]]
     rows = []
@@ -189,7 +163,7 @@ def report(templates: Path) -> dict[str, Any]:
         "operating_points": rows,
         "calibration": calibration(card, scores[mated], scores[pairs.non_mated & pairs.test_pair]),
         "ten_fold_accuracy": ten_fold(scores, pairs),
-        "weights": neighbours(data["vectors"], centre, pairs, mated),
+        "weights": neighbours(data["vectors"], balance, pairs, mated),
     }
 
 
@@ -242,17 +216,18 @@ def ten_fold(scores: F64, pairs: Comparisons, seed: int = 0) -> dict[str, Any]:
     return {"mean": float(np.mean(accuracy)), "std": float(np.std(accuracy)), "pairs": len(index)}
 
 
-def neighbours(vectors: F64, centre: F64, pairs: Comparisons, mated: NDArray[np.bool_]) -> list[dict[str, float]]:
+def neighbours(vectors: F64, balance: Balance, pairs: Comparisons, mated: NDArray[np.bool_]) -> list[dict[str, float]]:
     """FNMR at the test half's own FMR 1e-4 for other weights, and with nothing taken off SFace."""
+    none = Balance.none(128)
     strangers = np.flatnonzero(pairs.non_mated & pairs.test_pair)
     rows = []
-    for label, c, w in [
-        ("sface alone, not centred", np.zeros(128), 1.0),
-        ("sface alone", centre, 1.0),
-        ("dlib alone", centre, 0.0),
-        *((f"sface weight {w:g}", centre, w) for w in (0.8, 0.65, SFACE_WEIGHT, 0.35)),
+    for label, b, w in [
+        ("sface alone, as it is", none, 1.0),
+        ("sface alone", balance, 1.0),
+        ("dlib alone", balance, 0.0),
+        *((f"sface weight {w:g}", balance, w) for w in (0.9, SFACE_WEIGHT, 0.7, 0.5)),
     ]:
-        s = pairs.scores(fused(vectors, c, w))
+        s = pairs.scores(balanced(vectors, b, w))
         ordered = np.partition(s[strangers], -int(1e-4 * len(strangers)) - 1)
         threshold = ordered[-int(1e-4 * len(strangers)) - 1]
         rows.append({"fusion": label, "fnmr_at_own_fmr_1e-4": float((s[mated] <= threshold).mean())})
@@ -265,15 +240,12 @@ def main() -> None:
     one = commands.add_parser("templates")
     one.add_argument("lfw", type=Path)
     one.add_argument("out", type=Path)
-    commands.add_parser("fit").add_argument("templates", type=Path)
     two = commands.add_parser("report")
     two.add_argument("templates", type=Path)
     two.add_argument("--json", type=Path)
     args = parser.parse_args()
     if args.command == "templates":
         make_templates(args.lfw, args.out)
-    elif args.command == "fit":
-        fit(args.templates)
     else:
         result = report(args.templates)
         text = json.dumps(result, indent=2)

@@ -14,10 +14,10 @@ import json
 from pathlib import Path
 
 import numpy as np
-from lfw import CARD, TARGETS, fused, rate
+from lfw import CARD, TARGETS, balanced, rate
 
+from idverify.comparison.balance import load_balance
 from idverify.comparison.calibration import load_card
-from idverify.comparison.features import sface_centre
 from idverify.models.manifest import data_dir, spec
 from idverify.pad.identity_continuity import least_likeness
 from idverify.reasons import NotAssessed
@@ -32,7 +32,7 @@ def main() -> None:
     args = parser.parse_args()
     verifier = Verifier()
     data = np.load(args.templates)
-    photos = fused(data["vectors"], sface_centre(spec("sface").sha256)[0])
+    photos = balanced(data["vectors"], load_balance(spec("sface").sha256)[0])
     people = np.array([n.split("/")[0].lower() for n in data["names"]])
     card = load_card(data_dir() / "calibration" / CARD)
     names, rows, continuity = [], [], {}

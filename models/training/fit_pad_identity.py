@@ -5,7 +5,8 @@
 Bona fide: the faces of each clip of ``videos/bona_fide``, as a verification picks them. Changed: the same with one face replaced by each
 face of each other person, and with all faces after the middle replaced. The map is zero from the least likeness of a bona
 fide clip on, and reaches what the number of clips supports (rule of three) at the greatest of a change. The mark below which the
-person has changed lies in the middle between the two.
+person has changed lies in the middle between the two. A second mark tells whether two tracks show one person: in the middle between
+the least similarity of the halves of a clip, pooled, and the greatest of two clips of different people.
 """
 
 from __future__ import annotations
@@ -31,6 +32,17 @@ def least(vectors):
     return least_likeness(Likenesses(times_s=np.arange(len(vectors)), similarity=vectors @ vectors.T, weights=weights))[0]
 
 
+def halves(vectors):
+    """Similarity of the first half of a clip's faces, pooled, with the second."""
+    middle = len(vectors) // 2
+    return float(vectors[:middle].mean(axis=0) @ vectors[middle:].mean(axis=0))
+
+
+def same_man(a, b):
+    """Two clips show the same man."""
+    return a.startswith("webcam_man") and b.startswith("webcam_man")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
@@ -47,16 +59,19 @@ def main():
     changes = []
     for name, vectors in clips.items():
         for other, theirs in clips.items():
-            # Two clips show the same man.
-            if other == name or {name, other} <= {n for n in clips if n.startswith("webcam_man")}:
+            if other == name or same_man(name, other):
                 continue
             half = len(vectors) // 2
             for face in theirs:
                 changes.append(least(np.insert(vectors, half, face, axis=0)))
             changes.append(least(np.concatenate([vectors[:half], theirs[half:]])))
+    apart = [halves(vectors) for vectors in clips.values()]
+    pooled = {name: vectors.mean(axis=0) for name, vectors in clips.items()}
+    strangers = [float(pooled[a] @ pooled[b]) for a in clips for b in clips if a < b and not same_man(a, b)]
+    print(f"halves of a clip: least {min(apart):.3f}; clips of two people: greatest {max(strangers):.3f}")
     low, high = max(changes), min(own.values())
     print(f"{len(own)} clips: least {high:.3f}; {len(changes)} changes: greatest {low:.3f}, median {np.median(changes):.3f}")
-    if low >= high:
+    if low >= high or max(strangers) >= min(apart):
         raise SystemExit("changes and clips overlap: no mark can be set")
     lines = [
         "# Written by models/training/fit_pad_identity.py; do not edit.",
@@ -69,6 +84,7 @@ def main():
         f"llr = [{-np.log(len(own) / 3):.3f}, 0.0]",
         f"\n[{NAME}.marks]",
         f"changed_below = [{(low + high) / 2:.3f}]",
+        f"same_person_from = [{(max(strangers) + min(apart)) / 2:.3f}]",
     ]
     options.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -1,15 +1,23 @@
 """What a similarity means: a calibration card maps it to an LLR and to the rate of strangers who score as much.
 
 A card belongs to the models whose scores it was fitted on: it names their sha256, and a card that names others is
-refused. It holds, from non-mated comparisons, the thresholds for target false match rates and the upper tail; from both
-classes, a monotone map to the natural-log likelihood ratio, fitted by pooling adjacent violators. Nothing claims more
-than the counts support: the LLR is bounded by them, and a rate is never given below 3/n (rule of three).
+refused. It holds, from non-mated comparisons, the thresholds for target false match rates and the upper tails; from
+both classes, a monotone map to the natural-log likelihood ratio, fitted by pooling adjacent violators. Nothing claims
+more than the counts support: the LLR is bounded by them, and a rate is never given below 3/n (rule of three).
+
+Strangers of one group are more alike than strangers at large (:mod:`idverify.comparison.strangers`). Where a card was
+fitted with groups, its LLR and its rate at a score are those of the least favoured, and the average stands beside. Each
+threshold keeps its target in every source of pictures, and in every group of look-alikes an agreed multiple of it; the
+card lists what every group had.
+
+What the reference is matters too: a selfie beside a selfie scores higher than a portrait of another year. Thresholds
+are kept by kind of reference, and a kind that was not measured has none.
 
 Sources: Ayer et al. 1955, doi:10.1214/aoms/1177728423 (PAV); Brümmer & du Preez 2006,
 doi:10.1016/j.csl.2005.08.001 (LLR); ISO/IEC 19795-1:2021 (rule of three, false match rate).
 
-Public items: :class:`CalibrationCard`, :func:`fit_card`, :func:`load_card`, :func:`write_card`,
-:func:`threshold_at_fmr`.
+Public items: :class:`CalibrationCard`, :class:`KindThresholds`, :func:`fit_card`, :func:`load_card`,
+:func:`write_card`, :func:`threshold_at_fmr`, :data:`REFERENCE_KINDS`.
 """
 
 from __future__ import annotations
@@ -25,6 +33,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from idverify.comparison.strangers import (
+    LEAST_COMPARISONS,
+    GroupRates,
+    GroupScores,
+    group_rates,
+    least_favoured_tail,
+    upper_tail,
+)
 from idverify.errors import CalibrationError
 from idverify.metrics import error_rates
 from idverify.metrics.intervals import trials_for_target
@@ -35,15 +51,43 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["CalibrationCard", "fit_card", "load_card", "threshold_at_fmr", "write_card"]
+__all__ = [
+    "REFERENCE_KINDS",
+    "CalibrationCard",
+    "KindThresholds",
+    "fit_card",
+    "load_card",
+    "threshold_at_fmr",
+    "write_card",
+]
 
 F64 = NDArray[np.float64]
 
 # ISO/IEC 19795-1, rule of three: no error in n trials bounds the rate by 3/n with 95 % confidence.
 RULE_OF_THREE = 3.0
-FORMAT = 1
+FORMAT = 2
+# What a reference photo may be; the first is what a policy means that does not say.
+REFERENCE_KINDS = ("portrait", "selfie", "document")
+AT_LARGE = "strangers at large, of any sex and group"
 # Similarities are fitted on a grid this fine; a finer one changes no LLR by more than its sampling error.
 _GRID_STEP = 0.002
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindThresholds:
+    """Thresholds for one kind of reference.
+
+    Parameters
+    ----------
+    thresholds
+        Target FMR -> least similarity that keeps it.
+    mated, missed
+        Mated trials with a reference of this kind, and how many of them the strictest target would miss.
+    """
+
+    thresholds: Mapping[float, float]
+    mated: int
+    missed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,23 +100,33 @@ class CalibrationCard:
         Model name -> sha256 of the file as used.
     counts
         ``people``, ``photos``, ``mated``, ``non_mated`` comparisons it was fitted on.
-    thresholds
-        Target FMR -> least similarity that keeps it, ascending in similarity.
+    stated_for
+        Among whom the rate at a score holds, as words: "... strangers of the same sex and group, ...".
+    kinds
+        Kind of reference -> its thresholds; see :data:`REFERENCE_KINDS`.
+    groups
+        What every group and source had.
     llr_similarity, llr : float64 [shape=(k,)]
         Knots of the map to the LLR, both rising.
     tail_similarity, tail_log10_fmr : float64 [shape=(m,)]
-        Knots of the non-mated tail: similarity rising, rate falling.
+        Knots of the least favoured non-mated tail: similarity rising, rate falling.
+    average_similarity, average_log10_fmr : float64 [shape=(j,)]
+        The same of all non-mated comparisons together.
     about
         Data, date and command, as text.
     """
 
     models: Mapping[str, str]
     counts: Mapping[str, int]
-    thresholds: Mapping[float, float]
+    stated_for: str
+    kinds: Mapping[str, KindThresholds]
+    groups: tuple[GroupRates, ...] = field(repr=False)
     llr_similarity: F64 = field(repr=False)
     llr: F64 = field(repr=False)
     tail_similarity: F64 = field(repr=False)
     tail_log10_fmr: F64 = field(repr=False)
+    average_similarity: F64 = field(repr=False)
+    average_log10_fmr: F64 = field(repr=False)
     about: Mapping[str, str]
 
     def require_models(self, used: Mapping[str, str]) -> None:
@@ -99,22 +153,41 @@ class CalibrationCard:
         return np.asarray(np.interp(similarity, self.llr_similarity, self.llr))
 
     def fmr_at(self, similarity: float | F64) -> F64:
-        """Rate of strangers who would score at least this; never below 3/n."""
-        rate = 10.0 ** np.interp(similarity, self.tail_similarity, self.tail_log10_fmr)
+        """Rate of strangers who would score at least this, among the least favoured; never below 3/n."""
+        return self._rate(similarity, self.tail_similarity, self.tail_log10_fmr)
+
+    def average_fmr_at(self, similarity: float | F64) -> F64:
+        """The same among strangers at large; never more than among the least favoured."""
+        average = self._rate(similarity, self.average_similarity, self.average_log10_fmr)
+        return np.minimum(average, self.fmr_at(similarity))
+
+    def _rate(self, similarity: float | F64, knots: F64, log10_fmr: F64) -> F64:
+        rate = 10.0 ** np.interp(similarity, knots, log10_fmr)
         return np.asarray(np.maximum(rate, RULE_OF_THREE / self.counts["non_mated"]))
 
-    def threshold(self, target_fmr: float) -> float:
-        """Least similarity that keeps the target false match rate.
+    @property
+    def thresholds(self) -> Mapping[float, float]:
+        """Target FMR -> threshold, for the kind of reference that a policy means that does not say."""
+        return self.kinds[REFERENCE_KINDS[0]].thresholds if REFERENCE_KINDS[0] in self.kinds else {}
+
+    def threshold(self, target_fmr: float, kind: str = REFERENCE_KINDS[0]) -> float:
+        """Least similarity that keeps the target false match rate, for a kind of reference.
 
         Raises
         ------
         CalibrationError
-            The card was not fitted for this target.
+            The card was not fitted for this target, or with references of this kind.
         """
-        for target, similarity in self.thresholds.items():
+        if kind not in self.kinds:
+            raise CalibrationError(
+                f"the calibration card has no thresholds for a reference that is a {kind}; it has them for: "
+                f"{', '.join(self.kinds)}. Fit a card to trials of that kind with `idverify calibrate`"
+            )
+        thresholds = self.kinds[kind].thresholds
+        for target, similarity in thresholds.items():
             if np.isclose(target, target_fmr, rtol=1e-9, atol=0):
                 return similarity
-        known = ", ".join(f"{t:g}" for t in self.thresholds)
+        known = ", ".join(f"{t:g}" for t in thresholds)
         raise CalibrationError(f"the calibration card has no threshold for FMR {target_fmr:g}; it has: {known}")
 
 
@@ -143,12 +216,17 @@ def fit_card(
     photos: int,
     targets: Sequence[float],
     about: Mapping[str, str],
+    groups: Sequence[GroupScores] = (),
+    excess: float = 1.0,
+    kind: str = REFERENCE_KINDS[0],
+    stated_for: str = AT_LARGE,
 ) -> CalibrationCard:
     """Fit a card to comparison scores of known truth.
 
     Parameters
     ----------
     mated, non_mated : float64 [shape=(n,)], [shape=(m,)]
+        Of everybody.
     models
         Name -> sha256 of the models that made the scores.
     people, photos
@@ -157,6 +235,14 @@ def fit_card(
         False match rates that thresholds are wanted for.
     about
         Free text entries: data, date, command.
+    groups
+        Comparisons within groups and sources, for the least favoured of them.
+    excess
+        How many times the target a group of look-alikes may have.
+    kind
+        What the references are.
+    stated_for
+        Among whom the rate at a score holds, where there are groups.
 
     Raises
     ------
@@ -165,18 +251,44 @@ def fit_card(
     """
     if not len(mated) or not len(non_mated):
         raise CalibrationError(f"both classes are needed, got {len(mated)} mated and {len(non_mated)} non-mated scores")
-    knots, llr = _fit_llr(mated, non_mated)
-    tail_similarity, tail = _fit_tail(non_mated)
+    everybody = GroupScores(name="everybody", non_mated=non_mated, people=people, photos=photos, alike=False)
+    alike = [g.non_mated for g in groups if g.alike and len(g.non_mated)]
+    knots, llr = _fit_llr(mated, np.concatenate(alike) if alike else non_mated)
+    average = upper_tail(non_mated)
+    able = any(len(g.non_mated) >= LEAST_COMPARISONS for g in groups)
+    tail = least_favoured_tail([everybody, *groups]) if able and len(non_mated) >= LEAST_COMPARISONS else average
+    thresholds = {t: _threshold(t, non_mated, groups, excess, tail) for t in sorted(targets, reverse=True)}
+    strictest = min(thresholds)
+    missed = int(np.count_nonzero(mated < thresholds[strictest]))
     return CalibrationCard(
         models=dict(models),
         counts={"people": people, "photos": photos, "mated": len(mated), "non_mated": len(non_mated)},
-        thresholds={t: threshold_at_fmr(non_mated, t) for t in sorted(targets, reverse=True)},
+        stated_for=stated_for if groups else AT_LARGE,
+        kinds={kind: KindThresholds(thresholds=thresholds, mated=len(mated), missed=missed)},
+        groups=tuple(group_rates(group, thresholds) for group in groups),
         llr_similarity=knots,
         llr=llr,
-        tail_similarity=tail_similarity,
-        tail_log10_fmr=tail,
+        tail_similarity=tail[0],
+        tail_log10_fmr=tail[1],
+        average_similarity=average[0],
+        average_log10_fmr=average[1],
         about=dict(about),
     )
+
+
+def _threshold(
+    target: float, non_mated: F64, groups: Sequence[GroupScores], excess: float, tail: tuple[F64, F64]
+) -> float:
+    """The highest of what everybody, every source and group that can show it, and the least favoured tail need."""
+    needed = [threshold_at_fmr(non_mated, target)]
+    for group in groups:
+        rate = min(excess * target, 1.0) if group.alike else target
+        if rate < 1 and len(group.non_mated) >= trials_for_target(rate):
+            needed.append(threshold_at_fmr(group.non_mated, rate))
+    if any(group.alike for group in groups):
+        similarity, log10_fmr = tail
+        needed.append(float(np.interp(np.log10(min(excess * target, 1.0)), log10_fmr[::-1], similarity[::-1])))
+    return max(needed)
 
 
 def _fit_llr(mated: F64, non_mated: F64) -> tuple[F64, F64]:
@@ -191,16 +303,6 @@ def _fit_llr(mated: F64, non_mated: F64) -> tuple[F64, F64]:
     return (blocks.low + blocks.high) / 2, llr
 
 
-def _fit_tail(non_mated: F64) -> tuple[F64, F64]:
-    """Similarity at falling rates, evenly in the logarithm, down to the highest comparison; ties count against."""
-    n = len(non_mated)
-    ranks = np.unique(np.round(np.geomspace(1, n, 61)).astype(np.int64))
-    ordered = np.sort(non_mated)
-    similarity = np.unique(ordered[n - ranks])
-    reaching = n - np.searchsorted(ordered, similarity, side="left")
-    return similarity, np.log10(reaching / n)
-
-
 def write_card(card: CalibrationCard, path: Path) -> None:
     """Write a card as TOML."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -212,16 +314,30 @@ def _to_toml(card: CalibrationCard) -> str:
     def numbers(values: F64) -> str:
         return "[" + ", ".join(repr(float(v)) for v in values) + "]"
 
-    lines = ['kind = "comparison"', f"format = {FORMAT}", "", "[about]"]
-    lines += [f"{key} = {json.dumps(text, ensure_ascii=False)}" for key, text in card.about.items()]
+    lines = ['kind = "comparison"', f"format = {FORMAT}", f"stated_for = {_text(card.stated_for)}", "", "[about]"]
+    lines += [f"{key} = {_text(text)}" for key, text in card.about.items()]
     lines += ["", "[models]", *(f'{name} = "{sha}"' for name, sha in card.models.items())]
     lines += ["", "[counts]", *(f"{name} = {count}" for name, count in card.counts.items())]
-    for target, similarity in card.thresholds.items():
-        lines += ["", "[[threshold]]", f"target_fmr = {float(target)!r}", f"similarity = {float(similarity)!r}"]
+    for name, kind in card.kinds.items():
+        pairs = ", ".join(f"[{float(t)!r}, {float(s)!r}]" for t, s in kind.thresholds.items())
+        lines += ["", "[[reference_kind]]", f"name = {_text(name)}", f"mated = {kind.mated}", f"missed = {kind.missed}"]
+        lines += [f"target_fmr_and_similarity = [{pairs}]"]
+    for group in card.groups:
+        errors = ", ".join(f"[{float(t)!r}, {fm}, {fnm}]" for t, (fm, fnm) in group.errors.items())
+        lines += ["", "[[group]]", f"name = {_text(group.name)}", f"alike = {str(group.alike).lower()}"]
+        lines += [f"{name} = {getattr(group, name)}" for name in ("people", "photos", "mated", "non_mated")]
+        lines += [f"non_mated_mean = {group.non_mated_mean!r}"]
+        lines += [f"target_fmr_and_false_matches_and_false_non_matches = [{errors}]"]
     lines += ["", "[llr]", f"similarity = {numbers(card.llr_similarity)}", f"llr = {numbers(card.llr)}"]
-    lines += ["", "[non_mated_tail]", f"similarity = {numbers(card.tail_similarity)}"]
-    lines += [f"log10_fmr = {numbers(card.tail_log10_fmr)}", ""]
+    lines += ["", "[least_favoured_tail]", f"similarity = {numbers(card.tail_similarity)}"]
+    lines += [f"log10_fmr = {numbers(card.tail_log10_fmr)}"]
+    lines += ["", "[average_tail]", f"similarity = {numbers(card.average_similarity)}"]
+    lines += [f"log10_fmr = {numbers(card.average_log10_fmr)}", ""]
     return "\n".join(lines)
+
+
+def _text(words: str) -> str:
+    return json.dumps(words, ensure_ascii=False)
 
 
 def load_card(path: Path) -> CalibrationCard:
@@ -246,25 +362,58 @@ def load_card(path: Path) -> CalibrationCard:
 
 def _is_sound(card: CalibrationCard) -> bool:
     """Whether the maps and thresholds rise and fall as they must; NaN does neither."""
-    maps = ((card.llr_similarity, card.llr), (card.tail_similarity, -card.tail_log10_fmr))
+    maps = (
+        (card.llr_similarity, card.llr),
+        (card.tail_similarity, -card.tail_log10_fmr),
+        (card.average_similarity, -card.average_log10_fmr),
+    )
     if not all(len(x) == len(y) > 1 and np.all(np.diff(x) > 0) and np.all(np.diff(y) >= 0) for x, y in maps):
         return False
-    by_target = np.array([card.thresholds[target] for target in sorted(card.thresholds)])
-    return bool(np.isfinite(by_target).all() and np.all(np.diff(by_target) <= 0) and card.counts["non_mated"] > 0)
+    if not card.kinds or not set(card.kinds) <= set(REFERENCE_KINDS) or card.counts["non_mated"] <= 0:
+        return False
+    return all(_rise(kind.thresholds) for kind in card.kinds.values())
+
+
+def _rise(thresholds: Mapping[float, float]) -> bool:
+    """Whether stricter targets need more, and every number is one."""
+    by_target = np.array([thresholds[target] for target in sorted(thresholds)])
+    return bool(by_target.size and np.isfinite(by_target).all() and np.all(np.diff(by_target) <= 0))
 
 
 def _from_table(table: Mapping[str, Any]) -> CalibrationCard:
     if table["kind"] != "comparison" or table["format"] != FORMAT:
         raise ValueError(f"expected kind comparison, format {FORMAT}; got {table['kind']}, format {table['format']}")
-    rows = {float(row["target_fmr"]): float(row["similarity"]) for row in table["threshold"]}
-    llr, tail = table["llr"], table["non_mated_tail"]
+    llr, tail, average = table["llr"], table["least_favoured_tail"], table["average_tail"]
     return CalibrationCard(
         models=table["models"],
         counts=table["counts"],
-        thresholds=rows,
+        stated_for=str(table["stated_for"]),
+        kinds={str(row["name"]): _kind(row) for row in table["reference_kind"]},
+        groups=tuple(map(_group, table.get("group", ()))),
         llr_similarity=np.asarray(llr["similarity"], np.float64),
         llr=np.asarray(llr["llr"], np.float64),
         tail_similarity=np.asarray(tail["similarity"], np.float64),
         tail_log10_fmr=np.asarray(tail["log10_fmr"], np.float64),
+        average_similarity=np.asarray(average["similarity"], np.float64),
+        average_log10_fmr=np.asarray(average["log10_fmr"], np.float64),
         about=table["about"],
+    )
+
+
+def _kind(row: Mapping[str, Any]) -> KindThresholds:
+    pairs = {float(target): float(similarity) for target, similarity in row["target_fmr_and_similarity"]}
+    return KindThresholds(thresholds=pairs, mated=int(row["mated"]), missed=int(row["missed"]))
+
+
+def _group(row: Mapping[str, Any]) -> GroupRates:
+    errors = row["target_fmr_and_false_matches_and_false_non_matches"]
+    return GroupRates(
+        name=str(row["name"]),
+        alike=bool(row["alike"]),
+        people=int(row["people"]),
+        photos=int(row["photos"]),
+        mated=int(row["mated"]),
+        non_mated=int(row["non_mated"]),
+        non_mated_mean=float(row["non_mated_mean"]),
+        errors={float(target): (int(matches), int(misses)) for target, matches, misses in errors},
     )

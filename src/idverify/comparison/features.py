@@ -1,40 +1,28 @@
 """Aligned faces in, :class:`Template` out.
 
-Two extractors that fail on different faces are fused: SFace (mean of the crop and its mirror image, less the mean
-over people: what all faces share says nothing about who it is) and the dlib ResNet. Each gives unit vectors, so that
-the scalar product of two is a cosine; a template holds both, scaled so that its own scalar product is the weighted
-mean of the two cosines.
+Two extractors that fail on different faces are fused: SFace (mean of the crop and its mirror image, less what all
+faces, and all of a group or a camera, share: :mod:`idverify.comparison.balance`) and, with a small weight, the dlib
+ResNet. Each gives unit vectors, so that the scalar product of two is a cosine; a template holds both, scaled so that
+its own scalar product is the weighted mean of the two cosines.
 
 Sources: Zhong et al. 2021, "SFace: Sigmoid-Constrained Hypersphere Loss", doi:10.1109/TIP.2020.3048632; D. King, dlib
 ``dnn_face_recognition_ex``.
 
 Public items: :class:`Template`, :class:`Extractor`, :class:`SFaceExtractor`, :class:`DlibExtractor`,
-:class:`FusedExtractor`, :func:`pool`, :func:`sface_centre`,
-:func:`write_centre`.
+:class:`FusedExtractor`, :func:`pool`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from idverify.errors import CalibrationError
+from idverify.comparison.balance import Balance
 from idverify.faces.alignment import DLIB, SFACE, CanonicalPoints, align
-from idverify.models.manifest import data_dir
 from idverify.models.session import Session
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 __all__ = [
     "DlibExtractor",
@@ -43,15 +31,15 @@ __all__ = [
     "SFaceExtractor",
     "Template",
     "pool",
-    "sface_centre",
-    "write_centre",
 ]
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-# Weight of each cosine in the fused similarity; benchmarks/accuracy/lfw.py prints the neighbours.
-SFACE_WEIGHT, DLIB_WEIGHT = 0.5, 0.5
+# Weight of each cosine in the fused similarity. dlib's lie within a few hundredths of each other and rise with group
+# and age: so much of it helps to tell strangers of different groups apart, more makes those of one group alike
+# (benchmarks/accuracy/comparison_tries.py prints the neighbours).
+SFACE_WEIGHT, DLIB_WEIGHT = 0.8, 0.2
 
 # From this many faces of one person on, a mirror image of each brings nothing that the others do not.
 POOLED_FROM = 4
@@ -102,7 +90,7 @@ def _unit(vectors: NDArray[np.floating]) -> F32:
 
 
 class SFaceExtractor:
-    """SFace, 112 x 112 RGB; unit vectors of crop and mirrored crop averaged, the mean over people taken off.
+    """SFace, 112 x 112 RGB; unit vectors of crop and mirrored crop averaged, what faces share taken off.
 
     Many faces at once are taken to be one person's, to be pooled: then every other one is looked at in the mirror.
 
@@ -110,16 +98,16 @@ class SFaceExtractor:
     ----------
     session
         The ``sface`` model.
-    centre : float64 [shape=(128,)]
-        Mean over people of the averaged unit vectors; zeros take nothing off.
+    balance
+        Of the averaged unit vectors; ``Balance.none(128)`` takes nothing off.
     """
 
     name = "sface"
     canonical = SFACE
 
-    def __init__(self, session: Session, centre: F64) -> None:
+    def __init__(self, session: Session, balance: Balance) -> None:
         self.session = session
-        self._centre = centre
+        self._balance = balance
 
     def extract(self, chips_rgb: NDArray[np.uint8]) -> F32:
         """See :class:`Extractor`."""
@@ -129,9 +117,9 @@ class SFaceExtractor:
         if len(chips_rgb) >= POOLED_FROM:
             # Their mean is wanted: every other face in the mirror averages both at half the price.
             turn = (np.arange(len(chips_rgb)) % 2 == 1)[:, None, None, None]
-            return _unit(_unit(self.session.run(np.where(turn, mirrored, chips_rgb))[0]) - self._centre)
+            return self._balance.apply(_unit(self.session.run(np.where(turn, mirrored, chips_rgb))[0]))
         straight, turned = np.split(_unit(self.session.run(np.concatenate([chips_rgb, mirrored]))[0]), 2)
-        return _unit(_unit(straight + turned) - self._centre)
+        return self._balance.apply(_unit(straight + turned))
 
 
 class DlibExtractor:
@@ -193,38 +181,3 @@ def pool(vectors: F64, weights: F64) -> Template:
     weights : float64 > 0 [shape=(n,)]
     """
     return Template(vector=np.asarray(weights @ vectors / weights.sum()), n_faces=len(vectors))
-
-
-_CENTRE_FILE = Path("calibration") / "sface_centre.toml"
-
-
-def sface_centre(model_sha256: str) -> tuple[F64, str]:
-    """Mean over people of the SFace vectors, and the sha256 of the file that holds it.
-
-    Raises
-    ------
-    CalibrationError
-        The file is missing, damaged, or was made with another model.
-    """
-    path = data_dir() / _CENTRE_FILE
-    try:
-        raw = path.read_bytes()
-        table = tomllib.loads(raw.decode("utf-8"))
-        centre = np.asarray(table["centre"], np.float64)
-        made_with = table["model_sha256"]
-    except (OSError, KeyError, ValueError) as error:
-        raise CalibrationError(f"{path.name} cannot be read: {error}") from None
-    if made_with != model_sha256 or centre.shape != (128,):
-        raise CalibrationError(f"{path.name} was made with another model than the sface in use")
-    return centre, hashlib.sha256(raw).hexdigest()
-
-
-def write_centre(
-    path: Path, centre: F64, *, model_sha256: str, people: int, photos: int, about: Mapping[str, str]
-) -> None:
-    """Write the mean over people, with what it was made from."""
-    lines = [f"{key} = {json.dumps(text)}" for key, text in about.items()]
-    lines += [f'model_sha256 = "{model_sha256}"', f"people = {people}", f"photos = {photos}"]
-    lines.append("centre = [" + ", ".join(f"{v:.7f}" for v in centre) + "]")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -9,7 +9,9 @@ The mechanism never speaks for bona fide: an attack shows one person throughout 
 Sources: face sequences against a swap of the person are asked for in ISO/IEC 30107-1:2023 (attacks that change the
 presentation after a check); the measure is this project's own.
 
-Public items: :data:`NAME`, :class:`Likenesses`, :func:`least_likeness`, :func:`assess`.
+What counts as likeness depends on whoever compares: all numbers in its units are on the card of this mechanism.
+
+Public items: :data:`NAME`, :class:`Likenesses`, :func:`least_likeness`, :func:`shows_same_person`, :func:`assess`.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from idverify.pad._llr import load_scale
 from idverify.pad.evidence import PADEvidence, Status
 from idverify.reasons import NotAssessed, Reason
 
-__all__ = ["NAME", "Likenesses", "assess", "least_likeness"]
+__all__ = ["NAME", "Likenesses", "assess", "least_likeness", "shows_same_person"]
 
 F64 = NDArray[np.float64]
 
@@ -66,6 +68,11 @@ def least_likeness(faces: Likenesses) -> tuple[float, float]:
     if each[k] <= moments[m]:
         return float(each[k]), float(faces.times_s[k])
     return float(moments[m]), float(faces.times_s[m + MIN_SIDE])
+
+
+def shows_same_person(similarity: float) -> bool:
+    """Whether two parts of one recording, each pooled, are so alike that they show one person."""
+    return similarity >= load_scale(NAME).marks["same_person_from"][0]
 
 
 def _to_the_others(faces: Likenesses) -> F64:

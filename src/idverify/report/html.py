@@ -25,8 +25,9 @@ from idverify.report.words import (
     headline,
     mechanism_finding,
     name_words,
+    needed_words,
     probability_words,
-    rate_words,
+    reached_words,
     tone_of,
     warnings,
 )
@@ -184,11 +185,8 @@ def _thresholds(decision: Decision) -> str:
     match = decision.match
     if match is not None:
         rows += [
-            ("similarity needed", f"{match.threshold:.4f}: {rate_words(match.target_fmr)} strangers would reach it"),
-            (
-                "similarity found",
-                f"{match.similarity:.4f}: {rate_words(match.fmr_at_score)} strangers would score at least this",
-            ),
+            ("similarity needed", f"{match.threshold:.4f}: {needed_words(match)}"),
+            ("similarity found", f"{match.similarity:.4f}: {reached_words(match)}"),
             ("match alone", f"{probability_words(match.probability)} probable; LLR {match.llr:+.2f}"),
         ]
     rows.append(
@@ -201,17 +199,14 @@ def _thresholds(decision: Decision) -> str:
 
 
 def _provenance(decision: Decision) -> str:
-    models = [
-        (model.name, f"{model.version}, {model.licence}, sha256 {model.sha256}") for model in decision.models
-    ]
+    models = [(model.name, f"{model.version}, {model.licence}, sha256 {model.sha256}") for model in decision.models]
     timing = [(name_words(name), f"{value:.0f} ms") for name, value in decision.timing_ms.items()]
     rows = [("policy " + decision.policy.name, f"sha256 {decision.policy.sha256}"), *models]
     card = decision.calibration
     if card is not None:
         rows.append(("calibration card", f"{card.data}, {card.date}, sha256 {card.sha256}"))
-    return (
-        f"<section><h2>Models, policy and calibration</h2>{_table(rows, code=True)}</section>"
-        + (f"<section><h2>Time taken</h2>{_table(timing)}</section>" if timing else "")
+    return f"<section><h2>Models, policy and calibration</h2>{_table(rows, code=True)}</section>" + (
+        f"<section><h2>Time taken</h2>{_table(timing)}</section>" if timing else ""
     )
 
 

@@ -140,8 +140,10 @@ def _warnings(decision: Decision) -> list[str]:
 def _match(match: MatchEvidence | None) -> dict[str, Any] | None:
     if match is None:
         return None
-    names = ("similarity", "llr", "probability", "fmr_at_score", "threshold", "target_fmr")
-    return {name: _finite(getattr(match, name)) for name in names}
+    rates = ("fmr_at_score", "average_fmr_at_score", "fmr_at_threshold")
+    names = ("similarity", "llr", "probability", "threshold", "target_fmr", *rates)
+    numbers = {name: _finite(getattr(match, name)) for name in names}
+    return {**numbers, "stated_for": match.stated_for, "reference_kind": match.reference_kind}
 
 
 def _liveness(liveness: LivenessEvidence | None) -> dict[str, Any] | None:

@@ -70,8 +70,7 @@ def bar(value: float, title: str) -> str:
     """Draw a quality component, 0..100, as a bar; NaN as an empty one."""
     width = float(np.clip(value, 0, 100)) if np.isfinite(value) else 0.0
     body = (
-        '<rect class="track" width="100" height="8" rx="4"/>'
-        f'<rect class="fill" width="{width:.1f}" height="8" rx="4"/>'
+        f'<rect class="track" width="100" height="8" rx="4"/><rect class="fill" width="{width:.1f}" height="8" rx="4"/>'
     )
     return _svg(100, 8, title, body, css="bar")
 

@@ -38,8 +38,10 @@ __all__ = [
     "llr_words",
     "mechanism_finding",
     "name_words",
+    "needed_words",
     "probability_words",
     "rate_words",
+    "reached_words",
     "tone_of",
     "warnings",
 ]
@@ -49,8 +51,8 @@ NOT_DECIDED = (
     "Whether the reference photo is genuine, or whose photo it is: that is the work of a document check.",
     "Where a file came from: a video file cannot prove that it left a camera unaltered.",
     "Whether a person acts freely, and whether somebody is entitled to anything.",
-    "Identical twins and very close look-alikes, 3-D silicone masks, and high-end deepfakes injected as files are "
-    "not reliably found.",
+    "Identical twins, brothers, sisters, children and other close look-alikes, 3-D silicone masks, and high-end "
+    "deepfakes injected as files are not reliably found.",
 )
 
 # Half a nat either way is a factor of 1.6: too little to call a direction.
@@ -119,6 +121,22 @@ def llr_words(llr: float, positive: str, negative: str) -> str:
     size = abs(llr)
     times = "over a million" if size > math.log(1e6) else _factor(math.exp(size))
     return f"{times} times likelier from {likelier} than from {other}"
+
+
+def reached_words(match: MatchEvidence) -> str:
+    """How many strangers would score as much: the least favoured that were measured, and at large."""
+    words = f"{rate_words(match.fmr_at_score)} {match.stated_for} would score at least this"
+    if match.average_fmr_at_score < match.fmr_at_score:
+        words += f", {rate_words(match.average_fmr_at_score)} at large"
+    return words
+
+
+def needed_words(match: MatchEvidence) -> str:
+    """How many strangers the policy lets pass: its target, and what the least favoured have at its threshold."""
+    words = f"the policy lets {rate_words(match.target_fmr)} strangers at large pass"
+    if match.fmr_at_threshold > match.target_fmr:
+        words += f", and up to {rate_words(match.fmr_at_threshold)} of the least favoured"
+    return f"{words}; its thresholds are those for a {match.reference_kind}"
 
 
 def name_words(name: str) -> str:
@@ -301,8 +319,7 @@ def _match_finding(match: MatchEvidence, *, refused: bool) -> Finding:
     verdict = "matches" if match.matched else "does not match" if refused else "too weak to be a match"
     text = (
         f"{verdict}: similarity {match.similarity:.3f}, needed {match.threshold:.3f}. "
-        f"{_sentence_case(rate_words(match.fmr_at_score))} strangers would score at least this; "
-        f"the policy lets {rate_words(match.target_fmr)} pass."
+        f"{_sentence_case(reached_words(match))}. {_sentence_case(needed_words(match))}."
     )
     tone = Tone.FOR if match.matched else Tone.AGAINST if refused else Tone.NEUTRAL
     return Finding(label="match", text=text, tone=tone)

@@ -55,12 +55,21 @@ class Task(str, Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatchEvidence:
-    """Comparison of probe and reference; probabilities and rates in [0, 1], LLR in natural log."""
+    """Comparison of probe and reference; probabilities and rates in [0, 1], LLR in natural log.
+
+    ``fmr_at_score`` is the rate of strangers who would score at least as much among those whom ``stated_for`` names,
+    the least favoured that were measured; ``average_fmr_at_score`` is that of strangers at large. ``fmr_at_threshold``
+    is the least favoured's rate at the policy's threshold, which may be more than its target.
+    """
 
     similarity: float
     llr: float
     probability: float
     fmr_at_score: float
+    average_fmr_at_score: float
+    fmr_at_threshold: float
+    stated_for: str
+    reference_kind: str
     threshold: float
     target_fmr: float
     matched: bool

@@ -13,11 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from idverify.comparison.balance import Balance, load_balance
 from idverify.comparison.calibration import CalibrationCard, load_card
-from idverify.comparison.features import DlibExtractor, FusedExtractor, SFaceExtractor, sface_centre
+from idverify.comparison.features import DlibExtractor, FusedExtractor, SFaceExtractor
 from idverify.errors import CalibrationError
 from idverify.faces.detection import YuNet
 from idverify.faces.landmarks import EyeModel, FaceMesh
@@ -88,7 +86,7 @@ class ModelSet:
             mesh=FaceMesh(sessions["face_mesh"]),
             eyes=EyeModel(sessions["iris"]),
             extractor=FusedExtractor(
-                SFaceExtractor(sessions["sface"], self._centre[0]), DlibExtractor(sessions["dlib_resnet"])
+                SFaceExtractor(sessions["sface"], self._balance[0]), DlibExtractor(sessions["dlib_resnet"])
             ),
         )
 
@@ -98,8 +96,8 @@ class ModelSet:
         return self._sessions["recapture"]
 
     @cached_property
-    def _centre(self) -> tuple[NDArray[np.float64], str]:
-        return sface_centre(self._sessions["sface"].spec.sha256)
+    def _balance(self) -> tuple[Balance, str]:
+        return load_balance(self._sessions["sface"].spec.sha256)
 
     @cached_property
     def card(self) -> CalibrationCard:
@@ -108,7 +106,7 @@ class ModelSet:
         if not isinstance(card, CalibrationCard):
             card = load_card(Path(card) if card is not None else data_dir() / "calibration" / "comparison.toml")
         used = {name: self._sessions[name].spec.sha256 for name in COMPARISON_MODELS}
-        used["sface_centre"] = self._centre[1]
+        used["sface_balance"] = self._balance[1]
         card.require_models(used)
         if unnamed := sorted(used.keys() - card.models.keys()):
             raise CalibrationError(f"the calibration card does not say for which {unnamed[0]} it was fitted")

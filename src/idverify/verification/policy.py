@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from idverify.challenge.admission import DEFAULT_SLACK_S
+from idverify.comparison.calibration import REFERENCE_KINDS
 from idverify.errors import ParameterError, PolicyError
 from idverify.media.source import MediaLimits
 from idverify.models.manifest import data_dir
@@ -69,6 +70,9 @@ class DecisionPolicy:
         Seconds beyond a recording's own length that starting it and sending it may take after its challenge was issued.
     challenge_latency_s
         Seconds by which a network may delay the answer to a step that a server reveals in time.
+    reference_kind
+        What the reference is: ``portrait``, ``selfie`` or ``document``. Each has thresholds of its own on the
+        calibration card; a kind that was not measured is refused before anything is judged.
     service_capture
         How a recording has to be bound to be accepted, where a service that led its capture decides.
     min_duration_s, min_compared_frames, min_frame_rate_hz
@@ -95,6 +99,7 @@ class DecisionPolicy:
     challenge_slack_s: float = DEFAULT_SLACK_S
     challenge_latency_s: float = 2.0
     service_capture: CaptureBinding = CaptureBinding.FILE
+    reference_kind: str = REFERENCE_KINDS[0]
 
     def __post_init__(self) -> None:
         for name in _NUMBERS:
@@ -108,6 +113,10 @@ class DecisionPolicy:
                 raise PolicyError(f"{name} is from 0 to {most:g} seconds, got {getattr(self, name)}")
         if not 0 < self.target_fmr < 1:
             raise PolicyError(f"target_fmr is a rate between 0 and 1, got {self.target_fmr}")
+        if self.reference_kind not in REFERENCE_KINDS:
+            raise PolicyError(
+                f"reference_kind is one of {', '.join(REFERENCE_KINDS)}, got {foreign(self.reference_kind)!r}"
+            )
         unknown = [name for name in self.required_mechanisms if name not in MECHANISMS]
         if unknown:
             raise PolicyError(
@@ -151,6 +160,9 @@ class DecisionPolicy:
             found.append("required_mechanisms")
         if not self.service_capture.suffices(other.service_capture):
             found.append("service_capture")
+        # Portraits have the lowest thresholds: a policy that names another kind is relied on to mean it.
+        if self.reference_kind != other.reference_kind != REFERENCE_KINDS[0]:
+            found.append("reference_kind")
         if self.prior.genuine > other.prior.genuine:
             found.append("prior")
         return tuple(found)
@@ -224,7 +236,7 @@ def _read(path: Path, source: str) -> DecisionPolicy:
 
 # What TOML must give for each entry: a text for a list or a number would only be noticed in the middle of a check.
 _TYPES: dict[type | tuple[type, ...], tuple[str, ...]] = {
-    str: ("name", "title", "service_capture"),
+    str: ("name", "title", "service_capture", "reference_kind"),
     bool: ("require_challenge",),
     list: ("required_mechanisms",),
     (int, float): (
@@ -238,7 +250,7 @@ _TYPES: dict[type | tuple[type, ...], tuple[str, ...]] = {
         "challenge_latency_s",
     ),
 }
-_OPTIONAL = frozenset({"challenge_slack_s", "challenge_latency_s", "service_capture"})
+_OPTIONAL = frozenset({"challenge_slack_s", "challenge_latency_s", "service_capture", "reference_kind"})
 
 
 def _from_table(table: dict[str, Any], sha256: str, source: str) -> DecisionPolicy:

@@ -19,7 +19,7 @@ from idverify.comparison.features import FusedExtractor, Template, pool
 from idverify.faces import quality
 from idverify.faces.alignment import align
 from idverify.faces.tracking import FaceTrack
-from idverify.pad.identity_continuity import Likenesses
+from idverify.pad.identity_continuity import Likenesses, shows_same_person
 from idverify.reasons import NotAssessed, Reason
 from idverify.verification.acquisition import Candidate, Capture
 from idverify.verification.enrolment import RIVAL_SIZE, FaceModels, face_quality
@@ -30,9 +30,6 @@ F64 = NDArray[np.float64]
 
 # Faces compared at most; more bring less than 1 % of the similarity of the last one.
 MAX_COMPARED = 6
-# Two tracks of one recording whose pooled templates are below this are two people. Between the clips' own parts it was
-# 0.79 at least, between clips and strangers 0.67 at most (benchmarks/accuracy/video_match.py).
-SAME_PERSON = 0.65
 # A face counts as present from this many analysed frames on; fewer are false alarms.
 MIN_OBSERVATIONS = 4
 # Size at which a face is compared with the others as a picture: enough for brows, eyes, nose and mouth.
@@ -148,9 +145,7 @@ def _speed(track: FaceTrack) -> float:
     return float(np.median(path / np.maximum(np.diff(track.times_s), 1e-3)) / np.median(_heights(track)))
 
 
-def _best_faces(
-    capture: Capture, track: FaceTrack, extractor: FusedExtractor, wanted: int
-) -> _Chosen | NotAssessed:
+def _best_faces(capture: Capture, track: FaceTrack, extractor: FusedExtractor, wanted: int) -> _Chosen | NotAssessed:
     """The best faces of a track, spread over its time, that clear every quality floor."""
     faces = capture.candidates[track.track_id]
     if not faces:
@@ -210,7 +205,7 @@ def _is_same_person(capture: Capture, track: FaceTrack, template: Template, extr
     chosen = _best_faces(capture, track, extractor, 3)
     if isinstance(chosen, NotAssessed):
         return False
-    return bool(pool(chosen.vectors, chosen.weights).vector @ template.vector >= SAME_PERSON)
+    return shows_same_person(float(pool(chosen.vectors, chosen.weights).vector @ template.vector))
 
 
 def _rival_problems(track: FaceTrack, others: list[FaceTrack]) -> list[NotAssessed]:
@@ -239,4 +234,3 @@ def _eye_problems(faces: tuple[Candidate, ...], models: FaceModels) -> list[NotA
     if any(width >= quality.EYES_CLOSED_BELOW for width in opening):
         return []
     return [NotAssessed(reason=Reason.EYES_CLOSED, detail=f"both eyes are closed in all of {len(looks)} faces")]
-

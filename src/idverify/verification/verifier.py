@@ -269,10 +269,10 @@ class Verifier:
         ------
         ModelError
         CalibrationError
-            The card is of other models, or has no threshold for the policy's target.
+            The card is of other models, or has no threshold for the policy's target and kind of reference.
         """
         self._models.load()
-        self.card.threshold(self.policy.target_fmr)  # (8)
+        self.card.threshold(self.policy.target_fmr, self.policy.reference_kind)  # (8)
 
     @property
     def face_models(self) -> FaceModels:
@@ -379,13 +379,17 @@ class Verifier:
             return None
         with watch("comparison"):
             score = similarity(probe, reference.template)
-        threshold = self.card.threshold(self.policy.target_fmr)
+        threshold = self.card.threshold(self.policy.target_fmr, self.policy.reference_kind)
         llr = float(self.card.llr_at(score))
         return MatchEvidence(
             similarity=score,
             llr=llr,
             probability=confidence(match_llr=llr, liveness_llr=None, prior=self.policy.prior),
             fmr_at_score=float(self.card.fmr_at(score)),
+            average_fmr_at_score=float(self.card.average_fmr_at(score)),
+            fmr_at_threshold=float(self.card.fmr_at(threshold)),
+            stated_for=self.card.stated_for,
+            reference_kind=self.policy.reference_kind,
             threshold=threshold,
             target_fmr=self.policy.target_fmr,
             matched=score >= threshold,

@@ -8,6 +8,7 @@ import stage
 from hypothesis import given
 from hypothesis import strategies as st
 
+from idverify.comparison.balance import Balance
 from idverify.comparison.features import (
     DLIB_WEIGHT,
     SFACE_WEIGHT,
@@ -16,11 +17,8 @@ from idverify.comparison.features import (
     SFaceExtractor,
     Template,
     pool,
-    sface_centre,
-    write_centre,
 )
 from idverify.comparison.score import similarity, similarity_matrix
-from idverify.errors import CalibrationError
 from idverify.faces.alignment import DLIB, SFACE
 
 seeds = st.integers(0, 2**32 - 1)
@@ -138,7 +136,7 @@ def chips(side: int, n: int = 3) -> np.ndarray:
 
 
 def test_sface_does_not_care_about_mirroring():
-    extractor = SFaceExtractor(Network(112), np.zeros(128))
+    extractor = SFaceExtractor(Network(112), Balance.none(128))
     straight = extractor.extract(chips(112))
     np.testing.assert_allclose(np.linalg.norm(straight, axis=1), 1, atol=1e-6)
     np.testing.assert_allclose(extractor.extract(chips(112)[:, :, ::-1]), straight, atol=1e-5)
@@ -146,15 +144,16 @@ def test_sface_does_not_care_about_mirroring():
 
 def test_sface_takes_off_what_all_people_share():
     network = Network(112)
-    plain = SFaceExtractor(network, np.zeros(128)).extract(chips(112))
-    centre = np.full(128, 0.02)
-    expected = plain - centre
+    plain = SFaceExtractor(network, Balance.none(128)).extract(chips(112))
+    balance = Balance(centre=np.full(128, 0.02), directions=np.eye(128)[:1], gains=np.array([0.25]))
+    expected = plain - 0.02
+    expected[:, 0] *= 0.25
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
-    np.testing.assert_allclose(SFaceExtractor(network, centre).extract(chips(112)), expected, atol=1e-6)
+    np.testing.assert_allclose(SFaceExtractor(network, balance).extract(chips(112)), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: SFaceExtractor(Network(112), np.zeros(128)), lambda: DlibExtractor(Network(150))]
+    "make", [lambda: SFaceExtractor(Network(112), Balance.none(128)), lambda: DlibExtractor(Network(150))]
 )
 def test_extractors_give_unit_vectors_one_by_one_as_together(make):
     extractor = make()
@@ -167,7 +166,7 @@ def test_extractors_give_unit_vectors_one_by_one_as_together(make):
 
 
 def test_the_fused_extractor_aligns_for_each_network_and_keeps_their_weights():
-    fused = FusedExtractor(SFaceExtractor(Network(112), np.zeros(128)), DlibExtractor(Network(150)))
+    fused = FusedExtractor(SFaceExtractor(Network(112), Balance.none(128)), DlibExtractor(Network(150)))
     assert [part.canonical for part, _ in fused.parts] == [SFACE, DLIB]
     picture = stage.draw({"ann": (200, 200, 150)})
     points = np.stack([stage.head_points((200, 200), 150), stage.head_points((210, 195), 140)])
@@ -183,46 +182,3 @@ def test_the_stage_tells_its_people_apart():
     points = np.stack([stage.head_points((150, 200), 120), stage.head_points((420, 200), 120)])
     vectors = stage.extractor().extract([picture, picture], points)
     np.testing.assert_allclose(vectors @ vectors.T, np.eye(2), atol=1e-6)
-
-
-# -- the mean over people ----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def centre_file(tmp_path, monkeypatch):
-    monkeypatch.setattr("idverify.comparison.features.data_dir", lambda: tmp_path)
-    path = tmp_path / "calibration" / "sface_centre.toml"
-    centre = np.random.default_rng(0).normal(0, 0.05, 128)
-    write_centre(path, centre, model_sha256="a" * 64, people=3, photos=5, about={"data": 'a "set"'})
-    return path, centre
-
-
-def test_the_mean_comes_back_with_the_hash_of_its_file(centre_file):
-    path, centre = centre_file
-    read, sha256 = sface_centre("a" * 64)
-    np.testing.assert_allclose(read, centre, atol=1e-7)
-    path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
-    assert sface_centre("a" * 64)[1] != sha256
-
-
-def test_the_mean_of_another_model_is_refused(centre_file):
-    with pytest.raises(CalibrationError, match="another model"):
-        sface_centre("b" * 64)
-
-
-@pytest.mark.parametrize("damage", [lambda text: text[:100], lambda text: "", lambda text: text.replace("[", "['a', ")])
-def test_a_damaged_mean_is_refused(centre_file, damage):
-    path, _ = centre_file
-    path.write_text(damage(path.read_text(encoding="utf-8")), encoding="utf-8")
-    with pytest.raises(CalibrationError, match="cannot be read"):
-        sface_centre("a" * 64)
-
-
-def test_a_missing_or_short_mean_is_refused(centre_file):
-    path, centre = centre_file
-    write_centre(path, centre[:64], model_sha256="a" * 64, people=3, photos=5, about={})
-    with pytest.raises(CalibrationError, match="another model"):
-        sface_centre("a" * 64)
-    path.unlink()
-    with pytest.raises(CalibrationError, match="cannot be read"):
-        sface_centre("a" * 64)

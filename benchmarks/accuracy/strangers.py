@@ -1,0 +1,326 @@
+"""How alike strangers of one group are: portraits by group (UTKFace), stage photos of people of one look, selfies.
+
+    python benchmarks/accuracy/strangers.py templates SHARED_DATA strangers.npz     # minutes: every photo once
+    python benchmarks/accuracy/strangers.py selfies SHARED_DATA selfies.json        # selfie videos against selfies
+    python benchmarks/accuracy/strangers.py report lfw.npz strangers.npz selfies.json [--json FILE]
+
+Sets and rules. **UTKFace**: aligned portraits, one photo a person, padded by 70 pixels (the last row repeated, and
+black: two sources); people of 18 to 70 years of the labels White, Black, Asian and Indian, man and woman, eight groups.
+Some people are there twice: pairs of the same photo (similarity above :data:`SAME_PHOTO` of the SFace vectors alone)
+are left out, and so are those of one person as listed in ``utkface_same_person.csv`` (the most similar pairs were
+looked at one by one; undecided ones are left out as well). Both ways of counting are reported. **Stage photos**: women
+of one age and look, many photos each. **Selfies**: selfie videos and photos of the same people.
+
+Photos and people are halved by a hash of their name: the balance and the card are fitted on one half, figures are of
+the other. "Before" is what SFace less LFW's mean, and dlib, half each, do at the threshold for FMR 1e-4 on LFW.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lfw import Comparisons, balanced, is_test, person_mean, rate
+from numpy.typing import NDArray
+
+from idverify.comparison.balance import load_balance
+from idverify.comparison.calibration import load_card
+from idverify.metrics import error_rates
+from idverify.metrics.bootstrap import bootstrap_two_way
+from idverify.models.manifest import data_dir, spec
+
+F64 = NDArray[np.float64]
+HERE = Path(__file__).parent
+GROUPS = tuple(f"{group} {sex}" for group in ("White", "Black", "Asian", "Indian") for sex in ("men", "women"))
+ADULT = (18, 70)
+PADDINGS = {"edge": "repeated edge", "black": "black"}
+PADDING_PX = 70
+# Photos of one photo differ by their coding and crop alone.
+SAME_PHOTO = 0.9
+TARGETS = (1e-3, 1e-4, 1e-5, 1e-6)
+TARGET = 1e-4
+
+
+# -- templates ---------------------------------------------------------------------------------------------------------
+
+
+def make_templates(shared: Path, out: Path) -> None:
+    import cv2
+    from rich.progress import track
+
+    from idverify.comparison.balance import Balance
+    from idverify.comparison.features import SFaceExtractor
+    from idverify.faces.alignment import align
+    from idverify.media import load_photo
+    from idverify.verification.enrolment import fit_face, search_faces
+    from idverify.verification.model_set import ModelSet
+
+    cv2.setNumThreads(1)
+    faces = ModelSet().face_models
+    (sface, _), (dlib, _) = faces.extractor.parts
+    sface = SFaceExtractor(sface.session, Balance.none(128))
+    borders = {"edge": cv2.BORDER_REPLICATE, "black": cv2.BORDER_CONSTANT}
+    photos = [(f"utkface-{p}/{x.name}", x, borders[p]) for p in PADDINGS for x in sorted(shared.glob("utkface/*.jpg"))]
+    photos += [(f"stage/{x.parent.name}/{x.name}", x, None) for x in sorted(shared.glob("kpop/*/*"))]
+    names, rows, failures = [], [], []
+    for name, path, border in track(photos, "photos"):
+        photo = load_photo(path)
+        if border is not None:
+            photo = cv2.copyMakeBorder(photo, *[PADDING_PX] * 4, border)
+        centre = np.array(photo.shape[1::-1]) / 2
+        found = sorted(
+            search_faces(photo, faces.detectors),
+            key=lambda f: float(np.linalg.norm(f.bbox_xyxy_px.reshape(2, 2).mean(axis=0) - centre)),
+        )
+        face = fit_face(photo, found[0], faces.mesh) if found else None
+        if face is None:
+            failures.append(name)
+            continue
+        chips = [align([photo], face.points_px[None], e.canonical) for e in (sface, dlib)]
+        names.append(name)
+        rows.append(np.concatenate([sface.extract(chips[0])[0], dlib.extract(chips[1])[0]]))
+    np.savez(out, names=np.array(names), vectors=np.array(rows), failures=np.array(failures))
+    print(f"{len(names)} templates, {len(failures)} failures to enrol: {failures}")
+
+
+def make_selfies(shared: Path, out: Path) -> None:
+    """Similarity of every selfie video with every selfie photo."""
+    from idverify.faces.tracking import Tracker
+    from idverify.media import load_photo, open_recording
+    from idverify.reasons import Assessed, NotAssessed
+    from idverify.verification.acquisition import acquire
+    from idverify.verification.enrolment import enrol
+    from idverify.verification.model_set import ModelSet
+    from idverify.verification.subject import choose_subject
+
+    models = ModelSet().face_models
+    folder = shared / "selfies"
+    references = {}
+    for path in sorted((folder / "references").iterdir()):
+        enrolled = enrol(load_photo(path), models)
+        if isinstance(enrolled, Assessed):
+            references[f"references/{path.name}"] = enrolled.value.template.vector
+    rows: list[dict[str, Any]] = []
+    with (folder / "videos.csv").open(encoding="utf-8") as file:
+        listed = [row for row in csv.DictReader(file) if row["presentation"] == "bona_fide"]
+    for row in listed:
+        with open_recording(folder / row["path"]) as recording:
+            capture = acquire(recording, Tracker(models.detectors[0], models.mesh), factories={})
+        subject = choose_subject(capture, models)
+        if isinstance(subject, NotAssessed):
+            print(f"{row['path']}: {subject.reason.value}")
+            continue
+        person = Path(row["path"]).stem.rsplit("_", 1)[0].removesuffix("_phone").removesuffix("_webcam")
+        for name, vector in references.items():
+            mated = Path(name).stem.startswith(person + "_")
+            rows.append({"mated": mated, "similarity": float(subject.template.vector @ vector)})
+    out.write_text(json.dumps({"videos": len(listed), "photos": len(references), "trials": rows}) + "\n")
+
+
+# -- sets --------------------------------------------------------------------------------------------------------------
+
+
+class Portraits:
+    """UTKFace in one padding: adults of the eight groups, and all their pairs."""
+
+    def __init__(self, names: NDArray[Any], vectors: F64, padding: str) -> None:
+        own = np.char.startswith(names, f"utkface-{padding}/")
+        files = np.array([n.partition("/")[2] for n in names[own]])
+        fields = np.array([f.split("_")[:3] for f in files]).astype(int)
+        age, sex, group = fields.T
+        self.adult = (age >= ADULT[0]) & (age <= ADULT[1])
+        self.age = age
+        self.group = np.where(group < 4, 2 * group + sex, -1)
+        self.files, self.vectors = files, vectors[own].astype(np.float64)
+        self.test = np.array([is_test(f) for f in files])
+        self._person, self._undecided = _same_person(files)
+
+    def pairs(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]:
+        """Pairs of different photos as positions in `rows`, and which of them are known to be of two people."""
+        i, j = np.triu_indices(len(rows), 1)
+        raw = self.vectors[rows, :128]
+        photo = (raw @ raw.T)[i, j] < SAME_PHOTO
+        i, j = i[photo], j[photo]
+        two = self._person[rows][i] != self._person[rows][j]
+        if self._undecided:
+            keys = {frozenset(p) for p in self._undecided}
+            suspects = np.isin(self.files[rows], [f for p in self._undecided for f in p])
+            for k in np.flatnonzero(suspects[i] & suspects[j]):
+                two[k] &= frozenset((self.files[rows[i[k]]], self.files[rows[j[k]]])) not in keys
+        return i, j, two
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+
+def _same_person(files: NDArray[Any]) -> tuple[NDArray[np.intp], list[tuple[str, str]]]:
+    """Person of each photo as far as known, and pairs of which it is not known."""
+    with (HERE / "utkface_same_person.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    people: dict[str, str] = {row["photo"]: row["person"] for row in rows if row["person"].startswith("p")}
+    unsure: dict[str, list[str]] = {}
+    for row in rows:
+        if row["person"].startswith("u"):
+            unsure.setdefault(row["person"], []).append(row["photo"])
+    _, person = np.unique([people.get(f, f) for f in files], return_inverse=True)
+    return person, [(a, b) for a, b in unsure.values()]
+
+
+class Stage:
+    """Stage photos of people of one look."""
+
+    def __init__(self, names: NDArray[Any], vectors: F64) -> None:
+        own = np.char.startswith(names, "stage/")
+        people = np.array([n.split("/")[1] for n in names[own]])
+        self.vectors = vectors[own].astype(np.float64)
+        _, self.person = np.unique(people, return_inverse=True)
+        self.test = np.array([is_test(p) for p in people])
+
+    def scores(self, templates: F64, half: NDArray[np.bool_]) -> tuple[F64, F64, NDArray[np.intp], NDArray[np.intp]]:
+        """Mated and non-mated similarities of a half, and whose the non-mated are."""
+        t, person = templates[half], self.person[half]
+        i, j = np.triu_indices(len(t), 1)
+        s, mated = (t @ t.T)[i, j], person[i] == person[j]
+        return s[mated], s[~mated], person[i[~mated]], person[j[~mated]]
+
+
+def read_sets(lfw: Path, strangers: Path) -> tuple[Comparisons, F64, dict[str, Portraits], Stage]:
+    """LFW's pairs and vectors, UTKFace by padding, the stage photos."""
+    data, other = np.load(lfw), np.load(strangers)
+    names, vectors = other["names"], other["vectors"]
+    portraits = {padding: Portraits(names, vectors, padding) for padding in PADDINGS}
+    return Comparisons(data["names"]), data["vectors"].astype(np.float64), portraits, Stage(names, vectors)
+
+
+# -- report ------------------------------------------------------------------------------------------------------------
+
+
+def before(vectors: F64, pairs: Comparisons) -> tuple[Any, float]:
+    """How vectors were compared before, and the threshold for FMR 1e-4 on LFW's fit half."""
+    half = ~pairs.test
+    centre = person_mean(vectors[half, :128], pairs.person[half])
+
+    def compare(v: F64) -> F64:
+        sface = v[:, :128] - centre
+        parts = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in (sface, v[:, 128:])]
+        return np.sqrt(0.5) * np.hstack(parts)
+
+    scores = pairs.scores(compare(vectors))
+    return compare, error_rates.threshold_at_fmr(scores[pairs.non_mated & pairs.fit_pair], TARGET)
+
+
+def judged(compare: Any, threshold: float, sets: Any) -> dict[str, Any]:
+    """Errors on the test halves at one threshold."""
+    pairs, vectors, portraits, stage = sets
+    scores = pairs.scores(compare(vectors))
+    mated, others = scores[pairs.mated & pairs.test_pair], scores[pairs.non_mated & pairs.touches_test]
+    result: dict[str, Any] = {
+        "threshold": threshold,
+        "lfw": {
+            "fmr": rate(others >= threshold),
+            "fnmr": rate(mated < threshold),
+            "non_mated_mean": float(others.mean()),
+        },
+    }
+    for padding, own in portraits.items():
+        result[f"utkface_{padding}"] = _portraits(own, compare(own.vectors), threshold)
+    same, other, a, b = stage.scores(compare(stage.vectors), stage.test)
+    result["stage"] = {
+        "people": len(np.unique(stage.person[stage.test])),
+        "fmr": by_person(other >= threshold, a, b),
+        "fnmr": rate(same < threshold),
+    }
+    return result
+
+
+def _portraits(own: Portraits, templates: F64, threshold: float) -> dict[str, Any]:
+    rows = np.flatnonzero(own.test & own.adult & (own.group >= 0))
+    t, group, person = templates[rows], own.group[rows], own._person[rows]
+    i, j, two = own.pairs(rows)
+    s = (t @ t.T)[i, j]
+    everybody = {"people": len(np.unique(person)), "photos": len(rows)}
+    everybody |= {"all": by_person(s[two] >= threshold, i[two], j[two]), "all_as_labelled": rate(s >= threshold)}
+    table = []
+    for number, name in enumerate(GROUPS):
+        inside = (group[i] == number) & (group[j] == number)
+        known = inside & two
+        table.append(
+            {
+                "group": name,
+                "photos": int((group == number).sum()),
+                "fmr": by_person(s[known] >= threshold, i[known], j[known]),
+                "fmr_as_labelled": rate(s[inside] >= threshold),
+            }
+        )
+    children = np.flatnonzero(own.age < ADULT[0])
+    t = templates[children]
+    i, j, two = own.pairs(children)
+    sex_and_group = own.group[children]
+    alike = two & (sex_and_group[i] == sex_and_group[j]) & (np.abs(own.age[children][i] - own.age[children][j]) <= 2)
+    everybody["under_18_same_group_and_age"] = rate((t @ t.T)[i, j][alike] >= threshold)
+    return {**everybody, "groups": table}
+
+
+def by_person(events: NDArray[np.bool_], first: NDArray[np.intp], second: NDArray[np.intp]) -> dict[str, Any]:
+    """A rate with its interval by comparison, and by person where people can be drawn anew."""
+    result = rate(events)
+    if 0 < len(events) <= 2_000_000 and len(np.unique(np.concatenate([first, second]))) > 2:
+        interval = bootstrap_two_way(events, list(map(str, first)), list(map(str, second)))
+        result["ci95_by_person"] = [interval.low, interval.high]
+    return result
+
+
+def report(lfw: Path, strangers: Path, selfies: Path) -> dict[str, Any]:
+    sets = read_sets(lfw, strangers)
+    pairs, vectors, _, _ = sets
+    card = load_card(data_dir() / "calibration" / "comparison.toml")
+    balance, _ = load_balance(spec("sface").sha256)
+    compare, threshold = before(vectors, pairs)
+    trials = json.loads(selfies.read_text())
+    mated = np.array([t["similarity"] for t in trials["trials"] if t["mated"]])
+    others = np.array([t["similarity"] for t in trials["trials"] if not t["mated"]])
+    needed = {kind: card.threshold(TARGET, kind) for kind in card.kinds}
+    return {
+        "target_fmr": TARGET,
+        "before": judged(compare, threshold, sets),
+        "after": judged(lambda v: balanced(v, balance), card.threshold(TARGET), sets),
+        "selfies": {
+            "lowest_mated": float(mated.min()),
+            "highest_non_mated": float(others.max()),
+            **{f"fnmr_{kind}": rate(mated < at) for kind, at in needed.items()},
+            **{f"fmr_{kind}": rate(others >= at) for kind, at in needed.items()},
+            "thresholds": needed,
+        },
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("templates", "selfies"):
+        one = commands.add_parser(name)
+        one.add_argument("data", type=Path)
+        one.add_argument("out", type=Path)
+    two = commands.add_parser("report")
+    two.add_argument("lfw", type=Path)
+    two.add_argument("strangers", type=Path)
+    two.add_argument("selfies", type=Path)
+    two.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    if args.command == "templates":
+        make_templates(args.data, args.out)
+    elif args.command == "selfies":
+        make_selfies(args.data, args.out)
+    else:
+        text = json.dumps(report(args.lfw, args.strangers, args.selfies), indent=2)
+        print(text)
+        if args.json:
+            args.json.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""What faces share is taken off: the mean over people, and the ways in which groups and cameras differ.
+
+A camera, or a group of people, moves all its faces to one side of what a network has learnt; two strangers of it then
+look alike, and a threshold that holds for others does not hold for them. What moves them is estimated from the means of
+groups and sources alone, and counted as what changes within a person: along those directions features shrink by
+``1 / sqrt(1 + strength * between / within)``, and along all others nothing changes. Nobody is assigned to a group, here
+or later: every face goes through the same map.
+
+Conventions: rows are faces. The map is of one network; a file of it names that network's sha256.
+
+Sources: within-class covariance normalisation: Hatch et al. 2006, ISCA Interspeech, doi:10.21437/Interspeech.2006-183;
+the nuisance of groups is projected out as nuisance attribute projection does: Solomonoff et al. 2005,
+doi:10.1109/ICASSP.2005.1415192. The one strength for both is this project's own.
+
+Public items: :class:`Balance`, :func:`fit_balance`, :func:`load_balance`, :func:`write_balance`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idverify.errors import CalibrationError
+from idverify.models.manifest import data_dir
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["Balance", "fit_balance", "load_balance", "write_balance"]
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+_FILE = Path("calibration") / "sface_balance.toml"
+FORMAT = 1
+# A direction that shrinks by less than this changes no cosine in its third digit.
+_UNCHANGED = 0.99
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """A map of one network's features after which groups and cameras lie in the same place.
+
+    Parameters
+    ----------
+    centre : float64 [shape=(d,)]
+        Mean over groups and sources of the unit vectors.
+    directions : float64 [shape=(k, d)]
+        Orthonormal: along these, groups and sources differ.
+    gains : float64 [shape=(k,)]
+        What is kept along each, in (0, 1].
+    """
+
+    centre: F64 = field(repr=False)
+    directions: F64 = field(repr=False)
+    gains: F64 = field(repr=False)
+
+    def __post_init__(self) -> None:
+        k, d = self.directions.shape
+        if self.centre.shape != (d,) or self.gains.shape != (k,):
+            raise ValueError("centre, directions and gains do not fit together")
+        # Asked this way, NaN is refused.
+        if not (np.isfinite(self.centre).all() and ((self.gains > 0) & (self.gains <= 1)).all()):
+            raise ValueError("a gain is not in (0, 1], or the centre is not finite")
+        if not np.allclose(self.directions @ self.directions.T, np.eye(k), atol=1e-4):
+            raise ValueError("the directions are not orthonormal")
+
+    @classmethod
+    def none(cls, d: int) -> Balance:
+        """The map that changes nothing, for features of length d."""
+        return cls(centre=np.zeros(d), directions=np.empty((0, d)), gains=np.empty(0))
+
+    def apply(self, vectors: NDArray[np.floating]) -> F32:
+        """Unit vectors of n faces, balanced.
+
+        Parameters
+        ----------
+        vectors : float [shape=(n, d)]
+            Unit vectors of the network.
+
+        Returns
+        -------
+        float32 [shape=(n, d)]
+        """
+        centred = vectors - self.centre
+        shrunk = centred - (centred @ self.directions.T * (1 - self.gains)) @ self.directions
+        return np.asarray(shrunk / np.maximum(np.linalg.norm(shrunk, axis=1, keepdims=True), 1e-12), np.float32)
+
+
+def fit_balance(means: F64, weights: F64, *, within: float, strength: float) -> Balance:
+    """Fit the map to the means of groups and sources.
+
+    Parameters
+    ----------
+    means : float64 [shape=(m, d)]
+        Mean unit vector of each group of people and each source of pictures.
+    weights : float64 > 0 [shape=(m,)]
+        How much each counts, whatever its number of people.
+    within
+        Variance within a person, mean over dimensions.
+    strength
+        How many times over the variance between means counts as within a person.
+
+    Returns
+    -------
+    Balance
+    """
+    share = weights / weights.sum()
+    centre = share @ means
+    spread = (means - centre) * np.sqrt(share)[:, None]
+    between, directions = np.linalg.eigh(spread.T @ spread)
+    gains = 1 / np.sqrt(1 + strength * np.maximum(between, 0) / within)
+    kept = gains < _UNCHANGED
+    return Balance(centre=centre, directions=directions.T[kept], gains=gains[kept])
+
+
+def load_balance(model_sha256: str) -> tuple[Balance, str]:
+    """The map for the SFace in use, and the sha256 of the file that holds it.
+
+    Raises
+    ------
+    CalibrationError
+        The file is missing or damaged, or was made with another model.
+    """
+    path = data_dir() / _FILE
+    try:
+        raw = path.read_bytes()
+        table = tomllib.loads(raw.decode("utf-8"))
+        if table["kind"] != "balance" or table["format"] != FORMAT:
+            raise ValueError(f"expected kind balance, format {FORMAT}")
+        made_with = str(table["model_sha256"])
+        centre = np.asarray(table["centre"], np.float64)
+        balance = Balance(
+            centre=centre,
+            directions=np.asarray(table["directions"], np.float64).reshape(-1, len(centre)),
+            gains=np.asarray(table["gains"], np.float64),
+        )
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise CalibrationError(f"{path.name} cannot be read: {error}") from None
+    if made_with != model_sha256:
+        raise CalibrationError(f"{path.name} was made with another model than the sface in use")
+    return balance, hashlib.sha256(raw).hexdigest()
+
+
+def write_balance(
+    path: Path, balance: Balance, *, model_sha256: str, counts: Mapping[str, int], about: Mapping[str, str]
+) -> None:
+    """Write the map as TOML, with what it was made from."""
+
+    def numbers(values: F64) -> str:
+        return "[" + ", ".join(f"{v:.6f}" for v in values) + "]"
+
+    lines = ['kind = "balance"', f"format = {FORMAT}"]
+    lines += [f"{key} = {json.dumps(text)}" for key, text in about.items()]
+    lines += [f'model_sha256 = "{model_sha256}"', f"centre = {numbers(balance.centre)}"]
+    lines += [f"gains = {numbers(balance.gains)}", "directions = ["]
+    lines += [f"  {numbers(row)}," for row in balance.directions]
+    lines += ["]", "", "[counts]", *(f"{json.dumps(name)} = {n}" for name, n in counts.items())]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
