@@ -15,12 +15,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import exists, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from idverify import challenge as challenges
-from idverify.challenge import Challenge
+from idverify.challenge import Challenge, Kind
+from idverify.challenge.issuing import MAX_GUESS_PROBABILITY, MAX_STEPS
 from idverify.errors import ChallengeError, ParameterError
 from idverify.service import outbox
 from idverify.service.attempts import data_key, locked
@@ -262,7 +263,7 @@ def begin_recording(
             raise Problem("no_recordings_left")
         if from_file and not row.options.get("file"):
             raise Problem("invalid_request", "this attempt takes no file")
-        asked = None if from_file else _draw(core, row, light, avoid)
+        asked = None if from_file else _draw(core, row, light, avoid, spent=_luck_spent(session, row))
         recording = Recording(
             id=new_id("rec"),
             attempt_id=row.id,
@@ -486,18 +487,42 @@ def _seen_late(reveal: Reveal) -> bool:
     return reveal.seen_s is not None and reveal.seen_s - reveal.revealed_s > STEP_SEEN_S
 
 
-def _draw(core: Core, row: Attempt, light: bool, avoid: Iterable[str]) -> Challenge:
-    avoided = {*row.options.get("avoid", ()), *avoid}
-    try:
-        return challenges.issue(
-            kind="both" if light and row.options.get("light") else "motion",
-            avoid=sorted(avoided),
-            key=core.vault.master.derived("challenge"),
-            ttl_s=_CHALLENGE_TTL_S,
-            now_s=core.clock(),
-        )
-    except (ParameterError, ChallengeError) as error:
-        raise Problem("too_few_movements", str(error)) from None
+def _luck_spent(session: Session, row: Attempt) -> float:
+    """The chance that luck answered one of the earlier recordings, at most.
+
+    Every recording that saw a step counts, also one that was given up: whoever may look, and begin again, could wait
+    for steps that fit what was prepared.
+    """
+    looked = select(Recording).where(
+        Recording.attempt_id == row.id, exists().where(Reveal.recording_id == Recording.id)
+    )
+    asked = [challenge_of(recording) for recording in session.scalars(looked)]
+    return sum(challenge.guess_probability for challenge in asked if challenge is not None)
+
+
+def _draw(core: Core, row: Attempt, light: bool, avoid: Iterable[str], *, spent: float) -> Challenge:
+    """The fewest steps with which luck stays improbable over all of the attempt's recordings."""
+    avoided = sorted({*row.options.get("avoid", ()), *avoid})
+    kind: Kind = "both" if light and row.options.get("light") else "motion"
+    for steps in (None, *range(4, MAX_STEPS + 1)):
+        try:
+            drawn = challenges.issue(
+                kind=kind,
+                steps=steps,
+                avoid=avoided,
+                key=core.vault.master.derived("challenge"),
+                ttl_s=_CHALLENGE_TTL_S,
+                now_s=core.clock(),
+            )
+        except (ParameterError, ChallengeError) as error:
+            if steps is None:
+                raise Problem("too_few_movements", str(error)) from None
+            # Fewer than the least for these movements; more will do.
+            continue
+        # Never more than half of what is left, so that something is left for the recordings after this one.
+        if drawn.guess_probability <= (MAX_GUESS_PROBABILITY - spent) / 2:
+            return drawn
+    raise Problem("no_recordings_left")
 
 
 def _revealed(session: Session, recording_id: str) -> list[Reveal]:

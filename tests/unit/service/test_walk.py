@@ -9,11 +9,12 @@ import pytest
 from sqlalchemy import select
 from walk import PHOTO, Walk, asked, sha256
 
+from idverify.challenge.issuing import MAX_GUESS_PROBABILITY
 from idverify.service import api_keys, attempts, capture, housekeeping, jobs
 from idverify.service.api_keys import Caller
 from idverify.service.problems import Problem
 from idverify.service.steps import LEAD_IN_S, SLACK_S, TAIL_S
-from idverify.service.tables import Attempt, Link, Reveal
+from idverify.service.tables import Attempt, Link, Recording, Reveal
 
 
 @pytest.fixture
@@ -282,6 +283,31 @@ def test_inconclusive_may_be_tried_again_but_not_for_ever(core, walk):
         walk.record(f"take {n}".encode()).judged("inconclusive")
     assert code_of(walk.begin) == "no_recordings_left"
     assert walk.state == "inconclusive"
+
+
+def test_whoever_looks_and_begins_again_gains_nothing(core, walk, clock):
+    """A prepared clip that waits for fitting steps: luck stays as improbable as for one recording."""
+    walk.ask().open()
+    chances, counts = [], []
+    for _ in range(core.settings.limits.recordings_begun):
+        walk.begin().put(0, b"prepared")
+        clock.pass_s(LEAD_IN_S)
+        assert capture.next_step(core, walk.attempt, walk.recording, after=-1).step is not None
+        with core.database.reading() as session:
+            drawn = capture.challenge_of(session.get_one(Recording, walk.recording))
+        chances.append(drawn.guess_probability)
+        counts.append(len(drawn.steps))
+    assert sum(chances) <= MAX_GUESS_PROBABILITY
+    assert counts == sorted(counts)
+    assert counts[0] == 3
+
+
+def test_a_recording_that_was_shown_nothing_costs_no_steps(core, walk):
+    walk.ask().open()
+    for _ in range(10):
+        walk.begin()
+    with core.database.reading() as session:
+        assert len(capture.challenge_of(session.get_one(Recording, walk.recording)).steps) == 3
 
 
 def test_technical_failures_are_bounded_too(core, walk):
