@@ -10,7 +10,7 @@ Four tables, each with counts and the upper end of a 95 % interval (Clopper-Pear
 4. real clips: recordings of people who were asked nothing, against 1,000 random challenges each. Their time
    runs on in a loop, so that every window shows something (a harder test than the clip as it is).
 
-Table 1 to 3 are simulated (``idverify.challenge.rehearse``) and say nothing about real people.
+Table 1 to 3 are simulated (``idverify.challenge.simulate_answer``) and say nothing about real people.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
-from idverify.challenge import Action, AnswerSeries, Challenge, Step, guess_probability, issue, judge, rehearse
+from idverify.challenge import Action, AnswerSeries, Challenge, Step, guess_probability, issue, judge, simulate_answer
 from idverify.challenge.verify_motion import Movement, movements, winners
 
 # Signs nothing of value: only this program sees these challenges.
@@ -70,7 +70,7 @@ def honest(n_steps: int, trials: int, kind: Any, rng: np.random.Generator) -> di
     passed = 0
     for seed in range(trials):
         challenge = issue(kind=kind, steps=n_steps or None, seed=seed, key=KEY, now_s=0.0)
-        passed += judge(challenge, rehearse(challenge, rng), mirrored=False).followed
+        passed += judge(challenge, simulate_answer(challenge, rng), mirrored=False).followed
     what = f"honest, {n_steps} steps" if n_steps else "honest, light"
     return row(what, passed, trials, HONEST_BAR, at_least=True)
 
@@ -88,7 +88,7 @@ def unrelated(n_steps: int, rng: np.random.Generator) -> list[dict[str, Any]]:
     # The same sequence asked for in other windows: what a random challenge may turn out to be.
     others = windows[rng.permutation(len(windows))]
     for index, challenge in enumerate(challenges):
-        found = movements(rehearse(challenge, rng))
+        found = movements(simulate_answer(challenge, rng))
         fits = passes(found, windows, sequences)
         passed[index] = fits.sum() - fits[index]
         same_order += int(passes(found, others[index : index + 1], sequences[index : index + 1])[0])
@@ -125,7 +125,7 @@ def other_light(trials: int, rng: np.random.Generator) -> dict[str, Any]:
     for seed in range(trials):
         asked = issue(kind="light", seed=seed, key=KEY, now_s=0.0)
         recorded = issue(kind="light", seed=seed + trials, key=KEY, now_s=0.0)
-        passed += judge(asked, rehearse(recorded, rng), mirrored=False).followed
+        passed += judge(asked, simulate_answer(recorded, rng), mirrored=False).followed
     return row("other colours, light", passed, trials, BARS[4] * 5)
 
 

@@ -223,6 +223,11 @@ class Reason(str, Enum):
         "The movements asked for were not seen in the right order and time.",
         "Please ask for a new challenge and do each movement when it is asked for.",
     )
+    TURN_TOO_SMALL = (
+        "turn_too_small",
+        "The head was not turned far enough, or not held there.",
+        "Please turn your head as far as is comfortable when asked, and hold it there for a second.",
+    )
     CHALLENGE_EXPIRED = (
         "challenge_expired",
         "The challenge is no longer valid.",

@@ -20,8 +20,8 @@ from idverify.challenge.answer import AnswerSeries
 from idverify.challenge.files import from_json, load, to_json
 from idverify.challenge.issuing import KINDS, Challenge, Kind, LightStep, Step, guess_probability, issue
 from idverify.challenge.nonces import Claim, MemoryNonceStore, NonceStore, SqliteNonceStore, UnsafeNoNonceStore
-from idverify.challenge.rehearsal import Manner, rehearse
 from idverify.challenge.signing import KEY_VARIABLE
+from idverify.challenge.simulation import Behaviour, simulate_answer
 from idverify.challenge.timed import TimedSteps, judge_timed
 from idverify.challenge.verification import (
     Binding,
@@ -44,6 +44,7 @@ __all__ = [
     "Action",
     "Admission",
     "AnswerSeries",
+    "Behaviour",
     "Binding",
     "Challenge",
     "ChallengeOutcome",
@@ -53,7 +54,6 @@ __all__ = [
     "Kind",
     "LightResult",
     "LightStep",
-    "Manner",
     "MemoryNonceStore",
     "Movement",
     "NonceStore",
@@ -74,7 +74,7 @@ __all__ = [
     "out_of_time",
     "phrase",
     "refused",
-    "rehearse",
+    "simulate_answer",
     "to_json",
     "unseen",
     "verify",

@@ -27,6 +27,7 @@ Floats = NDArray[np.float64]
 _COLUMNS = {
     "yaw_deg": 0, "pitch_deg": 0, "roll_deg": 0, "eye_opening": 2, "mouth_opening": 0,
     "mouth_width": 0, "face_scale": 0, "skin_rgb": 3, "background_rgb": 3,
+    "turned_deg": 2, "turn_shown_deg": 2, "approached": 0, "approach_shown": 0, "likeness_llr": 0,
 }  # fmt: skip
 
 
@@ -54,6 +55,13 @@ class AnswerSeries:
         Who the face belongs to, -1 for no face. Absent: one and the same person throughout.
     skin_rgb, background_rgb : (n, 3) float, optional
         Mean sRGB colour (0 to 255, gamma encoded) of the face's skin and of the scene behind it.
+    turned_deg, turn_shown_deg : (n, 2) float, optional
+        Yaw and pitch since a picture up to some seconds ago, as the pose says, and as much of them as the parallax of
+        points of the face confirms; see :mod:`idverify.challenge.solid`.
+    approached, approach_shown : (n,) float, optional
+        Growth of the face since such a picture, 0.1 for a tenth, and as much of it as its perspective confirms.
+    likeness_llr : (n,) float, optional
+        How much the face of this frame is like the reference: log-likelihood ratio, mated over non-mated.
 
     Raises
     ------
@@ -72,6 +80,11 @@ class AnswerSeries:
     subject_id: NDArray[np.int64] | None = None
     skin_rgb: Floats | None = None
     background_rgb: Floats | None = None
+    turned_deg: Floats | None = None
+    turn_shown_deg: Floats | None = None
+    approached: Floats | None = None
+    approach_shown: Floats | None = None
+    likeness_llr: Floats | None = None
 
     def __post_init__(self) -> None:
         times = _frozen(self.times_s)
@@ -100,7 +113,17 @@ class AnswerSeries:
 
     def mirrored(self) -> AnswerSeries:
         """Return the same answer as seen in a mirrored picture (and back: it is its own inverse)."""
-        return replace(self, yaw_deg=-self.yaw_deg, roll_deg=-self.roll_deg, eye_opening=self.eye_opening[:, ::-1])
+        assert self.turned_deg is not None
+        assert self.turn_shown_deg is not None
+        other_way = np.array([-1.0, 1.0])
+        return replace(
+            self,
+            yaw_deg=-self.yaw_deg,
+            roll_deg=-self.roll_deg,
+            eye_opening=self.eye_opening[:, ::-1],
+            turned_deg=self.turned_deg * other_way,
+            turn_shown_deg=self.turn_shown_deg * other_way,
+        )
 
     def shifted(self, seconds: float) -> AnswerSeries:
         """Return the same answer, given ``seconds`` later."""

@@ -3,7 +3,7 @@
 Goal: everything that a verification does with a challenge, in the order of a recording: prepare before the models load,
 admit before anything is decoded, observe while frames stream by, judge the subject's track.
 
-Public items: :class:`Attempt`, :class:`Needs`, :data:`NOTHING_MORE`.
+Public items: :class:`Attempt`, :class:`Extras`, :data:`NO_EXTRAS`.
 """
 
 from __future__ import annotations
@@ -13,28 +13,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from idverify.challenge.actions import TURNS
 from idverify.challenge.admission import DEFAULT_SLACK_S, Admission, admit, out_of_time
 from idverify.challenge.files import load
-from idverify.challenge.from_track import LightObserver, series_from_track
+from idverify.challenge.from_track import LightObserver, Likeness, TurnedFaces, series_from_track
 from idverify.challenge.issuing import Challenge
 from idverify.challenge.nonces import NonceStore
 from idverify.challenge.signing import secret_key
 from idverify.challenge.timed import TimedSteps, judge_timed
 from idverify.challenge.verification import Binding, ChallengeResult, judge, refused, unseen
+from idverify.pad.motion import MotionObserver
 from idverify.reasons import Reason
 
 if TYPE_CHECKING:
     from idverify.faces.tracking import FaceTrack
     from idverify.pad.evidence import TrackObserver
 
-__all__ = ["NOTHING_MORE", "Attempt", "Needs"]
+__all__ = ["NO_EXTRAS", "Attempt", "Extras"]
 
-# Name of the observer among those of the liveness mechanisms.
-_LIGHT = "challenge_light"
+# Names of the observers among those of the liveness mechanisms, and of the one of theirs that is read here too.
+_LIGHT, _TURNED, _MOTION = "challenge_light", "challenge_turned", "motion"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Needs:
+class Extras:
     """What a pass over a recording has to collect beyond what every verification needs.
 
     Parameters
@@ -49,7 +51,7 @@ class Needs:
     factories: Mapping[str, Callable[[], TrackObserver]] = field(default_factory=dict)
 
 
-NOTHING_MORE = Needs()
+NO_EXTRAS = Extras()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,11 +142,18 @@ class Attempt:
         )
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> Extras:
         """What the pass over the recording has to collect; any movement needs the lids, asked for or not."""
-        return Needs(
-            eyes=bool(self.challenge.steps), factories={_LIGHT: LightObserver} if self.challenge.light else {}
-        )
+        factories: dict[str, Callable[[], TrackObserver]] = {_LIGHT: LightObserver} if self.challenge.light else {}
+        if any(step.action in TURNS for step in self.challenge.steps):
+            factories[_TURNED] = TurnedFaces
+        return Extras(eyes=bool(self.challenge.steps), factories=factories)
+
+    @staticmethod
+    def turned_faces(observers: Mapping[str, TrackObserver]) -> TurnedFaces | None:
+        """Pictures of the turned face, to be compared with the reference by whoever may; None where there are none."""
+        turned = observers.get(_TURNED)
+        return turned if isinstance(turned, TurnedFaces) and turned.times_s else None
 
     def judge(
         self,
@@ -154,6 +163,7 @@ class Attempt:
         picture_width_px: int,
         recording_s: float,
         admission: Admission,
+        likeness: Likeness | None = None,
     ) -> ChallengeResult:
         """Judge what the subject did.
 
@@ -162,19 +172,27 @@ class Attempt:
         track
             The subject's.
         observers
-            The track's, as :attr:`needs` asked for.
+            The track's, as :attr:`needs` asked for, and those of the liveness mechanisms.
         picture_width_px
             Of the full, upright picture.
         recording_s
             From the first picture to the last, as decoded.
         admission
             As :meth:`admit` gave it.
+        likeness
+            Of :meth:`turned_faces` to the reference; without it no turn can be judged.
         """
         if (late := self._out_of_time(admission, recording_s)) is not None:
             return self.refused(late, admission)
         light = observers.get(_LIGHT)
-        colours = light if isinstance(light, LightObserver) else None
-        series = series_from_track(track, picture_width_px=picture_width_px, light=colours)
+        motion = observers.get(_MOTION)
+        series = series_from_track(
+            track,
+            picture_width_px=picture_width_px,
+            light=light if isinstance(light, LightObserver) else None,
+            motion=motion.signals() if isinstance(motion, MotionObserver) else None,
+            likeness=likeness,
+        )
         if isinstance(self.asked, TimedSteps):
             return judge_timed(self.asked, series, mirrored=self.mirrored)
         return judge(self.asked, series, mirrored=self.mirrored, admission=admission)

@@ -1,32 +1,42 @@
 """From a followed face to the time series of an answer.
 
-Goal: the one place where the challenge meets landmarks and pictures. Movements come from the track; the
-colours of skin and background are collected while the recording streams by, and only where a challenge
-shows colours.
+Goal: the one place where the challenge meets landmarks and pictures. Movements come from the track, their depth from
+points that were followed in the pictures; the colours of skin and background, and pictures of the turned face, are
+collected while the recording streams by, and only where a challenge asks for them.
 
 Conventions: as in :mod:`idverify.challenge.answer`.
 
-Public items: :func:`series_from_track`, :class:`LightObserver`.
+Public items: :func:`series_from_track`, :class:`LightObserver`, :class:`TurnedFaces`, :class:`Likeness`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from idverify.challenge.answer import AnswerSeries
+from idverify.challenge.solid import approach_shown, turn_shown_deg
 from idverify.faces.landmarks import inter_eye_distance, mouth_width
 
 if TYPE_CHECKING:
     from idverify.faces.tracking import FaceObservation, FaceTrack
     from idverify.pad.evidence import AnalysedFrame
+    from idverify.pad.motion import MotionSignals
 
-__all__ = ["LightObserver", "series_from_track"]
+__all__ = ["LightObserver", "Likeness", "TurnedFaces", "series_from_track"]
 
 Floats = NDArray[np.float64]
+
+# Faces turned by this much are kept for a comparison, one in this time, so many at most: two held turns.
+TURNED_DEG = 18.0
+TURNED_PERIOD_S = 0.4
+MAX_TURNED = 24
+# Around the mesh, in its sizes: crops for face networks take in the forehead and some hair.
+TURNED_MARGIN = 0.4
 
 # Below this much of the picture the background is too small for a mean colour.
 MIN_BACKGROUND_SHARE = 0.02
@@ -41,6 +51,8 @@ def series_from_track(
     *,
     picture_width_px: int,
     light: LightObserver | None = None,
+    motion: MotionSignals | None = None,
+    likeness: Likeness | None = None,
     eye_opening: Floats | None = None,
 ) -> AnswerSeries:
     """Return the answer that one followed face gives.
@@ -53,12 +65,16 @@ def series_from_track(
         Width of the full, upright picture.
     light
         The same track's colours, where they were collected.
+    motion
+        The same track's, for what shows that a solid head moved.
+    likeness
+        Of some of the track's faces.
     eye_opening : (n, 2) float, optional
         Lid distance over eye width from a model of the eye's contour, which shows blinks better than the
         track's own.
     """
     colours = None if light is None else light.at(track.frame_indices)
-    return AnswerSeries(
+    series = AnswerSeries(
         times_s=track.times_s,
         yaw_deg=track.yaw_pitch_roll_deg[:, 0],
         pitch_deg=track.yaw_pitch_roll_deg[:, 1],
@@ -69,7 +85,71 @@ def series_from_track(
         face_scale=inter_eye_distance(track.points_px) / picture_width_px,
         skin_rgb=None if colours is None else colours[:, 0],
         background_rgb=None if colours is None else colours[:, 1],
+        likeness_llr=None if likeness is None else _rows_at(track.times_s, likeness.times_s)(likeness.mated_llr),
     )
+    if motion is None:
+        return series
+    at = _rows_at(track.times_s, motion.times_s)
+    approached, approach = approach_shown(motion)
+    return replace(
+        series,
+        turned_deg=at(np.asarray(motion.pose_change_deg[:, :2], np.float64)),
+        turn_shown_deg=at(turn_shown_deg(motion)),
+        approached=at(approached),
+        approach_shown=at(approach),
+    )
+
+
+def _rows_at(times_s: Floats, measured_s: Floats) -> Callable[[Floats], Floats]:
+    """Give a function that lays rows measured at some of the times out over all of them; NaN elsewhere."""
+    place = np.searchsorted(times_s, measured_s - 1e-6)
+    known = place < len(times_s)
+    known &= np.abs(times_s[np.minimum(place, len(times_s) - 1)] - measured_s) < 1e-6
+
+    def lay_out(rows: Floats) -> Floats:
+        spread = np.full((len(times_s), *rows.shape[1:]), np.nan)
+        spread[place[known]] = rows[known]
+        return spread
+
+    return lay_out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Likeness:
+    """How much some faces of a track are like the reference; handed in by whoever may compare.
+
+    Parameters
+    ----------
+    times_s : (n,) float
+    mated_llr : (n,) float
+        Log-likelihood ratio, mated over non-mated.
+    """
+
+    times_s: Floats
+    mated_llr: Floats
+
+
+@dataclass(slots=True)
+class TurnedFaces:
+    """Keeps pictures of the face while it is turned, some a second, for a comparison (a ``TrackObserver``)."""
+
+    times_s: list[float] = field(default_factory=list)
+    images_rgb: list[NDArray[np.uint8]] = field(default_factory=list, repr=False)
+    points_px: list[NDArray[np.float32]] = field(default_factory=list, repr=False)
+
+    def observe(self, view: AnalysedFrame, face: FaceObservation) -> None:
+        """See one analysed frame in which the face was followed."""
+        recent = bool(self.times_s) and face.time_s - self.times_s[-1] < TURNED_PERIOD_S
+        if recent or abs(face.yaw_pitch_roll_deg[0]) < TURNED_DEG or len(self.times_s) >= MAX_TURNED:
+            return
+        points = face.points_px / np.float32(view.scale)
+        low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
+        margin = TURNED_MARGIN * float((high - low).max())
+        height, width = view.image_rgb.shape[:2]
+        x0, y0, x1, y1 = _inside(np.concatenate([low - margin, high + margin]), width, height)
+        self.times_s.append(face.time_s)
+        self.images_rgb.append(view.image_rgb[y0:y1, x0:x1].copy())
+        self.points_px.append(points - np.array([x0, y0, 0], np.float32))
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ can answer except by luck, and the chance of that luck as a number.
 Conventions: step times are seconds from the first frame of the recording; issue and expiry times are
 seconds since 1970 (UTC). Every time is a whole number of milliseconds, and the file holds these.
 No movement or colour follows itself, and no sequence reads the same backwards, so a reversed video
-never fits.
+never fits. One movement at least is a turn, which tells most, unless the person cannot make one.
 
 How the chance is bounded: whatever a video shows, verification sees at most one movement in each
 step's window (:mod:`idverify.challenge.verify_motion`), hence at most one sequence in all. The sequence
@@ -30,7 +30,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
-from idverify.challenge.actions import Action, Colour, actions_named
+from idverify.challenge.actions import TURNS, Action, Colour, actions_named
 from idverify.challenge.nonces import NonceStore
 from idverify.challenge.signing import is_signed, sealed_subject, secret_key, sign
 from idverify.errors import ParameterError
@@ -55,9 +55,10 @@ DEFAULT_COLOURS = 5
 MAX_TTL_S = 604_800.0
 # A resting look at the camera before the first step: the baseline of every signal.
 LEAD_IN_MS = 1_000
-# A person starts 0.2 to 1.5 s after the prompt; the movement out takes under a second, the way back may
-# overlap with the next window. Measured by benchmarks/accuracy/challenge_guessing.py.
-STEP_MS = (3_200, 4_000)
+# A person starts 0.2 to 1.5 s after the prompt; the movement out takes under a second, a turn is held for one more, the
+# way back may overlap with the next window. Measured by benchmarks/accuracy/challenge_guessing.py. The same for all
+# movements: a window's length must not tell which one it is for, or a video could fit several sequences.
+STEP_MS = (4_000, 4_800)
 # WCAG 2.2, success criterion 2.3.1: at most three flashes in any second. Here at most 1.25.
 LIGHT_STEP_MS = (800, 1_200)
 # Between the last movement's window and the first colour: time to come back to rest.
@@ -128,7 +129,12 @@ class Challenge:
     @property
     def guess_probability(self) -> float:
         """The chance that a video made beforehand fits, at most."""
-        return guess_probability(n_actions=len(self.actions), n_steps=len(self.steps), n_colours=len(self.light))
+        return guess_probability(
+            n_actions=len(self.actions),
+            n_turns=len(set(TURNS) & set(self.actions)),
+            n_steps=len(self.steps),
+            n_colours=len(self.light),
+        )
 
     def payload(self) -> dict[str, object]:
         """Return what is sealed, in integers, strings and lists."""
@@ -216,9 +222,9 @@ def issue(
     avoided = actions_named(avoid)
     allowed = tuple(action for action in Action if action not in avoided)
     n_colours = 0 if kind == "motion" else DEFAULT_COLOURS
-    n_steps = 0 if kind == "light" else _step_count(steps, len(allowed), n_colours)
+    n_steps = 0 if kind == "light" else _step_count(steps, allowed, n_colours)
     rng = random.SystemRandom() if seed is None else random.Random(seed)
-    movements, end_ms = _schedule(_draw(allowed, n_steps, rng), LEAD_IN_MS, STEP_MS, rng)
+    movements, end_ms = _schedule(_draw(allowed, n_steps, rng, TURNS), LEAD_IN_MS, STEP_MS, rng)
     light_start_ms = end_ms + (PAUSE_MS if n_steps else 0)
     colours, _ = _schedule(_draw(tuple(Colour), n_colours, rng), light_start_ms, LIGHT_STEP_MS, rng)
     issued_ms = _ms(moment_s)
@@ -241,17 +247,21 @@ def issue(
     return replace(challenge, hmac_sha256=sign(challenge.payload(), secret))
 
 
-def guess_probability(*, n_actions: int = len(Action), n_steps: int = 0, n_colours: int = 0) -> float:
+def guess_probability(
+    *, n_actions: int = len(Action), n_turns: int = len(TURNS), n_steps: int = 0, n_colours: int = 0
+) -> float:
     """Return the chance that a recording made beforehand fits a challenge, at most.
 
     Of ``n`` symbols there are ``n (n - 1)^(k - 1)`` sequences of length ``k`` in which none follows
     itself; those that read the same backwards, ``n (n - 1)^((k - 1) / 2)`` for odd ``k`` and none for even
-    ``k``, are not issued.
+    ``k``, are not issued, nor are those without a turn where there are turns to ask for.
 
     Parameters
     ----------
     n_actions
         How many movements the steps are drawn from.
+    n_turns
+        How many of these are turns.
     n_steps, n_colours
         Lengths of the two sequences; 0 for none.
 
@@ -263,9 +273,11 @@ def guess_probability(*, n_actions: int = len(Action), n_steps: int = 0, n_colou
     Examples
     --------
     >>> round(1 / guess_probability(n_steps=3)), round(1 / guess_probability(n_steps=4))
-    (504, 4608)
+    (294, 3096)
     """
-    return 1.0 / max(1, _sequences(n_actions, n_steps) * _sequences(len(Colour), n_colours))
+    without_turn = _sequences(n_actions - n_turns, n_steps) if n_turns and n_steps else 0
+    movements = _sequences(n_actions, n_steps) - without_turn
+    return 1.0 / max(1, movements * _sequences(len(Colour), n_colours))
 
 
 def finite_time(value: float, name: str) -> float:
@@ -285,15 +297,19 @@ def finite_time(value: float, name: str) -> float:
 def _sequences(n: int, k: int) -> int:
     if k == 0:
         return 1
+    if n <= 0:
+        return 0
     mirrored = n * (n - 1) ** ((k - 1) // 2) if k % 2 else 0
     return int(n * (n - 1) ** (k - 1) - mirrored)
 
 
-def _step_count(steps: int | None, n_actions: int, n_colours: int) -> int:
+def _step_count(steps: int | None, actions: Sequence[Action], n_colours: int) -> int:
     """Return the number of steps to draw, or say which number would do."""
+    n_actions, n_turns = len(actions), len(set(TURNS) & set(actions))
 
     def safe(k: int) -> bool:
-        return guess_probability(n_actions=n_actions, n_steps=k, n_colours=n_colours) <= MAX_GUESS_PROBABILITY
+        luck = guess_probability(n_actions=n_actions, n_turns=n_turns, n_steps=k, n_colours=n_colours)
+        return luck <= MAX_GUESS_PROBABILITY
 
     # Fewer than three movements make sequences that only alternate: too few whatever their length.
     least = next((k for k in range(2, MAX_STEPS + 1) if safe(k)), None) if n_actions >= 3 else None
@@ -309,15 +325,19 @@ def _step_count(steps: int | None, n_actions: int, n_colours: int) -> int:
     return steps
 
 
-def _draw(symbols: Sequence[T], length: int, rng: random.Random) -> list[T]:
-    """Draw uniformly among the sequences without a direct repeat that differ from their reversal."""
+def _draw(symbols: Sequence[T], length: int, rng: random.Random, telling: Sequence[T] = ()) -> list[T]:
+    """Draw uniformly among the sequences without a direct repeat that differ from their reversal.
+
+    One symbol at least is among the telling ones, where any of those is there to be drawn.
+    """
     if length == 0:
         return []
+    wanted = set(telling) & set(symbols)
     while True:
         drawn = [rng.choice(symbols)]
         while len(drawn) < length:
             drawn.append(rng.choice([symbol for symbol in symbols if symbol != drawn[-1]]))
-        if drawn != drawn[::-1]:
+        if drawn != drawn[::-1] and (not wanted or wanted & set(drawn)):
             return drawn
 
 

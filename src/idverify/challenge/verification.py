@@ -123,7 +123,7 @@ def judge(
     light = judge_light(challenge.light, series, latency_s=latency_s)
     parts = [(part.status, part.reason) for part in (*steps, *((light,) if light else ()))]
     unclear = tuple(dict.fromkeys(reason for _, reason in parts if reason is not None))
-    if any(status in (StepStatus.MISSED, StepStatus.WRONG_ORDER) for status, _ in parts):
+    if any(status in (StepStatus.MISSED, StepStatus.WRONG_ORDER, StepStatus.FLAT) for status, _ in parts):
         outcome, reasons = ChallengeOutcome.NOT_FOLLOWED, (Reason.CHALLENGE_NOT_FOLLOWED, *unclear)
     elif parts and all(status is StepStatus.DONE for status, _ in parts):
         outcome, reasons = ChallengeOutcome.FOLLOWED, (Reason.CHALLENGE_FOLLOWED,)

@@ -186,6 +186,7 @@ def _step(step: StepResult) -> dict[str, Any]:
         "status": step.status.value,
         "seen": None if seen is None else {"action": seen.action.value, "time_s": _finite(seen.onset_s)},
         "reason": step.reason.value if step.reason else None,
+        "depth_share": None if step.solid is None else _measured(step.solid.share),
     }
 
 

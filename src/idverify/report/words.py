@@ -293,7 +293,8 @@ _CHALLENGE_TONES = {
     ChallengeOutcome.NOT_FOLLOWED: Tone.AGAINST,
     ChallengeOutcome.REFUSED: Tone.AGAINST,
 }
-_STEP_TONES = {StepStatus.DONE: Tone.FOR, StepStatus.MISSED: Tone.AGAINST, StepStatus.WRONG_ORDER: Tone.AGAINST}
+_STEP_TONES = {StepStatus.DONE: Tone.FOR, StepStatus.MISSED: Tone.AGAINST, StepStatus.WRONG_ORDER: Tone.AGAINST,
+               StepStatus.FLAT: Tone.AGAINST}  # fmt: skip
 
 
 def _step_finding(step: StepResult) -> Finding:

@@ -18,7 +18,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from idverify.challenge.attempt import NOTHING_MORE, Needs
+from idverify.challenge.attempt import NO_EXTRAS, Extras
 from idverify.faces.tracking import Tracker
 from idverify.media.recording import Recording, open_recording
 from idverify.models.session import Session
@@ -118,7 +118,7 @@ def observe(
     policy: DecisionPolicy,
     *,
     recapture: Session,
-    needs: Needs = NOTHING_MORE,
+    needs: Extras = NO_EXTRAS,
     liveness: bool = True,
     progress: Callable[[float], None] | None = None,
 ) -> Presentation:

@@ -29,10 +29,11 @@ from numpy.typing import NDArray
 
 from idverify.challenge import Admission, Challenge, ChallengeResult, NonceStore, TimedSteps
 from idverify.challenge.admission import UNCHECKED
-from idverify.challenge.attempt import NOTHING_MORE, Attempt, Needs
+from idverify.challenge.attempt import NO_EXTRAS, Attempt, Extras
+from idverify.challenge.from_track import Likeness, TurnedFaces
 from idverify.comparison.calibration import CalibrationCard
 from idverify.comparison.features import Template
-from idverify.comparison.score import similarity
+from idverify.comparison.score import similarity, similarity_matrix
 from idverify.errors import ParameterError, UnsupportedMediaError
 from idverify.media.photo import load_photo
 from idverify.reasons import Assessed, NotAssessed, Reason
@@ -167,7 +168,7 @@ class Verifier:
             )
             return assemble(refused, self.policy, models=self.models, card=self.card, timing_ms=watch.ms)
         enrolled = self._enrol(reference, watch)  # (1)
-        needs = attempt.needs if attempt else NOTHING_MORE
+        needs = attempt.needs if attempt else NO_EXTRAS
         presentation = self._observe(video, watch, progress, needs=needs)  # (0) (2) .. (5)
         return self._judge(  # (5) .. (9)
             Task.CHECK, presentation, enrolled, watch, face_images, attempt, admission, capture
@@ -219,7 +220,7 @@ class Verifier:
         ------
         MediaError, ModelError
         """
-        return inspect_presentation(self._observe(video, self._start(), progress, needs=Needs(eyes=True)))
+        return inspect_presentation(self._observe(video, self._start(), progress, needs=Extras(eyes=True)))
 
     # -- one at a time ---------------------------------------------------------------------------
 
@@ -308,7 +309,7 @@ class Verifier:
         watch: Stopwatch,
         progress: Progress | None,
         *,
-        needs: Needs = NOTHING_MORE,
+        needs: Extras = NO_EXTRAS,
         liveness: bool = True,
     ) -> Presentation:
         presentation = observe(
@@ -346,7 +347,7 @@ class Verifier:
             liveness=self._liveness(judged_live, face, watch) if judged_live else None,  # (5)
             obstacles=(*([reference.reason] if isinstance(reference, NotAssessed) else []), *hindrances),
             handicaps=presentation.handicaps if presentation else (),
-            challenge=_answer(attempt, presentation, admission) if attempt and presentation else None,  # (5)
+            challenge=self._answer(attempt, presentation, admission, face) if attempt and presentation else None,  # (5)
             warranted=judged_live.tampering if judged_live else (),
             capture=capture,
         )
@@ -360,6 +361,31 @@ class Verifier:
             timing_ms=watch.ms,
             face_images=face_images,
         )
+
+    def _answer(
+        self, attempt: Attempt, presentation: Presentation, admission: Admission, reference: EnrolledFace | None
+    ) -> ChallengeResult:
+        """The subject's answer: the same track that liveness and comparison judge."""
+        length_s = presentation.capture.decoded_span_s
+        if isinstance(presentation.subject, NotAssessed):
+            return attempt.unseen(presentation.subject.reason, recording_s=length_s, admission=admission)
+        track = presentation.subject.track
+        observers = presentation.capture.observers[track.track_id]
+        turned = attempt.turned_faces(observers)
+        return attempt.judge(
+            track,
+            observers,
+            picture_width_px=presentation.capture.size_wh[0],
+            recording_s=length_s,
+            admission=admission,
+            likeness=None if turned is None or reference is None else self._likeness(turned, reference),
+        )
+
+    def _likeness(self, turned: TurnedFaces, reference: EnrolledFace) -> Likeness:
+        """How much the face looks like the reference while it is turned."""
+        vectors = self.face_models.extractor.extract(turned.images_rgb, np.stack(turned.points_px))
+        similarities = similarity_matrix(vectors, reference.template.vector[None])[:, 0]
+        return Likeness(times_s=np.array(turned.times_s), mated_llr=self.card.llr_at(similarities))
 
     def _liveness(
         self, presentation: Presentation, reference: EnrolledFace | None, watch: Stopwatch
@@ -415,18 +441,6 @@ def _require_record(policy: str, nonce_store: NonceStore | None, subject: str | 
             f"policy {policy} requires a challenge, and so whose attempt this is: give the subject (--subject) that it "
             "was issued for"
         )
-
-
-def _answer(attempt: Attempt, presentation: Presentation, admission: Admission) -> ChallengeResult:
-    """The subject's answer: the same track that liveness and comparison judge."""
-    length_s = presentation.capture.decoded_span_s
-    if isinstance(presentation.subject, NotAssessed):
-        return attempt.unseen(presentation.subject.reason, recording_s=length_s, admission=admission)
-    track = presentation.subject.track
-    observers = presentation.capture.observers[track.track_id]
-    return attempt.judge(
-        track, observers, picture_width_px=presentation.capture.size_wh[0], recording_s=length_s, admission=admission
-    )
 
 
 def _template_of_photo(probe: Enrolment) -> tuple[Template | None, tuple[Reason, ...]]:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import idverify.challenge as ch
-from idverify.challenge import Action, ChallengeOutcome, Manner, StepStatus
+from idverify.challenge import Action, Behaviour, ChallengeOutcome, StepStatus
 from idverify.errors import ChallengeError, ChallengeLimitError, ParameterError
 from idverify.reasons import Reason
 
@@ -35,8 +35,8 @@ def asking(*actions: Action, **options: object) -> ch.Challenge:
 
 
 def answer(challenge: ch.Challenge, **changes: object) -> ch.AnswerSeries:
-    manner = Manner(amplitude=(1.0, 1.0), delay_s=(0.5, 0.5), rate_hz=(30.0, 30.0), missing=(0.0, 0.0), noise=0.0)
-    series = ch.rehearse(challenge, np.random.default_rng(5), manner)
+    behaviour = Behaviour(amplitude=(1.0, 1.0), delay_s=(0.5, 0.5), rate_hz=(30.0, 30.0), missing=(0.0, 0.0), noise=0.0)
+    series = ch.simulate_answer(challenge, np.random.default_rng(5), behaviour)
     return dataclasses.replace(series, **changes)  # type: ignore[arg-type]
 
 
@@ -473,12 +473,12 @@ def test_almost_no_frames_are_not_assessed(n: int) -> None:
 def test_colours_are_followed_and_nothing_else_is() -> None:
     asked, recorded = issued(kind="light", seed=1), issued(kind="light", seed=2)
     rng = np.random.default_rng(3)
-    followed = ch.judge(asked, ch.rehearse(asked, rng), mirrored=False)
+    followed = ch.judge(asked, ch.simulate_answer(asked, rng), mirrored=False)
     assert followed.followed
     assert followed.light is not None
     assert followed.light.response > 5 * followed.light.background_response
     assert 0.0 <= followed.light.lag_s <= 0.3
-    replayed = ch.judge(asked, ch.rehearse(recorded, rng), mirrored=False)
+    replayed = ch.judge(asked, ch.simulate_answer(recorded, rng), mirrored=False)
     assert replayed.outcome is ChallengeOutcome.NOT_FOLLOWED
     assert replayed.light is not None
     assert replayed.light.status is StepStatus.WRONG_ORDER
@@ -486,9 +486,9 @@ def test_colours_are_followed_and_nothing_else_is() -> None:
 
 def test_strong_room_light_is_not_assessed() -> None:
     asked = issued(kind="light")
-    sunny = Manner(ambient_lux=(20_000.0, 30_000.0))
+    sunny = Behaviour(ambient_lux=(20_000.0, 30_000.0))
     for seed in range(5):
-        result = ch.judge(asked, ch.rehearse(asked, np.random.default_rng(seed), sunny), mirrored=False)
+        result = ch.judge(asked, ch.simulate_answer(asked, np.random.default_rng(seed), sunny), mirrored=False)
         assert result.outcome is ChallengeOutcome.NOT_ASSESSED
         assert result.reasons[0] in (Reason.TOO_BRIGHT, Reason.TOO_MUCH_MOVEMENT)
 

@@ -16,7 +16,7 @@ from idverify.errors import ParameterError
 from idverify.reasons import Reason
 
 KEY = "a secret of this test, 24 B"
-CLEAN = ch.Manner(amplitude=(1.0, 1.0), delay_s=(0.5, 0.5), rate_hz=(30.0, 30.0), missing=(0.0, 0.0), noise=0.0)
+CLEAN = ch.Behaviour(amplitude=(1.0, 1.0), delay_s=(0.5, 0.5), rate_hz=(30.0, 30.0), missing=(0.0, 0.0), noise=0.0)
 BEGAN_S = 5_000.0
 LATENCY_S = 2.0
 
@@ -38,7 +38,7 @@ def revealed(challenge: ch.Challenge, *, wait_s: float = 0.0, **changes: Any) ->
 
 
 def answer(timed: ch.TimedSteps, *, late_s: float = 0.0) -> ch.AnswerSeries:
-    return ch.rehearse(timed.scheduled(), np.random.default_rng(3), CLEAN).shifted(late_s)
+    return ch.simulate_answer(timed.scheduled(), np.random.default_rng(3), CLEAN).shifted(late_s)
 
 
 @pytest.mark.parametrize("kind", ch.KINDS)

@@ -13,12 +13,13 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import idverify.challenge as ch
-from idverify.challenge import ChallengeOutcome, ChallengeResult, Manner
+from idverify.challenge import Behaviour, ChallengeOutcome, ChallengeResult
 from idverify.challenge.attempt import Attempt
-from idverify.challenge.from_track import LightObserver
+from idverify.challenge.from_track import LightObserver, Likeness, TurnedFaces
 from idverify.errors import ChallengeError, ParameterError
 from idverify.faces.landmarks import LEFT_EYE, MOUTH_CORNERS, RIGHT_EYE
 from idverify.faces.tracking import FaceTrack
+from idverify.pad.motion import MotionObserver, MotionSignals
 from idverify.reasons import Reason
 from idverify.report import load_schema, to_json
 from idverify.report.html import to_html
@@ -30,7 +31,7 @@ from idverify.verification.verifier import Verifier
 KEY = "a secret of this test, 24 B"
 NOW_S = 1_800_000_000.0
 WIDTH_PX = 640
-CLEAN = Manner(amplitude=(1.0, 1.0), delay_s=(0.5, 0.5), rate_hz=(30.0, 30.0), missing=(0.0, 0.0), noise=0.0)
+CLEAN = Behaviour(amplitude=(1.0, 1.0), delay_s=(0.5, 0.5), rate_hz=(30.0, 30.0), missing=(0.0, 0.0), noise=0.0)
 
 
 def issued(kind: ch.Kind = "motion", **options: Any) -> ch.Challenge:
@@ -38,16 +39,48 @@ def issued(kind: ch.Kind = "motion", **options: Any) -> ch.Challenge:
 
 
 def answer(challenge: ch.Challenge) -> ch.AnswerSeries:
-    return ch.rehearse(challenge, np.random.default_rng(5), CLEAN)
+    return ch.simulate_answer(challenge, np.random.default_rng(5), CLEAN)
 
 
 def attempt(challenge: ch.Challenge, *, mirrored: bool = False) -> Attempt:
     return Attempt.at(challenge, key=KEY, mirrored=mirrored, allow_seeded=True)
 
 
-def judged(what: Attempt, face: FaceTrack, **options: Any) -> ChallengeResult:
+class Solid(MotionObserver):
+    """Saw what a solid head shows that moves as the answer says."""
+
+    def __init__(self, series: ch.AnswerSeries) -> None:
+        super().__init__()
+        self._series = series
+
+    def signals(self) -> MotionSignals:
+        n, points = len(self._series), PATCH_POINTS[None].repeat(len(self._series), axis=0)
+        sines = np.sin(np.radians(self._series.turned_deg)) * np.array([-1.0, 1.0])
+        depth = np.tile(np.random.default_rng(1).permutation(np.linspace(-20.0, 20.0, points.shape[1])), (n, 1))
+        rows = {name: getattr(MotionObserver().signals(), name) for name in MotionSignals.__slots__}
+        empty = {name: np.full((n, *value.shape[1:]), np.nan) for name, value in rows.items()}
+        return MotionSignals(**{
+            **empty,
+            "times_s": self._series.times_s, "is_key": np.arange(n) == 0, "eye_distance_px": np.full(n, 80.0),
+            "pose_change_deg": np.column_stack([self._series.turned_deg, np.zeros(n)]),
+            "key_points": points, "key_depth": depth, "off_plane": depth[..., None] * sines[:, None],
+        })  # fmt: skip
+
+
+PATCH_POINTS = np.stack(np.meshgrid(np.linspace(30, 98, 6), np.linspace(40, 112, 6)), -1).reshape(-1, 2)
+
+
+def likeness_of(series: ch.AnswerSeries) -> Likeness:
+    assert series.likeness_llr is not None
+    seen = np.isfinite(series.likeness_llr)
+    return Likeness(times_s=series.times_s[seen], mated_llr=series.likeness_llr[seen])
+
+
+def judged(what: Attempt, face: FaceTrack, observers: Any = None, **options: Any) -> ChallengeResult:
     return what.judge(
-        face, {}, **{"picture_width_px": WIDTH_PX, "recording_s": 20.0, "admission": ch.Admission(), **options}
+        face,
+        observers or {},
+        **{"picture_width_px": WIDTH_PX, "recording_s": 20.0, "admission": ch.Admission(), **options},
     )
 
 
@@ -168,20 +201,24 @@ def as_followed_face(series: ch.AnswerSeries) -> FaceTrack:
 @pytest.mark.parametrize("seed", range(6))
 def test_an_honest_answer_goes_through_the_track_and_its_mirror_image_does_not(seed: int) -> None:
     challenge = issued(seed=seed, steps=4, avoid=["mouth", "move", "blink"])
-    face = as_followed_face(answer(challenge))
-    assert judged(attempt(challenge), face).followed
-    mirrored = judged(attempt(challenge, mirrored=True), face)
+    series = answer(challenge)
+    face, observers, likeness = as_followed_face(series), {"motion": Solid(series)}, likeness_of(series)
+    assert judged(attempt(challenge), face, observers, likeness=likeness).followed
+    mirrored = judged(attempt(challenge, mirrored=True), face, observers, likeness=likeness)
     assert mirrored.mirrored
-    assert mirrored.followed != any("turn" in step.action.value for step in challenge.steps)
+    assert not mirrored.followed
+    assert not judged(attempt(challenge), face, observers).followed, "nobody compared the turned face"
+    assert not judged(attempt(challenge), face, {}, likeness=likeness).followed, "nothing shows a solid head"
 
 
 def test_each_kind_asks_for_what_it_needs_and_no_more() -> None:
     needs = {kind: attempt(issued(kind)).needs for kind in ch.KINDS}
     assert {kind: (n.eyes, list(n.factories.values())) for kind, n in needs.items()} == {
-        "motion": (True, []),
+        "motion": (True, [TurnedFaces]),
         "light": (False, [LightObserver]),
-        "both": (True, [LightObserver]),
+        "both": (True, [LightObserver, TurnedFaces]),
     }
+    assert attempt(issued(avoid=["turn"])).needs.factories == {}
 
 
 def test_what_cannot_count_is_refused_and_uses_up_no_nonce() -> None:
@@ -202,10 +239,11 @@ def test_what_cannot_count_is_refused_and_uses_up_no_nonce() -> None:
 
 def test_a_recording_longer_than_the_time_since_its_challenge_is_refused_whatever_it_shows() -> None:
     challenge = issued(seed=None)
-    face, what = as_followed_face(answer(challenge)), attempt(challenge)
+    series = answer(challenge)
+    face, what = as_followed_face(series), attempt(challenge)
     admission = what.admit(now_s=NOW_S + 24.0, nonce_store=None)
     assert admission.refusal is None, "long enough for the challenge alone"
-    assert judged(what, face, recording_s=23.0, admission=admission).followed
+    assert judged(what, face, recording_s=23.0, admission=admission).outcome is not ChallengeOutcome.REFUSED
     late = judged(what, face, recording_s=25.0, admission=admission)
     assert (late.outcome, late.reasons) == (ChallengeOutcome.REFUSED, (Reason.CHALLENGE_IMPOSSIBLE_TIME,))
     nobody = what.unseen(Reason.NO_FACE, recording_s=25.0, admission=admission)

@@ -7,7 +7,7 @@ blinks of their own accord, movements that drag others along. Simulated, and no 
 Conventions: as in :mod:`idverify.challenge.answer`; sizes refer to
 :data:`idverify.challenge.verify_motion.NOMINAL`.
 
-Public items: :class:`Manner`, :func:`rehearse`.
+Public items: :class:`Behaviour`, :func:`simulate_answer`.
 
 References
 ----------
@@ -22,19 +22,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from idverify.challenge.actions import Action
+from idverify.challenge.actions import TURNS, Action
 from idverify.challenge.answer import AnswerSeries
 from idverify.challenge.issuing import Challenge, LightStep
 from idverify.challenge.verify_motion import NOMINAL
 
-__all__ = ["Manner", "rehearse"]
+__all__ = ["Behaviour", "simulate_answer"]
 
 Floats = NDArray[np.float64]
 Span = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
+class Behaviour:
     """How an answer is given; each span is drawn from uniformly.
 
     Parameters
@@ -43,6 +43,12 @@ class Manner:
         From the prompt to the start of the movement.
     amplitude
         Size of each movement, 1 for nominal.
+    turn, hold_s
+        Size of a turn, 1 for nominal, and how long it is held.
+    share
+        How much of a head's parallax the tracks show.
+    distance
+        Of the camera, over an arm's length.
     rate_hz
         Frames per second, one value per recording.
     missing
@@ -55,6 +61,10 @@ class Manner:
 
     delay_s: Span = (0.2, 1.5)
     amplitude: Span = (0.6, 1.4)
+    turn: Span = (0.8, 1.3)
+    hold_s: Span = (0.8, 1.6)
+    share: Span = (0.6, 1.2)
+    distance: Span = (0.5, 1.5)
     rate_hz: Span = (10.0, 60.0)
     missing: Span = (0.0, 0.15)
     noise: float = 1.0
@@ -75,7 +85,7 @@ _SIGN = {
 }  # fmt: skip
 
 
-def rehearse(challenge: Challenge, rng: np.random.Generator, manner: Manner | None = None) -> AnswerSeries:
+def simulate_answer(challenge: Challenge, rng: np.random.Generator, behaviour: Behaviour | None = None) -> AnswerSeries:
     """Return a simulated honest answer.
 
     Parameters
@@ -84,20 +94,21 @@ def rehearse(challenge: Challenge, rng: np.random.Generator, manner: Manner | No
         What to answer.
     rng
         Source of every random choice.
-    manner
+    behaviour
         How to answer it; by default with the full natural jitter.
     """
-    how = manner or Manner()
+    how = behaviour or Behaviour()
     times = _frame_times(challenge.duration_s + rng.uniform(0.5, 2.0), rng, how)
     signals = {name: _sway(times, rng, how) * _NOISE[name] / NOMINAL[name] for name in _NOISE}
     closure = _spontaneous_blinks(times, rng) if how.noise else np.zeros_like(times)
     for step in challenge.steps:
-        start, size = step.start_s + rng.uniform(*how.delay_s), rng.uniform(*how.amplitude)
+        turn = step.action in TURNS
+        start, size = step.start_s + rng.uniform(*how.delay_s), rng.uniform(*(how.turn if turn else how.amplitude))
         if step.action is Action.BLINK_TWICE:
             closure = np.maximum(closure, min(size, 1.0) * _two_blinks(times, start, rng))
             continue
         name, sign = _SIGN[step.action]
-        pulse = size * _pulse(times, start, rng)
+        pulse = size * _pulse(times, start, rng, how.hold_s if turn else (0.3, 1.0))
         signals[name] = signals[name] + sign * pulse
         for other, drag in _DRAG.items():
             if other != name and how.noise:
@@ -107,7 +118,7 @@ def rehearse(challenge: Challenge, rng: np.random.Generator, manner: Manner | No
 
 
 def _series(
-    times: Floats, signals: dict[str, Floats], closure: Floats, rng: np.random.Generator, how: Manner,
+    times: Floats, signals: dict[str, Floats], closure: Floats, rng: np.random.Generator, how: Behaviour,
     skin: Floats, background: Floats,
 ) -> AnswerSeries:  # fmt: skip
     """Turn excursions in nominal units into what landmarks would show."""
@@ -117,6 +128,8 @@ def _series(
     lids = 0.3 * (1 - NOMINAL["eye_opening"] * closure) * (1 - 0.3 * np.clip(-pitch / 20, 0, 1))
     eyes = lids[:, None] + how.noise * rng.normal(0, 0.012, (times.size, 2))
     scale = rng.uniform(0.12, 0.3) * np.exp(signals["face_scale"] * NOMINAL["face_scale"])
+    turned, turn_shown = _turn_shown(times, np.stack([yaw, pitch], axis=1), rng, how)
+    approached, approach_shown = _approach_shown(times, scale, turned, rng, how)
     return AnswerSeries(
         times_s=times,
         yaw_deg=yaw,
@@ -129,10 +142,41 @@ def _series(
         face_scale=scale * np.cos(np.radians(yaw)) ** (how.noise * rng.uniform(0.0, 0.5)),
         skin_rgb=skin,
         background_rgb=background,
+        turned_deg=turned,
+        turn_shown_deg=turn_shown,
+        approached=approached,
+        approach_shown=approach_shown,
+        likeness_llr=np.where(np.abs(yaw) < 18, np.nan, rng.uniform(4, 10) + how.noise * rng.normal(0, 1.5,
+        times.size)),
     )
 
 
-def _frame_times(length_s: float, rng: np.random.Generator, how: Manner) -> Floats:
+# How long a picture is kept that later ones are compared with (idverify.pad.motion), and the errors of one comparison,
+# as 27 clips of people show them where they hardly move (benchmarks/accuracy/challenge_answers.py).
+_KEY_S, _TURN_ERROR_DEG, _APPROACH_ERROR = 1.2, (0.4, 2.5), (0.05, 0.35)
+
+
+def _since_key(times: Floats, values: Floats) -> Floats:
+    """Return each value less the one at the last key before it."""
+    keys = np.searchsorted(times, np.floor(np.maximum(times - 1e-9, 0.0) / _KEY_S) * _KEY_S)
+    return np.asarray(values - values[np.minimum(keys, times.size - 1)])
+
+
+def _turn_shown(times: Floats, pose: Floats, rng: np.random.Generator, how: Behaviour) -> tuple[Floats, Floats]:
+    turned, error = _since_key(times, pose), rng.uniform(*_TURN_ERROR_DEG)
+    return turned, rng.uniform(*how.share) * turned + how.noise * error * rng.normal(0, 1, turned.shape)
+
+
+def _approach_shown(
+    times: Floats, scale: Floats, turned: Floats, rng: np.random.Generator, how: Behaviour
+) -> tuple[Floats, Floats]:
+    grown = np.expm1(_since_key(times, np.log(scale)))
+    grown[np.abs(turned).max(axis=1) >= 10.0] = np.nan
+    error = how.noise * rng.uniform(*_APPROACH_ERROR)
+    return grown, grown / rng.uniform(*how.distance) + error * rng.normal(0, 1, grown.shape)
+
+
+def _frame_times(length_s: float, rng: np.random.Generator, how: Behaviour) -> Floats:
     """Return uneven frame times, some lost one by one and some in a burst."""
     rate = rng.uniform(*how.rate_hz)
     times = np.arange(0.0, length_s, 1 / rate)
@@ -144,9 +188,9 @@ def _frame_times(length_s: float, rng: np.random.Generator, how: Manner) -> Floa
     return np.asarray(times[keep] - times[0])
 
 
-def _pulse(times: Floats, start: float, rng: np.random.Generator) -> Floats:
+def _pulse(times: Floats, start: float, rng: np.random.Generator, hold_s: Span) -> Floats:
     """Return one movement out and back, 1 at its height."""
-    out, hold, back = rng.uniform(0.25, 0.6), rng.uniform(0.3, 1.0), rng.uniform(0.25, 0.6)
+    out, hold, back = rng.uniform(0.25, 0.6), rng.uniform(*hold_s), rng.uniform(0.25, 0.6)
     height = np.minimum((times - start) / out, (start + out + hold + back - times) / back)
     ramp = np.clip(height, 0, 1)
     return np.asarray(ramp * ramp * (3 - 2 * ramp))
@@ -169,14 +213,14 @@ def _spontaneous_blinks(times: Floats, rng: np.random.Generator) -> Floats:
     )
 
 
-def _sway(times: Floats, rng: np.random.Generator, how: Manner) -> Floats:
+def _sway(times: Floats, rng: np.random.Generator, how: Behaviour) -> Floats:
     """Return slow drift plus frame noise, about one standard deviation each."""
     drift = np.sin(2 * np.pi * (times * rng.uniform(0.03, 0.15) + rng.random()))
     return how.noise * (drift + rng.normal(0, 1, times.size))
 
 
 def _colours(
-    light: tuple[LightStep, ...], times: Floats, rng: np.random.Generator, how: Manner
+    light: tuple[LightStep, ...], times: Floats, rng: np.random.Generator, how: Behaviour
 ) -> tuple[Floats, Floats]:
     """Return the mean skin and background colour under room light and the screen."""
     lag = rng.uniform(0.03, 0.25)
@@ -187,7 +231,7 @@ def _colours(
     room = np.array([1.0, rng.uniform(0.7, 1.0), rng.uniform(0.4, 1.0)])
     ratio = rng.uniform(*how.screen_lux) / rng.uniform(*how.ambient_lux)
     drift = 1 + how.noise * 0.01 * np.outer(times / max(times[-1], 1.0), rng.normal(0, 1, 3))
-    exposure = np.exp(how.noise * 0.05 * _sway(times, rng, Manner(noise=0.3)))[:, None]
+    exposure = np.exp(how.noise * 0.05 * _sway(times, rng, Behaviour(noise=0.3)))[:, None]
 
     def seen(albedo: Floats, share: float) -> Floats:
         linear = 0.4 * albedo * (1 + share * ratio * screen / room) * drift * exposure
