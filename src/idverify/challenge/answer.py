@@ -61,7 +61,8 @@ class AnswerSeries:
     approached, approach_shown : (n,) float, optional
         Growth of the face since such a picture, 0.1 for a tenth, and as much of it as its perspective confirms.
     likeness_llr : (n,) float, optional
-        How much the face of this frame is like the reference: log-likelihood ratio, mated over non-mated.
+        How much the face of this frame is like the reference, or like the subject's own at rest: log-likelihood ratio,
+        mated over non-mated.
 
     Raises
     ------

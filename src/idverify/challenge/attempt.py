@@ -151,7 +151,7 @@ class Attempt:
 
     @staticmethod
     def turned_faces(observers: Mapping[str, TrackObserver]) -> TurnedFaces | None:
-        """Pictures of the turned face, to be compared with the reference by whoever may; None where there are none."""
+        """Pictures of the turned face, to be compared with the person's by whoever may; None where there are none."""
         turned = observers.get(_TURNED)
         return turned if isinstance(turned, TurnedFaces) and turned.times_s else None
 
@@ -180,7 +180,7 @@ class Attempt:
         admission
             As :meth:`admit` gave it.
         likeness
-            Of :meth:`turned_faces` to the reference; without it no turn can be judged.
+            Of :meth:`turned_faces` to the person's; without it no turn can be judged.
         """
         if (late := self._out_of_time(admission, recording_s)) is not None:
             return self.refused(late, admission)

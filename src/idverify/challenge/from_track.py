@@ -116,7 +116,7 @@ def _rows_at(times_s: Floats, measured_s: Floats) -> Callable[[Floats], Floats]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Likeness:
-    """How much some faces of a track are like the reference; handed in by whoever may compare.
+    """How much some faces of a track are like the person's; handed in by whoever may compare.
 
     Parameters
     ----------

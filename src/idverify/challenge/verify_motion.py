@@ -12,7 +12,7 @@ spans frames that were not measured, and never makes a new extreme. A movement b
 which it begins; its way back may reach into the next one.
 
 What was found has to be done as asked, too: a turn goes far and is held there, in its window it shows the parallax of a
-head and the face of the reference, and what comes closer shows the perspective of a head. A movement without that is
+head and the same face, and what comes closer shows the perspective of a head. A movement without that is
 not taken for an answer: it is *not assessable*, or *flat* where the pictures say so. Nothing of this makes a video fit
 a sequence that it did not fit without, so the bound holds.
 
@@ -293,7 +293,7 @@ def _far(step: Step, series: AnswerSeries, inside: NDArray[np.bool_]) -> Reason 
 
 
 def _of_the_same_person(series: AnswerSeries, inside: NDArray[np.bool_]) -> Reason | None:
-    """Say that the turned face is not the reference's, or was not compared; None where it is."""
+    """Say that the turned face is another one, or was not compared; None where it is the same."""
     assert series.likeness_llr is not None
     llrs = series.likeness_llr[inside]
     known = llrs[np.isfinite(llrs)]

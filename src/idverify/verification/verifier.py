@@ -378,13 +378,17 @@ class Verifier:
             picture_width_px=presentation.capture.size_wh[0],
             recording_s=length_s,
             admission=admission,
-            likeness=None if turned is None or reference is None else self._likeness(turned, reference),
+            likeness=None if turned is None else self._likeness(turned, presentation.subject.template, reference),
         )
 
-    def _likeness(self, turned: TurnedFaces, reference: EnrolledFace) -> Likeness:
-        """How much the face looks like the reference while it is turned."""
+    def _likeness(self, turned: TurnedFaces, subject: Template, reference: EnrolledFace | None) -> Likeness:
+        """How much the turned face looks like the reference, or else like the subject's own face.
+
+        Whether that is the reference's is the match's to say: a stranger who follows follows.
+        """
+        known = [subject.vector] if reference is None else [subject.vector, reference.template.vector]
         vectors = self.face_models.extractor.extract(turned.images_rgb, np.stack(turned.points_px))
-        similarities = similarity_matrix(vectors, reference.template.vector[None])[:, 0]
+        similarities = similarity_matrix(vectors, np.stack(known)).max(axis=1)
         return Likeness(times_s=np.array(turned.times_s), mated_llr=self.card.llr_at(similarities))
 
     def _liveness(
