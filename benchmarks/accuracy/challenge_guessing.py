@@ -10,7 +10,10 @@ Four tables, each with counts and the upper end of a 95 % interval (Clopper-Pear
 4. real clips: recordings of people who were asked nothing, against 1,000 random challenges each. Their time
    runs on in a loop, so that every window shows something (a harder test than the clip as it is).
 
-Table 1 to 3 are simulated (``idverify.challenge.simulate_answer``) and say nothing about real people.
+5. in time: simulated honest recordings that arrive over slow lines, by the rules of time alone; and answers to timed
+   steps that the network delays.
+
+Table 1 to 3 and 5 are simulated (``idverify.challenge.simulate_answer``) and say nothing about real people.
 """
 
 from __future__ import annotations
@@ -27,8 +30,23 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
-from idverify.challenge import Action, AnswerSeries, Challenge, Step, guess_probability, issue, judge, simulate_answer
+from idverify.challenge import (
+    Action,
+    AnswerSeries,
+    Challenge,
+    Step,
+    TimedSteps,
+    admit,
+    guess_probability,
+    issue,
+    judge,
+    judge_timed,
+    out_of_time,
+    simulate_answer,
+)
+from idverify.challenge.actions import TURNS
 from idverify.challenge.verify_motion import Movement, movements, winners
+from idverify.verification.policy import load_policy
 
 # Signs nothing of value: only this program sees these challenges.
 KEY = b"challenge benchmark, no secret"
@@ -53,6 +71,7 @@ def main() -> int:
         rows.append(honest(n_steps, options.honest, "motion", rng))
         rows += unrelated(n_steps, rng)
     rows += [honest(0, max(100, options.honest // 10), "light", rng), other_light(max(200, options.honest // 5), rng)]
+    rows += [in_time(options.honest, rng), delayed(options.honest // 2, rng)]
     if options.clips:
         rows += real_clips(options.clips, options.per_clip, rng)
     table = "\n".join(lines_of(rows))
@@ -78,7 +97,12 @@ def honest(n_steps: int, trials: int, kind: Any, rng: np.random.Generator) -> di
 def unrelated(n_steps: int, rng: np.random.Generator) -> list[dict[str, Any]]:
     """Record one answer to every sequence and hold it against every other, each in its own windows."""
     sequences = np.array(
-        [s for s in product(range(len(ACTIONS)), repeat=n_steps) if np.all(np.diff(s)) and s != s[::-1]], np.intp
+        [
+            s
+            for s in product(range(len(ACTIONS)), repeat=n_steps)
+            if np.all(np.diff(s)) and s != s[::-1] and any(ACTIONS[a] in TURNS for a in s)
+        ],
+        np.intp,
     )
     assert len(sequences) == round(1 / guess_probability(n_steps=n_steps))
     challenges = [with_sequence(seed, sequence) for seed, sequence in enumerate(sequences)]
@@ -98,6 +122,39 @@ def unrelated(n_steps: int, rng: np.random.Generator) -> list[dict[str, Any]]:
         row(f"other answers, {n_steps} steps", int(passed.sum()), count * (count - 1), BARS[n_steps]),
         row(f"any order, {n_steps} steps", *at_random, BARS[n_steps]),
     ]
+
+
+def in_time(trials: int, rng: np.random.Generator) -> dict[str, Any]:
+    """Let honest recordings arrive: read, recorded, sent whole afterwards through lines from poor to good."""
+    passed = 0
+    for seed in range(trials):
+        challenge = issue(kind="motion", steps=3, seed=seed, key=KEY, now_s=0.0)
+        recording_s = challenge.duration_s + rng.uniform(0.5, 2.0)
+        # Reading and the camera's permission; then 0.5 to 2 Mbit/s of video over 0.4 to 20 Mbit/s of line, with some
+        # round trips of up to a second, and now and then a connection that is lost for a while.
+        sent_s = recording_s * rng.uniform(0.5, 2.0) / np.exp(rng.uniform(np.log(0.4), np.log(20.0)))
+        lost_s = rng.uniform(2.0, 20.0) if rng.random() < 0.1 else 0.0
+        arrival_s = rng.uniform(3.0, 20.0) + recording_s + sent_s + 4 * rng.uniform(0.05, 1.0) + lost_s
+        admission = admit(challenge, key=KEY, now_s=arrival_s, received_at_s=arrival_s, allow_seeded=True)
+        passed += (admission.refusal or out_of_time(challenge, admission, recording_s=recording_s)) is None
+    return row("honest, arrives in time, slow lines", passed, trials, HONEST_BAR, at_least=True)
+
+
+def delayed(trials: int, rng: np.random.Generator) -> dict[str, Any]:
+    """Reveal steps one by one over lines that delay prompt and answer by up to the policy's latency together."""
+    passed, latency_s = 0, load_policy("recovery").challenge_latency_s
+    for seed in range(trials):
+        challenge = issue(kind="motion", steps=3, seed=seed, key=KEY, now_s=0.0)
+        moment, moments = 1.2, []
+        for step in challenge.steps:
+            moments.append(moment)
+            moment += step.end_s - step.start_s + latency_s
+        timed = TimedSteps(
+            challenge=challenge, revealed_s=tuple(moments), recording_started_s=0.0, latency_s=latency_s
+        )
+        late = simulate_answer(timed.scheduled(), rng).shifted(rng.uniform(0.0, latency_s))
+        passed += judge_timed(timed, late, mirrored=False).followed
+    return row("honest, timed steps, slow lines", passed, trials, HONEST_BAR, at_least=True)
 
 
 def with_sequence(seed: int, sequence: Iterable[int]) -> Challenge:
