@@ -37,8 +37,8 @@ _CLOSING_S, _OPENING_S = 0.1, 0.2
 _SHUT = 0.10
 
 
-# Standard deviation of the lips' distance over the face's width: 0.018 and 0.028 in two clips of people who speak, 0.002
-# to 0.004 in three of people who are silent.
+# Standard deviation of the lips' distance over the face's width: 0.018 and 0.028 in two clips of people who speak,
+# 0.002 to 0.004 in three of people who are silent.
 _SPEAKS = 0.012
 # A driver's head is followed to about here.
 _MOST_TURN_DEG = 24.0

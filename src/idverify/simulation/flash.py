@@ -63,7 +63,7 @@ def face_flash(
     """
     photo = setup.second().still()
     mesh = require_face(setup.locate, photo, "the other person's picture")
-    flashes = int(_given(count, rng.choice([1, 2, 3, 4, 6, 8, 12, 16])))
+    flashes = int(_given(count, rng.choice([1, 1, 2, 3, 4, 6, 8])))
     frames = int(_given(length, rng.choice([1, 1, 2])))
     ramp = int(_given(fade, rng.choice([0, 0, 0, int(rng.integers(1, 5))])))
     blur = _given(soften, float(rng.choice([0.0, 0.0, rng.uniform(0.4, 1.0)])))
