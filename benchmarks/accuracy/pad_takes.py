@@ -50,6 +50,8 @@ SIZES = ((480, 640), (360, 480), (480, 854), (640, 480), (540, 720), (720, 960),
 SIZE_SHARES = (0.25, 0.5, 0.05, 0.12, 0.04, 0.02, 0.01, 0.01)
 RATES_HZ = (30.0, 25.0, 24.0, 20.0, 15.0, 15.0, 15.0, 15.0, 12.0, 10.0)
 CODECS = ("h264", "h264", "h264", "mpeg4", "vp8", "vp9")
+# Under which the challenges are issued that are answered.
+CHALLENGE_KEY = b"takes of the liveness benchmark"
 # A photo to attack with is what people put online of themselves: frontal enough, not a stamp.
 MAX_TURN_DEG, MIN_FACE_PX = 22.0, 80
 # A driver's clip is at least as long as a take.
@@ -225,7 +227,7 @@ def make(recipe: Recipe, out: Path) -> dict[str, Any] | str:
         challenge = path.with_suffix(".challenge.json")
         kind = challenges.KINDS[int(rng.choice(3, p=(0.5, 0.3, 0.2)))]
         if not challenge.exists():
-            issued = challenges.issue(kind=kind, key=b"takes of the liveness benchmark", now_s=time.time())
+            issued = challenges.issue(kind=kind, key=CHALLENGE_KEY, now_s=time.time())
             challenge.write_text(challenges.to_json(issued), encoding="utf-8")
         rate, size = float(np.clip(rate, 12.0, 15.0)), min(size, (480, 640))
     if not path.exists():
