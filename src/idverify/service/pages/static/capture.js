@@ -47,6 +47,7 @@ const LOST = ["wrong_state", "consent_missing"];
 const NO_STEP_MS = 15_000;
 const NO_SLICE_MS = 8_000;
 const MUTED_MS = 2_000;
+const SPEED_MS = 6_000;
 const SLOW_BYTES = 400_000;
 const LONG_CHECK_MS = 60_000;
 const FILE_MEGABYTES = 45;
@@ -62,6 +63,7 @@ const visit = {
   left: null,
   colours: false,
   stream: null,
+  turn: 0,
   deviceId: "",
   speed: null,
   recording: null,
@@ -153,27 +155,31 @@ const hints = new Hints(video, (hint) => {
 async function film() {
   if (visit.options.light && !calm.matches && shown() === "prepare") return show("colours");
   release();
-  find("record").disabled = true;
+  const turn = ++visit.turn;
   stageMode("waiting");
   tell("hint", say("camera.waiting"));
   show("stage");
-  visit.speed ??= await Promise.race([uploadSpeed(), pause(6_000).then(() => null)]);
-  visit.stream = await openCamera(visit.deviceId);
-  if (shown() !== "stage") return release();
-  watch(visit.stream);
-  video.srcObject = visit.stream;
+  const speed = visit.speed ?? uploadSpeed();
+  const stream = await openCamera(visit.deviceId);
+  // Meanwhile another camera was chosen, or the person went elsewhere.
+  if (turn !== visit.turn || shown() !== "stage") return close(stream);
+  visit.stream = stream;
+  watch(stream);
+  video.srcObject = stream;
   await video.play().catch(() => {});
-  if (visit.speed && bitRate(visit.speed) < SMALL_BELOW) {
-    await visit.stream.getVideoTracks()[0].applyConstraints({ width: 640, height: 480 }).catch(() => {});
-  }
   await offerCameras();
+  visit.speed = await Promise.race([speed, pause(SPEED_MS)]);
+  if (visit.stream !== stream) return;
+  if (bitRate(visit.speed) < SMALL_BELOW) {
+    await stream.getVideoTracks()[0].applyConstraints({ width: 640, height: 480 }).catch(() => {});
+  }
   stageMode("camera");
-  find("record").disabled = false;
   hints.start();
 }
 
 function stageMode(mode) {
   document.querySelector(".stage").dataset.mode = mode;
+  find("record").disabled = mode === "waiting";
   find("stage-title").textContent = say(mode === "recording" ? "recording.title" : "camera.title");
 }
 
@@ -210,7 +216,6 @@ function release() {
 
 async function record() {
   hints.stop();
-  find("record").disabled = true;
   const { width, height } = screen;
   const made = await ask("/capture/recordings", {
     method: "POST",
@@ -471,8 +476,13 @@ async function followOther() {
 async function copyLink() {
   // Once the link is used up, another browser needs one of its own.
   if (visit.opened && shown() !== "handover") return handover();
-  const text = shown() === "handover" ? link : location.href;
-  await navigator.clipboard?.writeText(text).then(() => tell("handover-note", say("handover.copied")), () => {});
+  const here = shown() === "handover";
+  try {
+    await navigator.clipboard.writeText(here ? link : location.href);
+    tell(here ? "handover-note" : "problem-code", say("handover.copied"));
+  } catch {
+    if (here) getSelection().selectAllChildren(find("handover-url"));
+  }
 }
 
 // ---- taps, clocks -------------------------------------------------------------------------------
