@@ -9,8 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 # The site documents this checkout, not whatever is installed.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+SOURCE = Path(__file__).resolve().parents[1] / "src"
+sys.path.insert(0, str(SOURCE))
 
 PLACE = re.compile(r"<!-- from the code: (?P<name>[\w ]+) -->")
 
@@ -73,12 +79,22 @@ def _exit_codes() -> str:
     return _table(["exit code", "name"], [[str(int(code)), code.name.lower()] for code in ExitCode])
 
 
+def _page_problems() -> str:
+    words = tomllib.loads((SOURCE / "idverify/service/pages/words/en.toml").read_text("utf-8"))
+    rows = [
+        [f"`{code}`", said["title"], " ".join([said["message"], *said["steps"]])]
+        for code, said in words["problem"].items()
+    ]
+    return _table(["code", "title", "what it says"], rows).replace("{n}", "so many")
+
+
 SECTIONS: dict[str, Callable[[], str]] = {
     "policies": _policies,
     "reasons": _reasons,
     "models": _models,
     "schema": _schema,
     "exit codes": _exit_codes,
+    "problems of the page": _page_problems,
 }
 
 

@@ -9,14 +9,19 @@ from __future__ import annotations
 import statistics
 import time
 
+import pytest
 from capture_page import CAMERA, agree_and_film, new_page, tap
 
 KBIT_S, LATENCY_MS = 400, 400
 RECORD_S = 120.0
 
 
-def test_answers_arrive_in_time_over_a_slow_connection(browser, service) -> None:
-    page = new_page(browser(CAMERA))
+@pytest.mark.parametrize("picture", ["the browser's test picture", "a real person"])
+def test_answers_arrive_in_time_over_a_slow_connection(browser, service, filmed, request, picture: str) -> None:
+    flags = [CAMERA]
+    if picture == "a real person":
+        flags.append(filmed(request.getfixturevalue("shared_data") / "selfies/videos/td_d5131267_phone.MOV"))
+    page = new_page(browser(*flags))
     network = page.context.new_cdp_session(page)
     network.send("Network.enable")
     network.send(
@@ -35,13 +40,13 @@ def test_answers_arrive_in_time_over_a_slow_connection(browser, service) -> None
     sent: list[int] = []
     page.on(
         "request",
-        lambda request: sent.append(len(request.post_data_buffer or b"")) if "/chunks/" in request.url else None,
+        lambda sent_now: sent.append(len(sent_now.post_data_buffer or b"")) if "/chunks/" in sent_now.url else None,
     )
     tap(page, "record")
     page.wait_for_selector("[data-screen=checking]:not([hidden])", timeout=1_000 * RECORD_S)
     latencies = service.decided(made["id"])["capture"]["latencies_s"]
     print(
-        f"{KBIT_S} kbit/s, {LATENCY_MS} ms: link to camera {ready_s:.1f} s; {len(sent)} pieces, "
+        f"{picture}, {KBIT_S} kbit/s, {LATENCY_MS} ms: link to camera {ready_s:.1f} s; {len(sent)} pieces, "
         f"{sum(sent) / 1000:.0f} kB; "
         f"from the end of a request's time to the arrival of its answer: median {statistics.median(latencies):.2f} s, "
         f"longest {max(latencies):.2f} s of {len(latencies)}"

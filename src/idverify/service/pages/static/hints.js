@@ -107,9 +107,10 @@ export class Hints {
   #askServer() {
     if (!this.#video.videoWidth) return;
     grey(this.#video, this.#large);
-    this.#large.toBlob(async (body) => {
-      if (!body || !this.#timers.length) return;
+    this.#large.toBlob(async (picture) => {
+      if (!picture || !this.#timers.length) return;
       try {
+        const body = await picture.arrayBuffer();
         const headers = { "Content-Type": "image/jpeg" };
         const { hint } = await ask("/capture/hint", { method: "POST", body, headers, patience: 4_000 });
         this.#server = hint === "ok" ? null : hint;
