@@ -34,6 +34,7 @@ __all__ = [
     "ChallengeLimitError",
     "CorruptMediaError",
     "IdverifyError",
+    "MediaCrashedError",
     "MediaError",
     "MediaLimitError",
     "MediaNotFoundError",
@@ -81,6 +82,10 @@ class CorruptMediaError(MediaError):
 
 class MediaLimitError(MediaError):
     """Over a limit of the policy: bytes, pixels or seconds of decoding."""
+
+
+class MediaCrashedError(MediaError):
+    """Decoding ended its process, took too long or too much memory; nothing is said about the person."""
 
 
 class ModelError(IdverifyError, RuntimeError):

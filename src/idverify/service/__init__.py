@@ -5,7 +5,7 @@ Goal: bind a recording to the attempt that it was made for. Stands on top of the
 Where to read first: :mod:`~idverify.service.states` (what an attempt can be, and become), then the walk of one attempt:
 :mod:`~idverify.service.attempts` (a service asks), :mod:`~idverify.service.capture` (the person records, steps are
 revealed), :mod:`~idverify.service.timing` (the server's clock against the recording's),
-:mod:`~idverify.service.judge` (who decides, and :mod:`~idverify.service.sandbox`, behind which walls),
+:mod:`~idverify.service.judge` (who decides, and :mod:`~idverify.isolation.walls`, behind which walls),
 :mod:`~idverify.service.jobs` (a lease on an attempt), :mod:`~idverify.service.webhooks` (the service is told).
 What holds them: :mod:`~idverify.service.core` (database, vault, clock), :mod:`~idverify.service.app` (HTTP).
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from idverify.errors import IdverifyError
+from idverify.isolation.walls import available
 from idverify.service.blobs import open_blobs
 from idverify.service.database import Database
 from idverify.service.keys import MASTER_KEY_VARIABLE, MasterKey
-from idverify.service.sandbox import available
 
 __all__ = ["BLOBS_VARIABLE", "DATABASE_VARIABLE", "Found", "examine_service"]
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import sys
-import sysconfig
 import threading
 import time
 from collections.abc import Callable
@@ -20,8 +19,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from idverify.isolation.walls import close_walls, runtime_paths
 from idverify.service import wire
-from idverify.service.sandbox import close_walls
 
 if TYPE_CHECKING:
     from idverify import Verifier
@@ -158,19 +157,10 @@ def _warm_up() -> None:
 
 
 def _readable() -> list[Path]:
-    """Python, its packages, the system's libraries and the models: nothing of the service's own data."""
-    import idverify
+    """What Python needs, and the models: nothing of the service's own data."""
     from idverify import models
 
-    return [
-        *(Path(path) for path in {sys.prefix, sys.base_prefix, *sysconfig.get_paths().values()}),
-        Path(idverify.__file__).parents[1],
-        models.models_dir(),
-        models.data_dir(),
-        *map(Path, ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime")),
-        *map(Path, ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system", "/sys/fs/cgroup")),
-        *map(Path, ("/dev/null", "/dev/urandom", "/dev/zero")),
-    ]
+    return [*runtime_paths(), models.models_dir(), models.data_dir()]
 
 
 def _one_line(error: Exception) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import idverify
-from idverify.service.sandbox import available
+from idverify.isolation.walls import available
 
 WALLS = available()
 
@@ -18,7 +18,7 @@ INSIDE = """
 import json, os, socket, subprocess, sys, threading
 from pathlib import Path
 import numpy as np
-from idverify.service.sandbox import close_walls
+from idverify.isolation.walls import close_walls
 secret, folder = sys.argv[1], sys.argv[2]
 parent = os.getppid()
 readable = [Path(sys.prefix), Path(sys.base_prefix), Path("/usr"), Path("/lib")]

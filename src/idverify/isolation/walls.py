@@ -1,13 +1,14 @@
-"""The walls around a judge: no network, no new programs, no files but those it needs, no memory without end.
+"""The walls around a process that decodes strangers' files: no network, no new programs, no files but those it needs,
+no memory without end.
 
-Goal: whoever takes over a codec holds a process that can reach nothing. Applied by the judge itself, once its models
+Goal: whoever takes over a codec holds a process that can reach nothing. Applied by the process itself, once its models
 are loaded; every wall that this system does not have is named, and ``idverify doctor`` says so.
 
 Conventions: Linux only; elsewhere every wall is missing. Two mechanisms of the kernel, both without privileges: seccomp
 refuses calls (sockets, new programs, looking into other processes), Landlock refuses files (writing anywhere, reading
-outside what Python and the models need, hence the master key and the encrypted store).
+outside what Python and the models need).
 
-Public items: :class:`Walls`, :func:`close_walls`, :func:`available`.
+Public items: :class:`Walls`, :func:`close_walls`, :func:`available`, :func:`runtime_paths`.
 
 References
 ----------
@@ -22,11 +23,12 @@ import platform
 import resource
 import struct
 import sys
+import sysconfig
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Walls", "available", "close_walls"]
+__all__ = ["Walls", "available", "close_walls", "runtime_paths"]
 
 # prctl(2) and <linux/prctl.h>
 _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 4, 22, 38
@@ -36,7 +38,7 @@ _ALLOW, _REFUSE = 0x7FFF0000, 0x00050000 | 1
 _KILL = 0x80000000
 # <linux/audit.h>
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-# Calls that a judge never needs: the network, other programs, other processes, another kernel's worth of interfaces.
+# Calls that judging never needs: the network, other programs, other processes, another kernel's worth of interfaces.
 _REFUSED = {
     "x86_64": {
         "socket": 41, "connect": 42, "accept": 43, "sendto": 44, "sendmsg": 46, "bind": 49, "listen": 50,
@@ -124,6 +126,17 @@ def close_walls(*, readable: Iterable[Path], memory_bytes: int) -> Walls:
         return Walls(no_network=False, no_files=False, memory_limit=True)
     no_files = _close_files(readable)
     return Walls(no_network=_close_calls(), no_files=no_files, memory_limit=True)
+
+
+def runtime_paths() -> list[Path]:
+    """Python, its packages and the system's libraries: what a process reads of itself after it has started."""
+    return [
+        *(Path(path) for path in {sys.prefix, sys.base_prefix, *sysconfig.get_paths().values()}),
+        Path(__file__).resolve().parents[2],
+        *map(Path, ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime")),
+        *map(Path, ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system", "/sys/fs/cgroup")),
+        *map(Path, ("/dev/null", "/dev/urandom", "/dev/zero")),
+    ]
 
 
 def _close_calls() -> bool:

@@ -1,0 +1,207 @@
+"""A child process that works behind walls, seen from its parent; one question at a time.
+
+A child that dies, hangs or answers nonsense is ended, and the question that it was at raises
+:class:`~idverify.errors.MediaCrashedError`; the next question gets a new child.
+
+Public items: :class:`ChildProcess`, :func:`serve`.
+"""
+
+from __future__ import annotations
+
+import builtins
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from idverify import errors
+from idverify.errors import IdverifyError, MediaCrashedError, ModelError
+from idverify.isolation import channel
+from idverify.isolation.walls import close_walls
+
+__all__ = ["ChildProcess", "serve"]
+
+# What a child is given of the environment: nothing that could hold a secret.
+_KEPT = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "IDVERIFY_MODELS", "XDG_DATA_HOME", "OMP_NUM_THREADS", "TMPDIR"),
+    *("SYSTEMROOT", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"),
+)
+# Loading models from a slow disk.
+_START_S = 120.0
+# How often a child looks whether its parent is still there.
+_FOLLOW_S = 0.5
+
+
+class ChildProcess:
+    """A process that answers questions behind walls.
+
+    Parameters
+    ----------
+    module
+        Run with ``python -m``; it calls :func:`serve`.
+    settings
+        Sent to it first: what it needs to get ready. Picklable.
+    memory_bytes
+        How much memory it may take beyond what it has once it is ready.
+    time_limit_s
+        Seconds for one question.
+    """
+
+    def __init__(self, module: str, settings: Any, *, memory_bytes: int, time_limit_s: float) -> None:
+        self._module, self._settings = module, settings
+        self._memory_bytes, self._time_limit_s = memory_bytes, time_limit_s
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        #: Walls that this system does not have, in words; known once the child is ready.
+        self.missing_walls: tuple[str, ...] = ()
+
+    def start(self) -> None:
+        """Have a child that is ready.
+
+        Raises
+        ------
+        IdverifyError
+            What it needs cannot be used.
+        """
+        with self._lock:
+            self._ready()
+
+    def ask(self, question: str, *arguments: Any) -> Any:
+        """Put one question and wait for the answer.
+
+        Raises
+        ------
+        MediaCrashedError
+            The child died, took too long, or did not answer with a value.
+        IdverifyError
+            What the question itself raised.
+        """
+        with self._lock:
+            process = self._ready()
+            answer = self._answer(process, lambda pipe: channel.send(pipe, (question, arguments)), self._time_limit_s)
+        return _raised_or_value(answer)
+
+    def end(self) -> None:
+        """End the child, if there is one."""
+        process = self._process
+        self._process = None
+        if process is not None:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    pipe.close()
+
+    def _ready(self) -> subprocess.Popen[bytes]:
+        if self._process is not None and self._process.poll() is None:
+            return self._process
+        self.end()
+        environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        command = [sys.executable, "-m", self._module, str(self._memory_bytes)]
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+        )
+        self._process = process
+        answer = self._answer(process, lambda pipe: channel.send(pipe, self._settings), _START_S)
+        self.missing_walls = tuple(_raised_or_value(answer))
+        return process
+
+    def _answer(self, process: subprocess.Popen[bytes], say: Callable[[BinaryIO], None], limit_s: float) -> Any:
+        ended = threading.Event()
+
+        def stop() -> None:
+            ended.set()
+            process.kill()
+
+        watch = threading.Timer(limit_s, stop)
+        watch.daemon = True
+        watch.start()
+        try:
+            say(cast("BinaryIO", process.stdin))
+            return channel.receive(cast("BinaryIO", process.stdout), trusted=False)
+        except (EOFError, OSError) as error:
+            self.end()
+            raise MediaCrashedError(_how_it_ended(process, ended.is_set(), limit_s)) from error
+        finally:
+            watch.cancel()
+
+    def __del__(self) -> None:
+        self.end()
+
+
+def _how_it_ended(process: subprocess.Popen[bytes], late: bool, limit_s: float) -> str:
+    if late:
+        return f"the process that decodes was ended: it took longer than {limit_s:g} s"
+    code = process.returncode
+    how = f"by signal {-code}" if code is not None and code < 0 else f"with exit code {code}"
+    return f"the process that decodes ended {how}: the file, or what it needs, is more than a decoder here can bear"
+
+
+def _raised_or_value(answer: Any) -> Any:
+    """The value of an answer, or the error that it names."""
+    if not (isinstance(answer, tuple) and len(answer) == 2 and answer[0] in ("value", "error")):
+        raise MediaCrashedError("the process that decodes answered with something that is no answer")
+    kind, content = answer
+    if kind == "value":
+        return content
+    name, text = content
+    found = getattr(errors, str(name), None)
+    if isinstance(found, type) and issubclass(found, IdverifyError):
+        raise found(str(text))
+    raise MediaCrashedError(f"the process that decodes failed: {text}")
+
+
+# -- in the child ----------------------------------------------------------------------------------------------------
+
+
+def serve(prepare: Callable[[Any], dict[str, Callable[..., Any]]], readable: Callable[[], Iterable[Path]]) -> None:
+    """Answer the parent's questions until it is gone.
+
+    Parameters
+    ----------
+    prepare
+        Takes the settings; loads everything; gives the questions that can be asked, by name.
+    readable
+        What may still be read behind the walls.
+    """
+    threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
+    memory_bytes = int(sys.argv[1])
+    source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    # Whatever a library prints must not be taken for an answer.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    try:
+        questions = prepare(channel.receive(source, trusted=True))
+    except (IdverifyError, ImportError, OSError) as error:
+        known = error if isinstance(error, IdverifyError) else ModelError(f"{type(error).__name__}: {error}")
+        channel.send(sink, ("error", (type(known).__name__, str(known))))
+        return
+    walls = close_walls(readable=readable(), memory_bytes=memory_bytes)
+    channel.send(sink, ("value", walls.missing))
+    while True:
+        try:
+            question, arguments = channel.receive(source, trusted=True)
+        except EOFError:
+            return
+        channel.send(sink, _answered(questions[question], arguments))
+
+
+def _answered(ask: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[str, Any]:
+    try:
+        return "value", ask(*arguments)
+    except builtins.MemoryError:
+        return "error", ("MediaCrashedError", "the file needs more memory than it is given")
+    except IdverifyError as error:
+        return "error", (type(error).__name__, str(error))
+    except Exception as error:  # noqa: BLE001 - one file's fault must not end the child
+        return "error", ("", f"{type(error).__name__}: {error}")
+
+
+def _follow(parent: int) -> None:
+    """End with the parent, in the middle of a question, too."""
+    while os.getppid() == parent:
+        time.sleep(_FOLLOW_S)
+    os._exit(1)
