@@ -17,14 +17,14 @@ EVERYWHERE = {"errors", "reasons", "text", "metrics", "_lazy", "_version"}
 WINGS = {
     "cli": {"service", "report", "evaluation", "protocols", "simulation", "verification", "challenge", "pad",
             "comparison", "faces", "media", "models"},
-    "service": {"__init__", "report", "verification", "challenge", "pad", "media", "models"},
+    "service": {"__init__", "isolation", "report", "verification", "challenge", "pad", "media", "models"},
     "evaluation": {"report", "protocols", "simulation", "verification", "comparison", "media", "models"},
     "report": {"verification", "challenge", "pad", "comparison", "faces", "media", "models"},
     "simulation": {"faces", "media", "models"},
     "protocols": set(),
     "__init__": {"api", "verification", "media"},
     "api": {"verification"},
-    "verification": {"challenge", "pad", "comparison", "faces", "media", "models"},
+    "verification": {"isolation", "challenge", "pad", "comparison", "faces", "media", "models"},
     "challenge": {"pad", "faces", "media", "models"},
     "pad": {"faces", "media", "models"},
     "comparison": {"faces", "media", "models"},
@@ -32,6 +32,7 @@ WINGS = {
     "media": {"models"},
     "models": {"conversion"},
     "conversion": set(),
+    "isolation": set(),
     **{name: {"errors", "reasons", "text", "metrics", "_version"} & (EVERYWHERE - {name}) for name in EVERYWHERE},
 }  # fmt: skip
 

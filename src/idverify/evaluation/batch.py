@@ -16,7 +16,7 @@ import io
 import json
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -35,8 +35,6 @@ Progress = Callable[[int, int, int], None]
 # About a minute of one core: what a kill costs at most, and a file of some hundred kilobytes.
 ROWS_PER_PART = 64
 RUN = "batch.json"
-# Photos kept ready by a worker: 14 kB each. Rows of one photo often stand together.
-_PHOTOS_KEPT = 64
 _MEDIA_BYTES = 200_000_000
 
 
@@ -73,7 +71,7 @@ class Decider(Protocol):
 
 
 class BatchSystem:
-    """The verifier as the system of a batch.
+    """The verifier as the system of a batch; it decodes and analyses behind walls.
 
     Parameters
     ----------
@@ -87,31 +85,24 @@ class BatchSystem:
         self._card = card
         self._key = key
         self._verifier = lru_cache(maxsize=8)(self._make)
-        self._photo = lru_cache(maxsize=_PHOTOS_KEPT)(self._enrol)
 
     def _make(self, policy: str) -> Any:
         from idverify.verification import Verifier
 
-        return Verifier(policy=policy, card=self._card)
-
-    def _enrol(self, policy: str, base: Path, reference: str) -> Any:
-        return self._verifier(policy).enrol(read_media(reference, base, max_bytes=_MEDIA_BYTES))
+        return Verifier(policy=policy, card=self._card, isolation="process")
 
     def decide(self, job: Job) -> list[Outcome]:
         """Fetch the recording, watch it once, judge it against each reference, forget it."""
         verifier = self._verifier(job.policy)
         try:
-            presentation = verifier.observe(read_media(job.video, job.base, max_bytes=_MEDIA_BYTES))
+            video = read_media(job.video, job.base, max_bytes=_MEDIA_BYTES)
+            photos = [read_media(reference, job.base, max_bytes=_MEDIA_BYTES) for _, _, reference in job.wanted]
+            return [_outcome(decision) for decision in verifier.check_many(video, photos)]
         except MediaError as error:
-            return [_failed(error) for _ in job.wanted]
-        return [self._judged(verifier, presentation, job, reference) for _, _, reference in job.wanted]
-
-    def _judged(self, verifier: Any, presentation: Any, job: Job, reference: str) -> Outcome:
-        try:
-            decision = verifier.judge(presentation, self._photo(job.policy, job.base, reference))
-        except MediaError as error:
-            return _failed(error)
-        return _outcome(decision)
+            if len(job.wanted) == 1:
+                return [_failed(error)]
+        # One photo that cannot be used costs no other row its decision.
+        return [self.decide(replace(job, wanted=(row,)))[0] for row in job.wanted]
 
 
 def _outcome(decision: Any) -> Outcome:

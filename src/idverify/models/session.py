@@ -11,6 +11,7 @@ Public items: :class:`Session`.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ class Session:
         ONNX Runtime cannot read it.
     """
 
-    __slots__ = ("_run", "spec")
+    __slots__ = ("_pid", "_run", "spec")
 
     def __init__(self, model: str | ModelSpec, *, threads: int | None = None, folder: Path | None = None) -> None:
         ort = load_engine()
@@ -78,6 +79,7 @@ class Session:
         except (state.Fail, state.InvalidGraph, state.InvalidProtobuf, state.NotImplemented) as error:
             raise ModelError(f"ONNX Runtime {ort.__version__} cannot read the model {self.spec.name}") from error
         input_name, outputs = session.get_inputs()[0].name, list(self.spec.outputs)
+        self._pid = os.getpid()
         self._run: Any = lambda array: session.run(outputs, {input_name: array})
 
     def run(self, array: NDArray[Any]) -> tuple[NDArray[np.float32], ...]:
@@ -97,6 +99,8 @@ class Session:
         ------
         ParameterError
             The array is not what the contract says.
+        ModelError
+            This process was forked after the model was loaded.
         """
         expected = self.spec.input
         fits = len(array.shape) == len(expected.shape) and all(
@@ -107,6 +111,12 @@ class Session:
             raise ParameterError(
                 f"the model {self.spec.name} takes {expected.dtype} ({sizes}) with at least one item, "
                 f"not {array.dtype} {array.shape}"
+            )
+        # The engine's threads do not live on in a forked process: it would wait for them for ever.
+        if os.getpid() != self._pid:
+            raise ModelError(
+                f"the model {self.spec.name} was loaded before this process was forked: load it in each process, or "
+                "start processes by 'spawn'"
             )
         parts = [
             self._run(np.ascontiguousarray(array[at : at + _MAX_ITEMS])) for at in range(0, len(array), _MAX_ITEMS)

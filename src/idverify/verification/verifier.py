@@ -20,9 +20,9 @@ Public items: :class:`Verifier`, :data:`Media`, :data:`Enrolment`,
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,7 @@ from idverify.verification.decision import Decision, Findings, LivenessEvidence,
 from idverify.verification.enrolment import EnrolledFace, Enrolment, FaceModels, enrol
 from idverify.verification.fusion import confidence, fuse_liveness
 from idverify.verification.inspection import Inspection, inspect_presentation
+from idverify.verification.isolated import IsolatedQuestions
 from idverify.verification.model_set import ModelSet
 from idverify.verification.policy import DecisionPolicy, load_policy
 from idverify.verification.presentation import Presentation, Stopwatch, observe
@@ -52,6 +53,7 @@ __all__ = ["Enrolment", "Inspection", "Media", "Verifier"]
 Media = str | Path | bytes | BinaryIO
 Photo = Media | NDArray[np.uint8]
 Progress = Callable[[float], None]
+Isolation = Literal["none", "process"]
 
 
 class Verifier:
@@ -69,11 +71,18 @@ class Verifier:
         is the card that the package ships.
     models_dir
         Where the model files are; the default is the user's data directory or ``IDVERIFY_MODELS``.
+    isolation
+        ``"process"``: decode and analyse in a child process with a memory limit, a time limit, no network and no files,
+        as far as the system has such walls (``idverify doctor`` says). One question at a time; :meth:`observe`,
+        :meth:`enrol` and :meth:`judge` are not offered, :meth:`check_many` is. A crash of a decoder is then a
+        :class:`~idverify.errors.MediaCrashedError`.
 
     Raises
     ------
     PolicyError
         The policy cannot be used.
+    ParameterError
+        There is no such isolation.
     """
 
     def __init__(
@@ -82,9 +91,13 @@ class Verifier:
         policy: DecisionPolicy | str | Path = "ial2",
         card: CalibrationCard | str | Path | None = None,
         models_dir: str | Path | None = None,
+        isolation: Isolation = "none",
     ) -> None:
+        if isolation not in ("none", "process"):
+            raise ParameterError(f"isolation is 'none' or 'process', got {isolation!r}")
         self.policy = load_policy(policy)
         self._models = ModelSet(card=card, models_dir=models_dir)
+        self._child = IsolatedQuestions(self.policy, card, models_dir) if isolation == "process" else None
 
     # -- the questions ---------------------------------------------------------------------------
 
@@ -167,6 +180,23 @@ class Verifier:
                 task=Task.CHECK, match=None, liveness=None, obstacles=(), challenge=refusal, capture=capture
             )
             return assemble(refused, self.policy, models=self.models, card=self.card, timing_ms=watch.ms)
+        if self._child is not None:
+            return self._child.check(video, reference, attempt, admission, capture, face_images)
+        return self._check(video, reference, attempt, admission, capture, face_images, watch, progress)
+
+    def _check(
+        self,
+        video: Media,
+        reference: Photo,
+        attempt: Attempt | None,
+        admission: Admission,
+        capture: CaptureEvidence | None,
+        face_images: bool,
+        watch: Stopwatch | None = None,
+        progress: Progress | None = None,
+    ) -> Decision:
+        """Decide about what was admitted."""
+        watch = watch or self._start()
         enrolled = self._enrol(reference, watch)  # (1)
         needs = attempt.needs if attempt else NO_EXTRAS
         presentation = self._observe(video, watch, progress, needs=needs)  # (0) (2) .. (5)
@@ -181,8 +211,22 @@ class Verifier:
         ------
         MediaError, ModelError, CalibrationError
         """
+        if self._child is not None:
+            return self._child.assess_liveness(video, face_images)
         watch = self._start()
         return self._judge(Task.LIVENESS, self._observe(video, watch, progress), None, watch, face_images)
+
+    def check_many(self, video: Media, references: Sequence[Photo]) -> list[Decision]:
+        """Watch one recording once and decide about it against each photo, as :meth:`check` would.
+
+        Raises
+        ------
+        MediaError, ModelError, CalibrationError
+        """
+        if self._child is not None:
+            return self._child.check_many(video, references)
+        presentation = self.observe(video)
+        return [self.judge(presentation, self.enrol(photo)) for photo in references]
 
     def compare(
         self, probe: Photo, reference: Photo, *, progress: Progress | None = None, face_images: bool = False
@@ -200,6 +244,8 @@ class Verifier:
         ------
         MediaError, ModelError, CalibrationError
         """
+        if self._child is not None:
+            return self._child.compare(probe, reference, face_images)
         watch = self._start()
         enrolled = self._enrol(reference, watch)
         shown: Presentation | Enrolment
@@ -220,6 +266,8 @@ class Verifier:
         ------
         MediaError, ModelError
         """
+        if self._child is not None:
+            return self._child.inspect(video)
         return inspect_presentation(self._observe(video, self._start(), progress, needs=Extras(eyes=True)))
 
     # -- one at a time ---------------------------------------------------------------------------
@@ -231,6 +279,7 @@ class Verifier:
         ------
         MediaError, ModelError, CalibrationError
         """
+        self._require_this_process("observe")
         return self._observe(video, self._start(), progress)
 
     def enrol(self, photo: Photo) -> Enrolment:
@@ -240,6 +289,7 @@ class Verifier:
         ------
         MediaError, ModelError, CalibrationError
         """
+        self._require_this_process("enrol")
         return self._enrol(photo, self._start())
 
     def judge(
@@ -272,6 +322,9 @@ class Verifier:
         CalibrationError
             The card is of other models, or has no threshold for the policy's target and kind of reference.
         """
+        if self._child is not None:
+            self._child.start()
+            return
         self._models.load()
         self.card.threshold(self.policy.target_fmr, self.policy.reference_kind)  # (8)
 
@@ -289,6 +342,25 @@ class Verifier:
     def models(self) -> tuple[ModelStamp, ...]:
         """Name, version, hash and licence of every model in use."""
         return self._models.stamps
+
+    @property
+    def missing_walls(self) -> tuple[str, ...]:
+        """The walls that an isolated verifier asks for and this system does not have; all of them without isolation."""
+        return self._child.missing_walls if self._child is not None else ("a process of its own",)
+
+    def questions_of_a_child(self) -> dict[str, Callable[..., Any]]:
+        """What :mod:`~idverify.verification.isolated` may ask a verifier that works behind walls."""
+        return {
+            "check": self._check,
+            "check_many": self.check_many,
+            "assess_liveness": lambda video, face_images: self.assess_liveness(video, face_images=face_images),
+            "compare": lambda probe, photo, face_images: self.compare(probe, photo, face_images=face_images),
+            "inspect": self.inspect,
+        }
+
+    def _require_this_process(self, question: str) -> None:
+        if self._child is not None:
+            raise ParameterError(f"{question}() gives objects that isolation keeps apart; use check_many()")
 
     # -- the steps -------------------------------------------------------------------------------
 

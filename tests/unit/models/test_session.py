@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -157,3 +158,23 @@ def test_pulled_models_keep_their_contract(name: str):
         assert part.shape[0] == 2
         assert np.isfinite(part).all()
         np.testing.assert_allclose(part[:1], first, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_is_told_so_and_does_not_hang(row: models.ModelSpec, pictures: np.ndarray):
+    session = Session(row, threads=2)
+    session.run(pictures)
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            session.run(pictures)
+            said = "ran"
+        except ModelError as error:
+            said = str(error)
+        os.write(theirs, said.encode())
+        os._exit(0)
+    os.close(theirs)
+    with os.fdopen(ours, "rb") as pipe:
+        assert b"forked" in pipe.read()
+    os.waitpid(child, 0)

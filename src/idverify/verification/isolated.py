@@ -1,0 +1,144 @@
+"""A verifier whose decoding and analysis happen in a child process behind walls.
+
+The parent reads the bytes, admits challenges and keeps their record; the child never sees a path, a secret or a store.
+What comes back are values (see :mod:`~idverify.isolation.channel`).
+
+Public items: :class:`IsolatedQuestions`; run as ``python -m idverify.verification.isolated`` it is the child.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from idverify.isolation.process import ChildProcess, serve
+from idverify.isolation.walls import runtime_paths
+from idverify.media.source import MediaLimits, open_source
+
+if TYPE_CHECKING:
+    from idverify.challenge import Admission
+    from idverify.challenge.attempt import Attempt
+    from idverify.comparison.calibration import CalibrationCard
+    from idverify.verification.binding import CaptureEvidence
+    from idverify.verification.decision import Decision
+    from idverify.verification.inspection import Inspection
+    from idverify.verification.policy import DecisionPolicy
+
+__all__ = ["IsolatedQuestions"]
+
+# Beyond what loaded models take. A whole check of 30 s of 1080p takes 0.4 GB.
+MEMORY_BYTES = 2 << 30
+# Longer than a policy lets decoding take.
+TIME_LIMIT_S = 180.0
+
+
+class IsolatedQuestions:
+    """The questions of a verifier, put to a child process.
+
+    Parameters
+    ----------
+    policy, card, models_dir
+        As for :class:`~idverify.verification.Verifier`.
+    """
+
+    def __init__(
+        self, policy: DecisionPolicy, card: CalibrationCard | str | Path | None, models_dir: str | Path | None
+    ) -> None:
+        self._limits = policy.limits
+        self._child = ChildProcess(
+            "idverify.verification.isolated",
+            (policy, card, models_dir),
+            memory_bytes=MEMORY_BYTES,
+            time_limit_s=TIME_LIMIT_S,
+        )
+
+    def start(self) -> None:
+        """Have a child with its models loaded."""
+        self._child.start()
+
+    @property
+    def missing_walls(self) -> tuple[str, ...]:
+        """The walls that this system does not have, in words."""
+        self._child.start()
+        return self._child.missing_walls
+
+    def check(
+        self,
+        video: Any,
+        reference: Any,
+        attempt: Attempt | None,
+        admission: Admission,
+        capture: CaptureEvidence | None,
+        face_images: bool,
+    ) -> Decision:
+        """Steps (1) to (9) for an attempt that was admitted."""
+        # The child judges the answer and has no use for the secret.
+        known = None if attempt is None else replace(attempt, key=b"")
+        decision: Decision = self._child.ask(
+            "check", self._bytes(video), self._photo(reference), known, admission, capture, face_images
+        )
+        return decision
+
+    def check_many(self, video: Any, references: Sequence[Any]) -> list[Decision]:
+        """One recording against many photos."""
+        decisions: list[Decision] = self._child.ask(
+            "check_many", self._bytes(video), [self._photo(photo) for photo in references]
+        )
+        return decisions
+
+    def assess_liveness(self, video: Any, face_images: bool) -> Decision:
+        """Liveness alone."""
+        decision: Decision = self._child.ask("assess_liveness", self._bytes(video), face_images)
+        return decision
+
+    def compare(self, probe: Any, reference: Any, face_images: bool) -> Decision:
+        """Comparison alone."""
+        decision: Decision = self._child.ask("compare", self._photo(probe), self._photo(reference), face_images)
+        return decision
+
+    def inspect(self, video: Any) -> Inspection:
+        """Tracks, quality, signals."""
+        inspection: Inspection = self._child.ask("inspect", self._bytes(video))
+        return inspection
+
+    def _bytes(self, source: Any) -> bytes:
+        return _read(source, self._limits)
+
+    def _photo(self, source: Any) -> Any:
+        return source if isinstance(source, np.ndarray) else _read(source, self._limits)
+
+
+def _read(source: Any, limits: MediaLimits) -> bytes:
+    with open_source(source, limits) as opened:
+        return opened.stream.read()
+
+
+# -- in the child ----------------------------------------------------------------------------------------------------
+
+
+def _prepare(settings: Any) -> dict[str, Callable[..., Any]]:
+    from idverify.verification.verifier import Verifier
+
+    policy, card, models_dir = settings
+    verifier = Verifier(policy=policy, card=card, models_dir=models_dir)
+    verifier.load()
+    global _models_dir
+    _models_dir = models_dir
+    return verifier.questions_of_a_child()
+
+
+_models_dir: str | Path | None = None
+
+
+def _readable() -> list[Path]:
+    from idverify import models
+
+    return [*runtime_paths(), Path(_models_dir) if _models_dir else models.models_dir(), models.data_dir()]
+
+
+if __name__ == "__main__":
+    serve(_prepare, _readable)
