@@ -130,6 +130,8 @@ class Attempt:
             A time is none, or the arrival lies ahead of the clock.
         """
         if isinstance(self.asked, TimedSteps):
+            if self.challenge.seeded and not self.allow_seeded:
+                return Admission(refusal=Reason.CHALLENGE_PREDICTABLE)
             return Admission(refusal=None if self.asked.possible else Reason.CHALLENGE_IMPOSSIBLE_TIME)
         return admit(
             self.asked,

@@ -44,9 +44,12 @@ def load(path: str | Path) -> Challenge:
     """
     try:
         with open(path, "rb") as file:
-            return from_json(file.read(MAX_FILE_BYTES + 1))
-    except OSError as error:
-        raise ChallengeError(f"cannot read the challenge {foreign(path)}: {error.strerror}") from error
+            text = file.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        # A name with a null character is a ValueError.
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ChallengeError(f"cannot read the challenge {foreign(path)}: {why}") from error
+    return from_json(text)
 
 
 def from_json(text: str | bytes) -> Challenge:

@@ -31,10 +31,10 @@ __all__ = ["LightObserver", "Likeness", "TurnedFaces", "series_from_track"]
 
 Floats = NDArray[np.float64]
 
-# Faces turned by this much are kept for a comparison, one in this time, so many at most: two held turns.
+# Faces turned by this much are kept for a comparison, one in this time, so many at most: eight held turns.
 TURNED_DEG = 18.0
 TURNED_PERIOD_S = 0.4
-MAX_TURNED = 24
+MAX_TURNED = 48
 # Around the mesh, in its sizes: crops for face networks take in the forehead and some hair.
 TURNED_MARGIN = 0.4
 

@@ -209,7 +209,9 @@ class SqliteNonceStore:
                 database.execute("BEGIN IMMEDIATE")
                 yield database
                 database.execute("COMMIT")
-        except sqlite3.Error as error:
+        except ChallengeError:
+            raise
+        except (sqlite3.Error, ValueError) as error:
             raise ChallengeError(f"the nonce store {foreign(self._path)} cannot be used: {error}") from error
 
     def __repr__(self) -> str:

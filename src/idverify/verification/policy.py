@@ -165,6 +165,8 @@ class DecisionPolicy:
             found.append("reference_kind")
         if self.prior.genuine > other.prior.genuine:
             found.append("prior")
+        if any(getattr(self.limits, name) < getattr(other.limits, name) for name in ("max_duration_s", "max_frames")):
+            found.append("limits")
         return tuple(found)
 
 
@@ -229,7 +231,7 @@ def _read(path: Path, source: str) -> DecisionPolicy:
     except (FileNotFoundError, IsADirectoryError):
         names = ", ".join(policy_names())
         raise PolicyError(f"no policy named {foreign(source)!r} and no such file; the policies are: {names}") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise PolicyError(f"policy {foreign(source)!r} cannot be read: {foreign(error)}") from None
     return _from_table(table, hashlib.sha256(raw).hexdigest(), source)
 

@@ -191,8 +191,11 @@ def test_times_are_whole_milliseconds(value: object) -> None:
 
 
 def test_a_missing_file_is_a_challenge_error(tmp_path: Path) -> None:
-    with pytest.raises(ChallengeError, match="cannot read"):
-        ch.load(tmp_path / "none.json")
+    for name in ("none.json", "null\0character"):
+        with pytest.raises(ChallengeError, match="cannot read"):
+            ch.load(tmp_path / name)
+    with pytest.raises(ChallengeError, match="cannot be used"):
+        ch.SqliteNonceStore(tmp_path / "null\0character")
 
 
 # -- admission -------------------------------------------------------------------------------------------

@@ -258,6 +258,16 @@ def test_a_policy_that_requires_a_challenge_requires_its_record_and_its_subject(
         Verifier(policy="recovery").check("none.mp4", "none.jpg", challenge=issued(), challenge_key=KEY, **given)
 
 
+def test_steps_drawn_from_a_seed_are_predictable_however_they_were_revealed() -> None:
+    for seed, refusal in ((1, Reason.CHALLENGE_PREDICTABLE), (None, None)):
+        drawn = issued(seed=seed)
+        timed = ch.TimedSteps(
+            challenge=drawn, revealed_s=tuple(s.start_s for s in drawn.steps), recording_started_s=0.0, latency_s=2.0
+        )
+        admission = Attempt.at(timed, key=None, mirrored=False).admit(now_s=NOW_S, nonce_store=None)
+        assert admission.refusal is refusal
+
+
 def test_recovery_asks_at_least_as_much_of_liveness_as_ial2() -> None:
     recovery, ial2 = load_policy("recovery"), load_policy("ial2")
     assert set(recovery.weaker_than(ial2)) == set()

@@ -113,6 +113,8 @@ def test_an_unknown_name_is_refused_with_the_names_there_are():
         with pytest.raises(PolicyError, match="convenience, ial2") as caught:
             load_policy(name)
         assert "\n" not in str(caught.value)
+    with pytest.raises(PolicyError, match="cannot be read"):
+        load_policy("null\0character")
 
 
 def test_a_folder_is_no_policy(tmp_path):
@@ -230,6 +232,7 @@ def test_liveness_below_the_floor_must_say_unsafe(refused, tmp_path, line, to):
         ("min_compared_frames", "1"),
         ("min_frame_rate_hz", "1.0"),
         ("challenge_slack_s", "600.0"),
+        ("limits", "max_duration_s = 2.0"),
         ("genuine", "0.6\nimpostor = 0.2\nattack = 0.2"),
     ],
 )
@@ -239,6 +242,8 @@ def test_a_shipped_name_means_at_least_what_the_package_means(refused, tmp_path,
     if entry == "genuine":
         shipped = "\n".join(x for x in shipped.splitlines() if not x.startswith(("impostor", "attack")))
     lines = [f"{entry} = {value}" if x.startswith(f"{entry} ") else x for x in shipped.splitlines()]
+    if entry == "limits":
+        lines += ["[limits]", value]
     if entry.startswith("challenge"):
         lines.insert(1, f"{entry} = {value}")
     text = "\n".join(lines)
