@@ -3,20 +3,19 @@
 The parent reads the bytes, admits challenges and keeps their record; the child never sees a path, a secret or a store.
 What comes back are values (see :mod:`~idverify.isolation.channel`).
 
-Public items: :class:`IsolatedQuestions`; run as ``python -m idverify.verification.isolated`` it is the child.
+Public items: :class:`IsolatedQuestions`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from idverify.isolation.process import ChildProcess, serve
-from idverify.isolation.walls import runtime_paths
+from idverify.isolation.process import ChildProcess
 from idverify.media.source import MediaLimits, open_source
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class IsolatedQuestions:
     ) -> None:
         self._limits = policy.limits
         self._child = ChildProcess(
-            "idverify.verification.isolated",
+            "idverify.verification.behind_walls",
             (policy, card, models_dir),
             memory_bytes=MEMORY_BYTES,
             time_limit_s=TIME_LIMIT_S,
@@ -115,30 +114,3 @@ class IsolatedQuestions:
 def _read(source: Any, limits: MediaLimits) -> bytes:
     with open_source(source, limits) as opened:
         return opened.stream.read()
-
-
-# -- in the child ----------------------------------------------------------------------------------------------------
-
-
-def _prepare(settings: Any) -> dict[str, Callable[..., Any]]:
-    from idverify.verification.verifier import Verifier
-
-    policy, card, models_dir = settings
-    verifier = Verifier(policy=policy, card=card, models_dir=models_dir)
-    verifier.load()
-    global _models_dir
-    _models_dir = models_dir
-    return verifier.questions_of_a_child()
-
-
-_models_dir: str | Path | None = None
-
-
-def _readable() -> list[Path]:
-    from idverify import models
-
-    return [*runtime_paths(), Path(_models_dir) if _models_dir else models.models_dir(), models.data_dir()]
-
-
-if __name__ == "__main__":
-    serve(_prepare, _readable)

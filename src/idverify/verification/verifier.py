@@ -349,7 +349,7 @@ class Verifier:
         return self._child.missing_walls if self._child is not None else ("a process of its own",)
 
     def questions_of_a_child(self) -> dict[str, Callable[..., Any]]:
-        """What :mod:`~idverify.verification.isolated` may ask a verifier that works behind walls."""
+        """What :mod:`~idverify.verification.behind_walls` may ask a verifier that works behind walls."""
         return {
             "check": self._check,
             "check_many": self.check_many,
