@@ -456,8 +456,7 @@ async function handover() {
   const { url, code, svg } = await ask("/capture/continue", { method: "POST", json: {} });
   link = new URL(url, location.href).href;
   find("qr").src = `data:image/svg+xml,${encodeURIComponent(svg)}`;
-  tell("handover-code", code ? say("handover.code", { code }) : "");
-  find("handover-url").textContent = link;
+  find("handover-url").textContent = `${location.origin}/r/${code}`;
   tell("handover-note", say("handover.waiting"));
   show("handover");
   attempt(followOther);
