@@ -29,10 +29,11 @@ START_S, DECIDE_S = 60.0, 180.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """A running service: its address, and a key to ask it with."""
+    """A running service: its address, a key to ask it with, and the page for a first try."""
 
     url: str
     key: str
+    demo: str
 
     def ask(self, method: str, path: str, body: object = None) -> dict:
         """One request of the calling service."""
@@ -75,18 +76,19 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with log.open("w") as out:
         process = subprocess.Popen([*command, "--port", str(port)], stdout=out, stderr=subprocess.STDOUT)
     try:
-        yield Service(url=f"http://127.0.0.1:{port}", key=_key_in(log, process))
+        said = _greeting(log, process)
+        yield Service(url=f"http://127.0.0.1:{port}", key=said["key"], demo=said["demo"])
     finally:
         process.terminate()
         process.wait(timeout=20)
 
 
-def _key_in(log: Path, process: subprocess.Popen) -> str:
+def _greeting(log: Path, process: subprocess.Popen) -> dict[str, str]:
     until = time.monotonic() + START_S
     while time.monotonic() < until and process.poll() is None:
-        found = re.search(r"^\s*key\s+(\S+)", log.read_text(), re.M)
+        found = re.search(r"^\s*key\s+(?P<key>\S+).*(?P<demo>http\S+/demo/\S+)", log.read_text(), re.M | re.S)
         if found:
-            return found[1]
+            return found.groupdict()
         time.sleep(0.1)
     raise AssertionError(f"the service did not start: {log.read_text()[-2000:]}")
 

@@ -33,8 +33,9 @@ HEADERS = {
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    # The link's token is in the address: it must not travel on.
-    "Referrer-Policy": "no-referrer",
+    # The link's token is in the address: it must not travel on to another site. Nothing at all would be too little: a
+    # form's request would no longer say that it comes from here.
+    "Referrer-Policy": "same-origin",
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=(), display-capture=()",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
