@@ -136,11 +136,11 @@ class Script:
 
 # What each movement of a challenge does, in full: yaw, pitch in degrees; jaw; smile; logarithm of the distance.
 _ANSWERS = {
-    "turn_left": ("yaw", 36.0),
-    "turn_right": ("yaw", -36.0),
+    "turn_left": ("yaw", 44.0),
+    "turn_right": ("yaw", -44.0),
     "look_up": ("pitch", 24.0),
     "look_down": ("pitch", -24.0),
-    "open_mouth": ("jaw", 1.3),
+    "open_mouth": ("jaw", 1.6),
     "smile": ("smile", 1.5),
     "come_closer": ("nearer", 0.33),
     "move_back": ("nearer", -0.33),
