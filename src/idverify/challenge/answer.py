@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 _COLUMNS = {
     "yaw_deg": 0, "pitch_deg": 0, "roll_deg": 0, "eye_opening": 2, "mouth_opening": 0,
-    "mouth_width": 0, "face_scale": 0, "skin_rgb": 3, "background_rgb": 3,
+    "mouth_width": 0, "face_scale": 0, "skin_rgb": 3, "background_rgb": 3, "skin_parts_rgb": 18,
     "turned_deg": 2, "turn_shown_deg": 2, "approached": 0, "approach_shown": 0, "likeness_llr": 0,
 }  # fmt: skip
 
@@ -55,6 +55,9 @@ class AnswerSeries:
         Who the face belongs to, -1 for no face. Absent: one and the same person throughout.
     skin_rgb, background_rgb : (n, 3) float, optional
         Mean sRGB colour (0 to 255, gamma encoded) of the face's skin and of the scene behind it.
+    skin_parts_rgb : (n, 18) float, optional
+        The same colour of six parts of the face one after the other: forehead, nose, right and left cheek, right and
+        left side. They face different ways.
     turned_deg, turn_shown_deg : (n, 2) float, optional
         Yaw and pitch since a picture up to some seconds ago, as the pose says, and as much of them as the parallax of
         points of the face confirms; see :mod:`idverify.challenge.solid`.
@@ -81,6 +84,7 @@ class AnswerSeries:
     subject_id: NDArray[np.int64] | None = None
     skin_rgb: Floats | None = None
     background_rgb: Floats | None = None
+    skin_parts_rgb: Floats | None = None
     turned_deg: Floats | None = None
     turn_shown_deg: Floats | None = None
     approached: Floats | None = None

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 __all__ = ["LightObserver", "Likeness", "TurnedFaces", "series_from_track"]
 
 Floats = NDArray[np.float64]
+
+# Points of the mesh on skin that faces different ways: forehead, nose, cheeks, and before the ears, the person's right
+# first; and half the side of the patch that is read about each, in widths of the face.
+PARTS = (151, 5, 50, 280, 137, 366)
+PART_HALF = 0.045
 
 # Faces turned by this much are kept for a comparison, one in this time, so many at most: eight held turns.
 TURNED_DEG = 18.0
@@ -85,6 +90,7 @@ def series_from_track(
         face_scale=inter_eye_distance(track.points_px) / picture_width_px,
         skin_rgb=None if colours is None else colours[:, 0],
         background_rgb=None if colours is None else colours[:, 1],
+        skin_parts_rgb=None if colours is None else colours[:, 2:].reshape(len(colours), -1),
         likeness_llr=None if likeness is None else _rows_at(track.times_s, likeness.times_s)(likeness.mated_llr),
     )
     if motion is None:
@@ -160,11 +166,14 @@ class LightObserver:
 
     def observe(self, view: AnalysedFrame, face: FaceObservation) -> None:
         """See one analysed frame in which the face was followed."""
-        self._seen[face.frame_index] = skin_and_background(view.image_rgb, face.bbox_xyxy_px / view.scale)
+        points = face.points_px[PARTS, :2] / np.float32(view.scale)
+        colours = skin_and_background(view.image_rgb, face.bbox_xyxy_px / view.scale)
+        width = float(face.bbox_xyxy_px[2] - face.bbox_xyxy_px[0]) / view.scale
+        self._seen[face.frame_index] = np.concatenate([colours, parts_of_skin(view.image_rgb, points, width)])
 
     def at(self, frame_indices: NDArray[np.int64]) -> Floats:
-        """Return skin and background colour per frame, (n, 2, 3); NaN where none was collected."""
-        nothing = np.full((2, 3), np.nan)
+        """Return skin, background and six parts' colour per frame, (n, 8, 3); NaN where none was collected."""
+        nothing = np.full((2 + len(PARTS), 3), np.nan)
         return np.stack([self._seen.get(int(index), nothing) for index in frame_indices])
 
 
@@ -196,6 +205,18 @@ def skin_and_background(image_rgb: NDArray[np.uint8], bbox_xyxy_px: Floats) -> F
     pixels = sum(part.shape[0] * part.shape[1] for part in parts)
     if pixels >= MIN_BACKGROUND_SHARE * width * height:
         found[1] = np.sum([part.sum(axis=(0, 1), dtype=np.float64) for part in parts], axis=0) / pixels
+    return found
+
+
+def parts_of_skin(image_rgb: NDArray[np.uint8], points_px: NDArray[np.floating[Any]], face_width_px: float) -> Floats:
+    """Return the mean sRGB colour about each point, (k, 3); NaN outside the picture."""
+    height, width = image_rgb.shape[:2]
+    half = max(PART_HALF * face_width_px, 1.0)
+    found = np.full((len(points_px), 3), np.nan)
+    for row, point in enumerate(np.asarray(points_px, np.float64)):
+        left, top, right, bottom = _inside(np.concatenate([point - half, point + half]), width, height)
+        if right > left and bottom > top:
+            found[row] = image_rgb[top:bottom, left:right].mean(axis=(0, 1))
     return found
 
 

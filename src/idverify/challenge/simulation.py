@@ -17,7 +17,7 @@ doi:10.1002/mds.870120629.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,8 +113,8 @@ def simulate_answer(challenge: Challenge, rng: np.random.Generator, behaviour: B
         for other, drag in _DRAG.items():
             if other != name and how.noise:
                 signals[other] = signals[other] + pulse * rng.uniform(-drag, drag)
-    skin, background = _colours(challenge.light, times, rng, how)
-    return _series(times, signals, closure, rng, how, skin, background)
+    skin, background, parts = _colours(challenge.light, times, rng, how)
+    return replace(_series(times, signals, closure, rng, how, skin, background), skin_parts_rgb=parts)
 
 
 def _series(
@@ -221,8 +221,8 @@ def _sway(times: Floats, rng: np.random.Generator, how: Behaviour) -> Floats:
 
 def _colours(
     light: tuple[LightStep, ...], times: Floats, rng: np.random.Generator, how: Behaviour
-) -> tuple[Floats, Floats]:
-    """Return the mean skin and background colour under room light and the screen."""
+) -> tuple[Floats, Floats, Floats]:
+    """Return the mean colour of skin, background and parts of the face under room light and the screen."""
     lag = rng.uniform(0.03, 0.25)
     screen = np.zeros((times.size, 3))
     for part in light:
@@ -233,12 +233,32 @@ def _colours(
     drift = 1 + how.noise * 0.01 * np.outer(times / max(times[-1], 1.0), rng.normal(0, 1, 3))
     exposure = np.exp(how.noise * 0.05 * _sway(times, rng, Behaviour(noise=0.3)))[:, None]
 
-    def seen(albedo: Floats, share: float) -> Floats:
+    def seen(albedo: Floats, share: float, noise: float = 0.002) -> Floats:
         linear = 0.4 * albedo * (1 + share * ratio * screen / room) * drift * exposure
-        linear = linear * (1 + how.noise * rng.normal(0, 0.002, linear.shape))
+        linear = linear * (1 + how.noise * rng.normal(0, noise, linear.shape))
         # IEC 61966-2-1, the sRGB transfer function.
         encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
         return np.asarray(np.clip(255 * encoded, 0, 255))
 
     # Inverse square: a wall at three times the face's distance gets a ninth of the screen's light.
-    return seen(np.array([1.0, 0.7, 0.55]), 1.0), seen(np.array([0.9, 0.9, 0.9]), rng.uniform(0.0, 0.15))
+    albedo = np.array([1.0, 0.7, 0.55])
+    skin, background = seen(albedo, 1.0), seen(np.array([0.9, 0.9, 0.9]), rng.uniform(0.0, 0.15))
+    # Smaller patches are noisier.
+    parts = [seen(albedo, share, 0.006) for share in _shares(rng)]
+    return skin, background, np.concatenate(parts, axis=1)
+
+
+# Which way the parts of a face look: forehead, nose, cheeks, sides; x to the picture's right, y down, z to the camera.
+_NORMALS = np.array(
+    [[0.0, -0.35, 0.94], [0.0, 0.0, 1.0], [-0.45, 0.1, 0.89], [0.45, 0.1, 0.89], [-0.85, 0.0, 0.53], [0.85, 0.0, 0.53]]
+)
+
+
+def _shares(rng: np.random.Generator) -> Floats:
+    """Screen's light over the room's, part by part over their mean: a screen in front, a room with one lamp in it."""
+    screen = np.array([0.0, rng.uniform(-0.3, 0.3), 1.0])
+    lamp = np.array([rng.uniform(-1, 1), rng.uniform(-1, 0.2), rng.uniform(-0.3, 1)])
+    lit = np.clip(_NORMALS @ screen / np.linalg.norm(screen), 0.05, None)
+    room = 1.0 + rng.uniform(0.0, 2.0) * np.clip(_NORMALS @ lamp / np.linalg.norm(lamp), 0.0, None)
+    shares = lit / room
+    return np.asarray(shares / shares.mean())

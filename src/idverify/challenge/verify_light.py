@@ -11,6 +11,10 @@ takes the camera's slow white balance with it. The room's own colour, which sets
 channel answers, is searched over black-body temperatures; the lag of the screen and camera over
 half a second.
 
+Shape: the screen's light falls on a face as on any solid, most where it faces the screen, and the room's light falls
+otherwise. So the parts of a face answer by different amounts. A common colour that software lays over a face changes
+all of them by the same factor, and is no light.
+
 Conventions: colours as sRGB values 0 to 255; ``response`` is the screen's light over the room's, 0.1
 for a screen that adds a tenth.
 
@@ -54,6 +58,12 @@ MIN_RESPONSE = 0.01
 MIN_EXPLAINED = 0.5
 # Inverse square: a wall 1.22 times as far from the screen as the face gets 1/1.5 of its light.
 MIN_OVER_BACKGROUND = 1.5
+# Parts of a face that differ by less than a twentieth answer alike: Lambert's cosine alone takes a tenth from skin that
+# is turned away by 25 degrees.
+MIN_UNEVENNESS = 0.05
+MIN_PARTS = 4
+# Frames that share their errors, as encoders predict one from the other.
+CORRELATED_FRAMES = 3
 # Frames per colour below which a colour's mean is no measurement.
 MIN_FRAMES_PER_COLOUR = 3
 
@@ -66,8 +76,8 @@ class LightResult:
     ----------
     status
         ``done``: the skin follows the colours shown. ``wrong_order``: it follows other colours.
-        ``missed``: it follows no more than the background does. ``not_assessable``: no response
-        can be told, as in strong room light.
+        ``missed``: it follows no more than the background does. ``flat``: all parts of the face answer
+        alike. ``not_assessable``: no response can be told, as in strong room light.
     explained
         The part of the skin colour's variation that the shown sequence explains, 0 to 1; NaN where
         nothing was measured.
@@ -77,6 +87,8 @@ class LightResult:
         Screen light over room light on the face and behind it.
     lag_s
         Delay of the response in seconds.
+    unevenness
+        How much the parts of the face differ in their response, beyond noise: their standard deviation over their mean.
     reason
         Why it could not be judged; None where it was.
     """
@@ -87,6 +99,7 @@ class LightResult:
     response: float = float("nan")
     background_response: float = float("nan")
     lag_s: float = float("nan")
+    unevenness: float = float("nan")
     reason: Reason | None = None
 
 
@@ -124,9 +137,18 @@ def judge_light(
         template = _template(light, times[known], asked.lag_s, asked.kelvin, shown)
         background = _slope(template, _without_trend(times[known], _log_chroma(behind[known])))
     status, reason = _verdict(asked, others, background)
+    unevenness = float("nan")
+    if status is StepStatus.DONE:
+        assert series.skin_parts_rgb is not None
+        parts = series.skin_parts_rgb[inside].reshape(times.size, -1, 3)
+        unevenness, most = _unevenness(light, times, parts, asked, shown)
+        if most < MIN_UNEVENNESS:
+            status, reason = StepStatus.FLAT, Reason.PRESENTATION_ATTACK
+        elif not unevenness >= MIN_UNEVENNESS:
+            status, reason = StepStatus.NOT_ASSESSABLE, Reason.TOO_BRIGHT
     return LightResult(
         status=status, explained=asked.explained, explained_by_others=others.explained, response=asked.response,
-        background_response=background, lag_s=asked.lag_s, reason=reason,
+        background_response=background, lag_s=asked.lag_s, unevenness=unevenness, reason=reason,
     )  # fmt: skip
 
 
@@ -150,6 +172,29 @@ def _verdict(asked: _Fit, others: _Fit, background: float) -> tuple[StepStatus, 
         return StepStatus.NOT_ASSESSABLE, Reason.FACE_TOO_CLOSE
     follows_more = asked.response > MIN_OVER_BACKGROUND * background
     return (StepStatus.DONE if follows_more else StepStatus.MISSED), None
+
+
+def _unevenness(
+    light: Sequence[LightStep], times: Floats, parts: Floats, asked: _Fit, shown: tuple[Colour, ...]
+) -> tuple[float, float]:
+    """Return how much the parts differ in their response, beyond noise and at most; NaN where too few were seen."""
+    responses, errors = [], []
+    for part in np.moveaxis(parts, 1, 0):
+        known = np.isfinite(part).all(axis=1)
+        if not _enough_frames(light, times[known]):
+            continue
+        template = _template(light, times[known], asked.lag_s, asked.kelvin, shown)
+        signal = _without_trend(times[known], _log_chroma(part[known]))
+        slope = _slope(template, signal)
+        # Pictures that follow each other share their errors.
+        freedom = max(signal.size / CORRELATED_FRAMES - 4, 1.0)
+        scatter = float(((signal - slope * template) ** 2).sum()) / freedom
+        responses.append(slope)
+        errors.append(scatter / max(float((template**2).sum()) / CORRELATED_FRAMES, 1e-12))
+    if len(responses) < MIN_PARTS or np.mean(responses) <= 0:
+        return float("nan"), float("nan")
+    spread, noise, mean = float(np.var(responses, ddof=1)), float(np.mean(errors)), float(np.mean(responses))
+    return float(np.sqrt(max(spread - noise, 0.0))) / mean, float(np.sqrt(spread + 2 * noise)) / mean
 
 
 def _enough_frames(light: Sequence[LightStep], times: Floats) -> bool:

@@ -496,6 +496,22 @@ def test_strong_room_light_is_not_assessed() -> None:
         assert result.reasons[0] in (Reason.TOO_BRIGHT, Reason.TOO_MUCH_MOVEMENT)
 
 
+@pytest.mark.parametrize("noise", [0.001, 0.006, 0.03])
+def test_a_common_colour_laid_over_the_face_is_no_light(noise: float) -> None:
+    for seed in range(8):
+        asked = issued(kind="light", seed=seed)
+        series = ch.simulate_answer(asked, np.random.default_rng(seed))
+        assert ch.judge(asked, series, mirrored=False).followed
+        assert series.skin_rgb is not None
+        grain = 1 + np.random.default_rng(seed).normal(0, noise, (len(series), 18))
+        tint = dataclasses.replace(series, skin_parts_rgb=np.tile(series.skin_rgb, 6) * grain)
+        result = ch.judge(asked, tint, mirrored=False)
+        assert result.light is not None
+        assert result.light.status in (StepStatus.FLAT, StepStatus.NOT_ASSESSABLE)
+        blind = ch.judge(asked, dataclasses.replace(series, skin_parts_rgb=None), mirrored=False)
+        assert blind.outcome is ChallengeOutcome.NOT_ASSESSED
+
+
 def test_light_on_the_whole_scene_is_no_answer() -> None:
     asked = issued(kind="light")
     series = answer(asked)

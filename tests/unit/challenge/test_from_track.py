@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from idverify.challenge.from_track import LightObserver, series_from_track, skin_and_background
+from idverify.challenge.from_track import PARTS, LightObserver, series_from_track, skin_and_background
 from idverify.faces.tracking import FaceTrack
 
 SKIN, WALL, SHIRT = (200, 150, 120), (40, 60, 80), (0, 255, 0)
@@ -50,13 +50,19 @@ def test_a_track_becomes_a_series_and_colours_join_by_frame() -> None:
     followed, light = track(), LightObserver()
     for index in followed.frame_indices[:-1]:
         view: Any = SimpleNamespace(image_rgb=picture(), scale=2.0)
-        light.observe(view, cast(Any, SimpleNamespace(frame_index=int(index), bbox_xyxy_px=BOX * 2)))
+        # The parts lie on skin, but for the last one, which lies outside the picture.
+        points = np.tile((BOX[:2] + BOX[2:]) / 2 * 2, (468, 1))
+        points[PARTS[-1]] = -500.0
+        light.observe(view, cast(Any, SimpleNamespace(frame_index=int(index), bbox_xyxy_px=BOX * 2, points_px=points)))
     series = series_from_track(followed, picture_width_px=480, light=light)
     np.testing.assert_array_equal(series.yaw_deg, [0, 3, 6, 9])
     np.testing.assert_array_equal(series.pitch_deg, [1, 4, 7, 10])
     assert series.skin_rgb is not None
     np.testing.assert_allclose(series.skin_rgb[:-1], [SKIN] * 3)
     assert np.isnan(series.skin_rgb[-1]).all(), "not collected is not measured"
+    assert series.skin_parts_rgb is not None
+    np.testing.assert_allclose(series.skin_parts_rgb[:-1, :-3], np.tile(SKIN, (3, 5)))
+    assert np.isnan(series.skin_parts_rgb[:, -3:]).all()
     wide = series_from_track(followed, picture_width_px=960)
     np.testing.assert_allclose(wide.face_scale * 2, series.face_scale)
     lids = series_from_track(followed, picture_width_px=480, eye_opening=np.full((4, 2), 0.1))
