@@ -49,6 +49,16 @@ class Reason(str, Enum):
         "No usable face was found in the reference photo.",
         "The photo on file cannot be used: please supply one that shows your whole face, sharp and well lit.",
     )
+    REFERENCE_ROTATED = (
+        "reference_rotated",
+        "The face in the reference photo does not stand upright, and the photo could not be turned with certainty.",
+        "Please supply the photo upright, with your head at the top.",
+    )
+    REFERENCE_COVERED = (
+        "reference_covered",
+        "Nose or mouth is covered in the reference photo.",
+        "Please supply a photo that shows your whole face, without a mask, a scarf or a hand before it.",
+    )
     REFERENCE_MULTIPLE_FACES = (
         "reference_multiple_faces",
         "The reference photo shows more than one face.",
@@ -169,6 +179,11 @@ class Reason(str, Enum):
         "face_covered",
         "Part of the face is covered.",
         "Please take off anything that covers your face, such as a mask or scarf, if you can.",
+    )
+    MOUTH_COVERED = (
+        "mouth_covered",
+        "Nose or mouth is covered.",
+        "Please take off the mask or scarf, and keep your hands and other things away from your mouth and nose.",
     )
     LOW_RESOLUTION = (
         "low_resolution",

@@ -4,7 +4,7 @@
 
 Bare: photos of LFW and portraits of UTKFace, those of LFW by halves of the people as in ``benchmarks/accuracy/lfw.py``. Covered: the same photos
 with coverings drawn on them by the mesh (`coverings.py`), found and aligned anew as any photo is. Labels are by the share that is hidden. Chips go to
-``fit.npz`` and ``test.npz`` in DIR, outside the repository.
+``fit_K.npz`` and ``test_K.npz`` in DIR, outside the repository.
 """
 
 from __future__ import annotations
@@ -62,6 +62,19 @@ def chip_of(image, points):
     return cv2.resize(chip, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
 
 
+def around(image, points):
+    """The face with its surroundings, at most 176 pixels, and its mesh there: drawing takes time by the pixel."""
+    low, high = points[:, :2].min(0), points[:, :2].max(0)
+    half = 0.95 * (high - low).max()
+    left, top = np.maximum(((low + high) / 2 - half).astype(int), 0)
+    right, bottom = np.minimum(((low + high) / 2 + half).astype(int), image.shape[1::-1])
+    cut = image[top:bottom, left:right]
+    scale = min(1.0, 176 / max(cut.shape[:2]))
+    small = cv2.resize(cut, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    moved = points - np.array([left, top, 0], np.float32)
+    return small, moved * np.float32(scale)
+
+
 def photos(data):
     """(source, test half, path) of every photo."""
     for path in sorted((data / "lfw").glob("*/*.jpg")):
@@ -74,15 +87,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--every", type=int, default=1, help="take one photo of so many")
+    parser.add_argument("--every", type=int, default=3, help="draw on one photo of so many; all give bare faces")
     parser.add_argument("--covered", type=int, default=2, help="covered twins of a photo of the fit half")
+    parser.add_argument("--part", default="0/1", metavar="K/N", help="the K-th of N parts, to run side by side")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     finder = Finder()
     rows = {False: [], True: []}
     counts = {"photos": 0, "no face": 0, "covered": 0, "not found when covered": 0}
     other = None
-    for n, (source, test, path) in enumerate(list(photos(args.data))[:: args.every]):
+    part, parts = map(int, args.part.split("/"))
+    for n, (source, test, path) in list(enumerate(photos(args.data)))[part::parts]:
         rng = np.random.default_rng([n, 7])
         image = load_photo(path)
         if source == "utkface":
@@ -92,8 +107,11 @@ def main():
         if points is None:
             counts["no face"] += 1
             continue
-        xy = points[:, :2].astype(np.float64)
         rows[test].append((chip_of(image, points), 0, 0, source, "bare", "", path.name))
+        if (n // parts) % args.every:
+            continue
+        image, points = around(image, points)
+        xy = points[:, :2].astype(np.float64)
         kinds = [*rng.choice(HIDING, args.covered if not test else 1), *rng.choice(BESIDE, 1)]
         for kind in kinds:
             textures = coverings.HELD_OUT if test and rng.random() < 0.5 else coverings.TEXTURES
@@ -113,7 +131,7 @@ def main():
             print(n, counts, flush=True)
     for test, name in ((False, "fit"), (True, "test")):
         chips, nose, lips, source, kind, note, file = zip(*rows[test], strict=True)
-        np.savez(args.out / f"{name}.npz", chips=np.stack(chips), nose=np.array(nose), mouth=np.array(lips), source=np.array(source), kind=np.array(kind), note=np.array(note), file=np.array(file))
+        np.savez(args.out / f"{name}_{part}.npz", chips=np.stack(chips), nose=np.array(nose), mouth=np.array(lips), source=np.array(source), kind=np.array(kind), note=np.array(note), file=np.array(file))
         print(name, len(chips))
     print(counts)
 

@@ -258,6 +258,7 @@ FLOORS: Mapping[str, tuple[float, Reason]] = {
     "Sharpness": (13.0, Reason.BLURRY),
     "HeadPoseYaw": (50.0, Reason.MISALIGNED_FACE),
     "HeadPosePitch": (50.0, Reason.MISALIGNED_FACE),
+    "HeadPoseRoll": (50.0, Reason.MISALIGNED_FACE),
     "EyesVisible": (15.0, Reason.EYES_NOT_VISIBLE),
     "FaceOcclusionPrevention": (54.0, Reason.FACE_COVERED),
     "EyesOpen": (20.0, Reason.EYES_CLOSED),

@@ -2,13 +2,13 @@
 
 Goal: recorders that save upside down, and photos that lost their orientation tag. Detector and mesh were trained on
 upright faces: in a face that lies or stands on its head they see another one, mouth for eyes, and are nearly as sure of
-it. So a picture is asked in all four turns, and the one with the surest face is upright. A face that is found surely,
-and level, needs no such question.
+it. So a picture is asked in several turns, and the one with the surest face is upright: recordings in four, photos, in
+which a head may lie at any angle, in eight. A face that is found surely, and level, needs no such question.
 
 Conventions: a turn is clockwise, in degrees; turning the picture by it sets the faces upright.
 
-Public items: :func:`find_turn`, :func:`is_surely_upright`, :func:`turn_scores`, :func:`turned`,
-:func:`levelled`, :data:`TURNS_DEG`.
+Public items: :func:`is_surely_upright`, :func:`shows_upright_face`, :func:`turn_scores`, :func:`find_turn`,
+:func:`turned`, :data:`QUARTERS_DEG`, :data:`EIGHTHS_DEG`.
 """
 
 from __future__ import annotations
@@ -22,44 +22,67 @@ from numpy.typing import NDArray
 from idverify.faces.detection import DetectedFace, FaceDetector
 from idverify.faces.landmarks import FaceMesh, head_pose_deg, region_of_detection, region_of_points
 
-__all__ = ["TURNS_DEG", "find_turn", "is_surely_upright", "levelled", "turn_scores", "turned"]
+__all__ = [
+    "EIGHTHS_DEG",
+    "QUARTERS_DEG",
+    "find_turn",
+    "is_surely_upright",
+    "shows_upright_face",
+    "turn_scores",
+    "turned",
+]
 
 F64 = NDArray[np.float64]
 
-TURNS_DEG = (0, 90, 180, 270)
-# A face found with this score, presence and roll stands upright: of 1,068 faces found with wrong landmarks in turned
-# photos none did, of 176 upright ones all (``benchmarks/accuracy/turned_pictures.py``).
-_SURE_SCORE, _SURE_PRESENCE, _SURE_ROLL_DEG = 0.88, 0.98, 15.0
-# By how much the surest face of another turn must be surer than that of the picture as it is.
-_LEAD = 0.05
+QUARTERS_DEG = (0, 90, 180, 270)
+EIGHTHS_DEG = (0, 45, 90, 135, 180, 225, 270, 315)
+# A face found with this score, presence and roll stands upright; ``benchmarks/accuracy/turned_pictures.py`` counts the
+# faces found in turned photos with wrong landmarks that would pass for one.
+_SURE_SCORE, _SURE_PRESENCE, _SURE_ROLL_DEG = 0.9, 0.98, 12.0
+# By how much the surest face of another turn must be surer than that of the picture as it is; less between eighths,
+# where the head may lie half-way between two turns.
+_LEAD, _LEAD_OF_EIGHTHS = 0.05, 0.02
 # Less sure than this, a face in a turned picture is none.
 _MIN_SCORE = 0.5
 
 
-def turned(image: NDArray[np.uint8], turn_deg: int) -> NDArray[np.uint8]:
-    """Turn a picture clockwise by a multiple of 90 degrees."""
-    return np.ascontiguousarray(np.rot90(image, -(turn_deg // 90)))
+def turned(image: NDArray[np.uint8], turn_deg: float) -> NDArray[np.uint8]:
+    """Turn a picture clockwise; by other than quarters it grows by what the turn takes, its edges repeated."""
+    if turn_deg % 90 == 0:
+        return np.ascontiguousarray(np.rot90(image, -int(turn_deg // 90)))
+    height, width = image.shape[:2]
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), -turn_deg, 1.0)
+    wide, high = (int(np.ceil(side)) for side in np.abs(matrix[:, :2]) @ np.array([width, height]))
+    matrix[:, 2] += np.array([wide - width, high - height]) / 2
+    level = cv2.warpAffine(image, matrix, (wide, high), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(level, np.uint8)
 
 
-def is_surely_upright(image_rgb: NDArray[np.uint8], faces: Sequence[DetectedFace], mesh: FaceMesh) -> bool:
-    """Whether the first of the faces found in a picture leaves no doubt about which way up it is."""
-    if not faces or faces[0].detection_score < _SURE_SCORE:
-        return False
-    presence, roll_deg = _presence_and_roll(image_rgb, faces[0], mesh)
-    return presence >= _SURE_PRESENCE and abs(roll_deg) <= _SURE_ROLL_DEG
+def is_surely_upright(face: DetectedFace, presence: float, roll_deg: float) -> bool:
+    """Whether a face that was found and fitted leaves no doubt about which way up the picture is."""
+    found = face.detection_score >= _SURE_SCORE and presence >= _SURE_PRESENCE
+    return found and abs(roll_deg) <= _SURE_ROLL_DEG
+
+
+def shows_upright_face(image_rgb: NDArray[np.uint8], detector: FaceDetector, mesh: FaceMesh) -> bool:
+    """Whether the surest face of a picture is surely upright."""
+    faces = detector.detect(image_rgb)
+    return bool(faces) and is_surely_upright(faces[0], *_presence_and_roll(image_rgb, faces[0], mesh))
 
 
 def _presence_and_roll(image_rgb: NDArray[np.uint8], face: DetectedFace, mesh: FaceMesh) -> tuple[float, float]:
-    """The lesser presence of two fits, the second centred by the first, and the roll that it sees."""
-    points, first = mesh.fit(image_rgb, [region_of_detection(face)])
-    points, second = mesh.fit(image_rgb, [region_of_points(points[0])])
-    return float(min(first[0], second[0])), float(head_pose_deg(points[0])[2])
+    """Presence of a fit that another one centred, and the roll that it sees."""
+    points, _ = mesh.fit(image_rgb, [region_of_detection(face)])
+    points, presence = mesh.fit(image_rgb, [region_of_points(points[0])])
+    return float(presence[0]), float(head_pose_deg(points[0])[2])
 
 
-def turn_scores(image_rgb: NDArray[np.uint8], detector: FaceDetector, mesh: FaceMesh) -> F64:
-    """How sure a face is in each turn of a picture: detection score times presence, 0 without one [shape=(4,)]."""
-    scores = np.zeros(len(TURNS_DEG))
-    for k, turn_deg in enumerate(TURNS_DEG):
+def turn_scores(
+    image_rgb: NDArray[np.uint8], detector: FaceDetector, mesh: FaceMesh, turns_deg: Sequence[int] = QUARTERS_DEG
+) -> F64:
+    """How sure a face is in each turn of a picture: detection score times presence, 0 without one [shape=(n,)]."""
+    scores = np.zeros(len(turns_deg))
+    for k, turn_deg in enumerate(turns_deg):
         image = turned(image_rgb, turn_deg)
         faces = detector.detect(image)
         if faces:
@@ -67,22 +90,19 @@ def turn_scores(image_rgb: NDArray[np.uint8], detector: FaceDetector, mesh: Face
     return scores
 
 
-def find_turn(scores: F64) -> int:
-    """The turn that sets faces upright, from the scores of some looks [shape=(n, 4)]; 0 where none is clear."""
+def find_turn(scores: F64, turns_deg: Sequence[int] = QUARTERS_DEG) -> int:
+    """The turn that sets faces upright, from the scores of some looks; 0 where none is clear.
+
+    Parameters
+    ----------
+    scores : float64 [shape=(looks, turns)]
+    turns_deg
+        As they were asked, 0 first.
+    """
     told = scores[scores.max(axis=1) > 0]
     if not len(told):
         return 0
     mean = told.mean(axis=0)
     best = int(np.argmax(mean))
-    return TURNS_DEG[best] if mean[best] >= max(_MIN_SCORE, mean[0] + _LEAD) else 0
-
-
-def levelled(image_rgb: NDArray[np.uint8], roll_deg: float) -> NDArray[np.uint8]:
-    """Turn a picture so that a face of this roll stands level; it grows by what the turn takes."""
-    height, width = image_rgb.shape[:2]
-    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), roll_deg, 1.0)
-    size = np.abs(matrix[:, :2]) @ np.array([width, height])
-    wide, high = (int(np.ceil(side)) for side in size)
-    matrix[:, 2] += np.array([wide - width, high - height]) / 2
-    level = cv2.warpAffine(image_rgb, matrix, (wide, high), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(level, np.uint8)
+    lead = _LEAD if len(turns_deg) == len(QUARTERS_DEG) else _LEAD_OF_EIGHTHS
+    return turns_deg[best] if mean[best] >= max(_MIN_SCORE, mean[0] + lead) else 0

@@ -1,4 +1,4 @@
-"""Bytes to read from, the same for a path, bytes in memory or a binary file object.
+"""Bytes to read from, the same for a path, a data URI, bytes in memory or a binary file object.
 
 Conventions: nothing but a local regular file, memory or the caller's own file object is ever opened, so
 an address (``http://...``), a folder, a pipe or a device is refused here, before any decoder sees it. A
@@ -10,6 +10,8 @@ Public items: :class:`MediaLimits`, :class:`ByteSource`, :func:`open_source`.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import io
 import math
 import os
@@ -35,7 +37,11 @@ __all__ = ["ByteSource", "MediaLimits", "Source", "open_source"]
 Source: TypeAlias = "str | Path | bytes | BinaryIO"
 
 # RFC 3986, section 3.1: a scheme; two letters or more, so that C:\ stays a path.
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+# A Path keeps one slash of two.
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/{1,2}[^/]")
+# RFC 2397: data, where an address is given.
+_DATA_URI = re.compile(r"data:[^,]{0,200},?", re.IGNORECASE)
+_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 # Enough for every signature and for two packets of an MPEG transport stream.
 _HEAD_BYTES = 512
 
@@ -111,7 +117,7 @@ def open_source(source: Source, limits: MediaLimits) -> Iterator[ByteSource]:
     MediaNotFoundError
         No such file, or it may not be read.
     UnsupportedMediaError
-        A folder, a device, a pipe or an address.
+        A folder, a device, a pipe or an address; a data URI that holds no data.
     MediaLimitError
         More than ``limits.max_bytes`` bytes.
     CorruptMediaError
@@ -119,7 +125,9 @@ def open_source(source: Source, limits: MediaLimits) -> Iterator[ByteSource]:
     ParameterError
         Not a path, bytes or binary file object.
     """
-    if isinstance(source, (str, Path)):
+    if isinstance(source, str) and _DATA_URI.match(source):
+        yield _examined(io.BytesIO(_data_of(source, limits)), "the data URI given", limits)
+    elif isinstance(source, (str, Path)):
         path = _regular_file(source, limits)
         with _opened(path) as stream:
             yield _examined(stream, foreign(path), limits)
@@ -131,14 +139,33 @@ def open_source(source: Source, limits: MediaLimits) -> Iterator[ByteSource]:
         raise ParameterError(f"expected a path, bytes or a binary file object, got {type(source).__name__}")
 
 
+def _data_of(uri: str, limits: MediaLimits) -> bytes:
+    """The bytes that a data URI holds; no part of it goes into a message."""
+    about, comma, text = uri.partition(",")
+    if not comma:
+        raise UnsupportedMediaError("the data URI given holds no data: expected data:TYPE;base64,DATA")
+    _refuse_more_than(2 * limits.max_bytes, len(text), "the data URI given")
+    try:
+        data = _ESCAPE.sub(lambda escape: bytes([int(escape[1], 16)]), text.encode("ascii"))
+        if not about.lower().endswith(";base64"):
+            return data
+        return base64.b64decode(re.sub(rb"\s+", b"", data), validate=True)  # mail breaks lines
+    except (binascii.Error, ValueError):
+        raise CorruptMediaError("the data in the data URI given are damaged") from None
+
+
 def _regular_file(source: str | Path, limits: MediaLimits) -> Path:
+    if _DATA_URI.match(str(source)):  # a Path has lost its double slashes, so the data with them
+        raise UnsupportedMediaError("a data URI was given as a path: give it as text")
     if _ADDRESS.match(str(source)):
-        raise UnsupportedMediaError(f"{source} is an address: only local files are opened")
+        raise UnsupportedMediaError(f"{foreign(source)} is an address: only local files are opened")
     path = Path(source)
     try:
         status = path.stat()
+    except PermissionError as error:
+        raise MediaNotFoundError(f"{foreign(path)} may not be read by this user") from error
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
-        raise MediaNotFoundError(f"there is no file {str(path)!r}") from error
+        raise MediaNotFoundError(f"there is no file {foreign(path)!r}") from error
     if stat.S_ISDIR(status.st_mode):
         raise UnsupportedMediaError(f"{foreign(path)} is a folder, expected a file")
     # Opening a pipe would wait for ever, so this comes before.

@@ -48,6 +48,7 @@ def assemble(
     timing_ms: Mapping[str, float],
     presentation: Presentation | None = None,
     enrolled: Enrolment | None = None,
+    photo_notes: tuple[str, ...] = (),
     face_images: bool = False,
 ) -> Decision:
     """Decide under a policy and lay out what the decision rests on.
@@ -63,6 +64,8 @@ def assemble(
         Milliseconds by step.
     presentation, enrolled
         The recording and the reference behind the findings, where there were any.
+    photo_notes
+        What was met in reading the photos, as sentences.
     face_images
         Keep the compared faces, for a report.
     """
@@ -76,7 +79,11 @@ def assemble(
         reasons=reasons,
         challenge=findings.challenge,
         capture=binding_of(findings.challenge),
-        warnings=(*(presentation.warnings if presentation else ()), *_policy_warnings(policy, outcome)),
+        warnings=(
+            *(presentation.warnings if presentation else ()),
+            *photo_notes,
+            *_policy_warnings(policy, outcome),
+        ),
         match=findings.match,
         liveness=findings.liveness,
         quality=subject.quality if subject else {},

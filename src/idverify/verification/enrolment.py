@@ -1,6 +1,7 @@
 """A photo in, one enrolled face out: detection, landmarks, quality and template of the reference.
 
-Exactly one usable face: none, two of similar size, or a face that quality forbids is a reason, not an exception.
+Exactly one usable face: none, two of similar size, or a face that quality forbids is a reason, not an exception. A
+photo that lies or stands on its head is turned upright, and that is noted.
 
 Public items: :class:`EnrolledFace`, :class:`FaceModels`, :func:`enrol`, :func:`face_quality`.
 """
@@ -8,7 +9,7 @@ Public items: :class:`EnrolledFace`, :class:`FaceModels`, :func:`enrol`, :func:`
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ from idverify.faces.alignment import align
 from idverify.faces.detection import DetectedFace, YuNet
 from idverify.faces.landmarks import EyeModel, FaceMesh, inter_eye_distance, region_of_detection, region_of_points
 from idverify.faces.tracking import MIN_PRESENCE, FaceObservation, observations
+from idverify.faces.uprightness import EIGHTHS_DEG, find_turn, is_surely_upright, turn_scores, turned
 from idverify.pad.reference_reuse import face_crop
 from idverify.reasons import Assessed, NotAssessed, Reason
 
@@ -31,6 +33,9 @@ RIVAL_SIZE = 0.6
 PHOTO_SIDE_PX = 1600
 # Longer side in which the detector looks, from fast to thorough.
 SEARCH_SIDES_PX = (320, 640, 1280)
+# A photo in which the head tilts by more than this is levelled: up to here landmarks are as true as in upright faces
+# (``benchmarks/accuracy/turned_pictures.py``). One whose head still tilts by more than the second is not used.
+LEVEL_FROM_DEG, MAX_ROLL_DEG = 25.0, 40.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +65,8 @@ class EnrolledFace:
         In pixels of `image_rgb`.
     luma_crop : uint8 [shape=(64, 64)]
         As :mod:`idverify.pad.reference_reuse` looks for it in a video.
+    notes
+        What was met in reading the photo and made of it, one sentence each.
     """
 
     template: Template
@@ -68,6 +75,7 @@ class EnrolledFace:
     image_rgb: NDArray[np.uint8] = field(repr=False)
     face: FaceObservation = field(repr=False)
     luma_crop: NDArray[np.uint8] = field(repr=False)
+    notes: tuple[str, ...] = ()
 
 
 # The one face of a photo, or why there is none.
@@ -113,17 +121,45 @@ def _surround_luma(image_rgb: NDArray[np.uint8]) -> float:
     return float(np.median(ring))
 
 
-def enrol(photo_rgb: NDArray[np.uint8], models: FaceModels) -> Enrolment:
+def enrol(photo_rgb: NDArray[np.uint8], models: FaceModels, *, notes: tuple[str, ...] = ()) -> Enrolment:
     """Enrol the one face of a photo.
 
     Parameters
     ----------
     photo_rgb : uint8 [shape=(h, w, 3)]
     models
+    notes
+        What was met in reading the photo.
     """
     shrink = PHOTO_SIDE_PX / max(photo_rgb.shape[:2])
     if shrink < 1:
         photo_rgb = cv2.resize(photo_rgb, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    found = _find(photo_rgb, models)
+    if isinstance(found, _Found) and not found.surely_upright:
+        found = _set_upright(photo_rgb, found, models)
+    elif isinstance(found, NotAssessed) and found.reason is Reason.REFERENCE_UNUSABLE:
+        turned_photo = _set_upright(photo_rgb, None, models)
+        found = turned_photo if isinstance(turned_photo, _Found) else found
+    return found if isinstance(found, NotAssessed) else _enrolled(found, models, (*notes, *found.notes))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """The one face of a photo that was found and fitted, in pixels of that photo."""
+
+    photo_rgb: NDArray[np.uint8]
+    face: FaceObservation
+    n_faces: int
+    surely_upright: bool
+    notes: tuple[str, ...] = ()
+
+    @property
+    def roll_deg(self) -> float:
+        """How far the head tilts."""
+        return float(self.face.yaw_pitch_roll_deg[2])
+
+
+def _find(photo_rgb: NDArray[np.uint8], models: FaceModels) -> _Found | NotAssessed:
     faces = search_faces(photo_rgb, models.detectors)
     if not faces:
         return NotAssessed(reason=Reason.REFERENCE_UNUSABLE, detail="no face was found")
@@ -136,21 +172,64 @@ def enrol(photo_rgb: NDArray[np.uint8], models: FaceModels) -> Enrolment:
     face = fit_face(photo_rgb, by_size[0], models.mesh, models.eyes)
     if face is None:
         return NotAssessed(reason=Reason.REFERENCE_UNUSABLE, detail="no face landmarks could be fitted")
-    return _enrolled(photo_rgb, face, len(faces), models)
+    sure = is_surely_upright(by_size[0], face.presence, float(face.yaw_pitch_roll_deg[2]))
+    return _Found(photo_rgb=photo_rgb, face=face, n_faces=len(faces), surely_upright=sure)
 
 
-def _enrolled(photo_rgb: NDArray[np.uint8], face: FaceObservation, n_faces: int, models: FaceModels) -> Enrolment:
+def _set_upright(photo_rgb: NDArray[np.uint8], found: _Found | None, models: FaceModels) -> _Found | NotAssessed:
+    """Turn a photo whose face may not stand upright; `found` is the face of the photo as it is."""
+    turns = (_turn_of(photo_rgb, detector, models) for detector in models.detectors)
+    turn_deg = next((turn for turn in turns if turn is not None), 0)
+    if turn_deg:
+        again = _find(turned(photo_rgb, turn_deg), models)
+        if isinstance(again, NotAssessed):
+            return again
+        found = again
+    if found is None:
+        return NotAssessed(reason=Reason.REFERENCE_UNUSABLE, detail="no face was found")
+    by_deg = float(turn_deg)
+    if abs(found.roll_deg) > LEVEL_FROM_DEG:
+        level = _find(turned(found.photo_rgb, -found.roll_deg), models)
+        # A worse fit is no reason to give up the face that was found.
+        if isinstance(level, _Found) and abs(level.roll_deg) < abs(found.roll_deg):
+            by_deg, found = by_deg - found.roll_deg, level
+    if abs(found.roll_deg) > MAX_ROLL_DEG:
+        detail = f"the head is tilted by {abs(found.roll_deg):.0f} degrees"
+        return NotAssessed(reason=Reason.REFERENCE_ROTATED, detail=detail)
+    by_deg = (by_deg + 180) % 360 - 180
+    note = (f"the photo was turned by {abs(by_deg):.0f} degrees to set its face upright",) if round(by_deg) else ()
+    return replace(found, notes=note)
+
+
+def _turn_of(photo_rgb: NDArray[np.uint8], detector: YuNet, models: FaceModels) -> int | None:
+    """The turn that sets the face upright; None where the detector finds none in any turn."""
+    scores = turn_scores(photo_rgb, detector, models.mesh, EIGHTHS_DEG)
+    return find_turn(scores[None], EIGHTHS_DEG) if scores.max() > 0 else None
+
+
+# Closed eyes and shadows make a comparison harder, not meaningless: its score says how much. Sunglasses or the shade of
+# a cap between the brows look like a cover below them (two LFW photos in a thousand).
+_TOLERATED = frozenset(
+    {
+        *(Reason.EYES_CLOSED, Reason.UNEVEN_LIGHT, Reason.BACKLIT, Reason.EYES_NOT_VISIBLE),
+        *(Reason.FACE_COVERED, Reason.FACE_TOO_FAR, Reason.FACE_TOO_CLOSE),
+    }
+)
+
+
+def _enrolled(found: _Found, models: FaceModels, notes: tuple[str, ...]) -> Enrolment:
+    photo_rgb, face = found.photo_rgb, found.face
     size = (photo_rgb.shape[1], photo_rgb.shape[0])
     chips = align([photo_rgb], face.points_px[None], quality.CHIP)
     components = face_quality([photo_rgb], chips, [face], size)
     values = {name: float(v[0]) for name, v in components.items()}
-    # Closed eyes and shadows make a comparison harder, not meaningless: its score says how much.
-    light = {Reason.EYES_CLOSED, Reason.UNEVEN_LIGHT, Reason.BACKLIT, Reason.EYES_NOT_VISIBLE}
-    # Sunglasses or the shade of a cap between the brows look like a cover below them (two LFW photos in a thousand).
-    tolerated = light | {Reason.FACE_COVERED, Reason.FACE_TOO_FAR, Reason.FACE_TOO_CLOSE}
-    failed = [r for r in quality.retry_reasons(values) if r not in tolerated]
+    failed = [r for r in quality.retry_reasons(values) if r not in _TOLERATED]
     if failed:
-        return NotAssessed(reason=Reason.REFERENCE_UNUSABLE, detail=f"quality: {', '.join(r.value for r in failed)}")
+        covered = failed[0] is Reason.MOUTH_COVERED
+        return NotAssessed(
+            reason=Reason.REFERENCE_COVERED if covered else Reason.REFERENCE_UNUSABLE,
+            detail=f"quality: {', '.join(r.value for r in failed)}",
+        )
     vectors = models.extractor.extract([photo_rgb], face.points_px[None])
     template = pool(vectors, np.ones(1))
     luma = np.asarray(cv2.cvtColor(photo_rgb, cv2.COLOR_RGB2GRAY), np.uint8)
@@ -158,10 +237,11 @@ def _enrolled(photo_rgb: NDArray[np.uint8], face: FaceObservation, n_faces: int,
         value=EnrolledFace(
             template=template,
             quality=values,
-            n_faces=n_faces,
+            n_faces=found.n_faces,
             image_rgb=photo_rgb,
             face=face,
             luma_crop=face_crop(luma, face.points_px),
+            notes=notes,
         )
     )
 

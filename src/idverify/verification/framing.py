@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from idverify.faces.detection import FaceDetector
 from idverify.faces.landmarks import FaceMesh
-from idverify.faces.uprightness import find_turn, is_surely_upright, turn_scores
+from idverify.faces.uprightness import find_turn, shows_upright_face, turn_scores
 from idverify.media.bars import between_bars, may_have_bars
 from idverify.media.frame import Box
 from idverify.media.recording import Framing, Recording
@@ -47,7 +47,7 @@ def settle(recording: Recording, detector: FaceDetector, mesh: FaceMesh, size_wh
     """
     first = recording.first_frame()
     image, luma = first.image_rgb(size_wh), first.luma(size_wh)
-    doubtful = not is_surely_upright(image, detector.detect(image), mesh)
+    doubtful = not shows_upright_face(image, detector, mesh)
     barred = may_have_bars(luma)
     if not (doubtful or barred):
         return

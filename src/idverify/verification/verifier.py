@@ -35,7 +35,7 @@ from idverify.comparison.calibration import CalibrationCard
 from idverify.comparison.features import Template
 from idverify.comparison.score import similarity, similarity_matrix
 from idverify.errors import ParameterError, UnsupportedMediaError
-from idverify.media.photo import load_photo
+from idverify.media.photo import read_photo
 from idverify.reasons import Assessed, NotAssessed, Reason
 from idverify.verification.assembly import assemble
 from idverify.verification.binding import CaptureEvidence
@@ -250,7 +250,7 @@ class Verifier:
         enrolled = self._enrol(reference, watch)
         shown: Presentation | Enrolment
         try:
-            shown = enrol(load_photo(probe, limits=self.policy.limits), self.face_models)
+            shown = self._enrol(probe, watch)
         except UnsupportedMediaError:
             if isinstance(probe, np.ndarray):
                 raise
@@ -373,7 +373,8 @@ class Verifier:
 
     def _enrol(self, photo: Photo, watch: Stopwatch) -> Enrolment:
         with watch("reference"):
-            return enrol(load_photo(photo, limits=self.policy.limits), self.face_models)
+            found = read_photo(photo, limits=self.policy.limits)
+            return enrol(found.image_rgb, self.face_models, notes=found.notes)
 
     def _observe(
         self,
@@ -431,6 +432,7 @@ class Verifier:
             models=self.models,
             card=self.card,
             timing_ms=watch.ms,
+            photo_notes=(*_notes("reference photo", reference), *_notes("photo", probe)),
             face_images=face_images,
         )
 
@@ -502,6 +504,8 @@ class Verifier:
 _PROBE_WORDS = {
     Reason.REFERENCE_UNUSABLE: Reason.NO_FACE,
     Reason.REFERENCE_MULTIPLE_FACES: Reason.MULTIPLE_FACES,
+    Reason.REFERENCE_ROTATED: Reason.MISALIGNED_FACE,
+    Reason.REFERENCE_COVERED: Reason.MOUTH_COVERED,
 }
 
 
@@ -517,6 +521,11 @@ def _require_record(policy: str, nonce_store: NonceStore | None, subject: str | 
             f"policy {policy} requires a challenge, and so whose attempt this is: give the subject (--subject) that it "
             "was issued for"
         )
+
+
+def _notes(which: str, photo: Presentation | Enrolment | None) -> tuple[str, ...]:
+    """What was met in reading a photo."""
+    return tuple(f"{which}: {note}" for note in photo.value.notes) if isinstance(photo, Assessed) else ()
 
 
 def _template_of_photo(probe: Enrolment) -> tuple[Template | None, tuple[Reason, ...]]:
