@@ -215,3 +215,23 @@ def flipped_bytes(data: bytes, start: int, stop: int, seed: int = 0) -> bytes:
     """The same file with random bytes between `start` and `stop`."""
     noise = np.random.default_rng(seed).bytes(stop - start)
     return data[:start] + noise + data[stop:]
+
+
+def tracks(*made: tuple[list[NDArray[np.uint8]], bool], container: str = "matroska") -> bytes:
+    """A file with several picture tracks: the images of each, and whether it is marked as the default."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=container) as output:
+        streams = []
+        for images, default in made:
+            stream: Any = output.add_stream("libx264", rate=25, options={"crf": "10"})
+            stream.height, stream.width = images[0].shape[:2]
+            stream.pix_fmt = "yuv420p"
+            stream.disposition = av.stream.Disposition.default if default else av.stream.Disposition(0)
+            streams.append((stream, images))
+        for stream, images in streams:
+            for index, image in enumerate(images):
+                picture = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p")
+                picture.pts, picture.time_base = index, Fraction(1, 25)
+                output.mux(stream.encode(picture))
+            output.mux(stream.encode(None))
+    return buffer.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 import builders
 import pytest
 from jsonschema import Draft202012Validator
+from PIL import Image
 
 from idverify import errors
 from idverify.cli import ExitCode, cli, main
@@ -174,7 +176,7 @@ def test_options_reach_the_verifier(verifier: Any, tmp_path: Path) -> None:
     assert verifier.calls == [
         {"policy": "strict", "card": Path("own.toml")},
         {
-            "paths": (Path("a.mp4"), Path("b.jpg")),
+            "paths": ("a.mp4", "b.jpg"),
             "face_images": True,
             "challenge": Path("c.json"),
             "nonce_store": None,
@@ -188,7 +190,7 @@ def test_options_reach_the_verifier(verifier: Any, tmp_path: Path) -> None:
 
 def test_no_pictures_are_asked_for_without_a_report(verifier: Any) -> None:
     main(["check", "a.mp4", "b.jpg"])
-    assert verifier.calls[1] == {"paths": (Path("a.mp4"), Path("b.jpg")), "face_images": False}
+    assert verifier.calls[1] == {"paths": ("a.mp4", "b.jpg"), "face_images": False}
 
 
 def test_a_report_that_cannot_be_written_withholds_the_outcome(
@@ -315,3 +317,44 @@ def test_doctor_runs_where_a_dependency_does_not_load(module: str) -> None:
     assert done.returncode == 4, done.stderr
     broken = [c for c in json.loads(done.stdout)["checks"] if c["state"] == "missing" and c["area"] == "dependency"]
     assert len(broken) == 1
+
+
+# -- what is given as a file ------------------------------------------------------------------------------------------
+
+
+def test_an_address_keeps_its_slashes_in_the_message(capsys: Any) -> None:
+    assert main(["liveness", "https://example.org/selfie.mp4"]) == 4
+    assert "https://example.org/selfie.mp4 is an address" in capsys.readouterr().err
+
+
+def test_a_data_uri_reaches_the_verifier_as_it_is(verifier: Any) -> None:
+    uri = "data:image/jpeg;base64,//9h//8="
+    assert main(["match", uri, uri]) == 0
+    assert verifier.calls[-1]["paths"] == (uri, uri)
+
+
+def test_python_warnings_stay_off_standard_error(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 40)).save(buffer, "JPEG", exif=b"Exif\x00\x00II*\x00\xff\xff\xff\x7f")
+    (tmp_path / "photo.jpg").write_bytes(buffer.getvalue())
+    done = _run("match", str(tmp_path / "photo.jpg"), str(tmp_path / "photo.jpg"), "--quiet")
+    assert done.stdout == "inconclusive\n"
+    assert "arning:" not in done.stderr.replace("WARNING:", "")
+
+
+@pytest.mark.parametrize(("outcomes", "code"), [(("failed", "failed"), 4), (("failed", "reject"), 0)])
+def test_an_evaluation_in_which_nothing_could_be_judged_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: Any, tmp_path: Path, outcomes: tuple[str, ...], code: int
+) -> None:
+    def evaluate(trials: Path, out: Path, **_: Any) -> Path:
+        rows = [f"{outcome},{'CorruptMediaError: no frame' if outcome == 'failed' else ''}" for outcome in outcomes]
+        out.mkdir()
+        (out / "scores.csv").write_text("\n".join(["outcome,error", *rows]) + "\n", encoding="utf-8")
+        return out / "report.json"
+
+    monkeypatch.setattr("idverify.evaluation.evaluate", evaluate)
+    (tmp_path / "trials.csv").write_text("", encoding="utf-8")
+    assert main(["evaluate", str(tmp_path / "trials.csv"), "--out", str(tmp_path / "out"), "--quiet"]) == code
+    streams = capsys.readouterr()
+    assert "report.json" in streams.out
+    assert ("none of 2 trials could be judged" in streams.err) is (code == 4)

@@ -89,6 +89,7 @@ def main():
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--every", type=int, default=3, help="draw on one photo of so many; all give bare faces")
     parser.add_argument("--covered", type=int, default=2, help="covered twins of a photo of the fit half")
+    parser.add_argument("--skip", type=int, default=1, help="take one photo of so many at all")
     parser.add_argument("--part", default="0/1", metavar="K/N", help="the K-th of N parts, to run side by side")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
@@ -97,7 +98,7 @@ def main():
     counts = {"photos": 0, "no face": 0, "covered": 0, "not found when covered": 0}
     other = None
     part, parts = map(int, args.part.split("/"))
-    for n, (source, test, path) in list(enumerate(photos(args.data)))[part::parts]:
+    for n, (source, test, path) in list(enumerate(photos(args.data)))[part :: parts * args.skip]:
         rng = np.random.default_rng([n, 7])
         image = load_photo(path)
         if source == "utkface":
@@ -108,7 +109,7 @@ def main():
             counts["no face"] += 1
             continue
         rows[test].append((chip_of(image, points), 0, 0, source, "bare", "", path.name))
-        if (n // parts) % args.every:
+        if (n // (parts * args.skip)) % args.every:
             continue
         image, points = around(image, points)
         xy = points[:, :2].astype(np.float64)
@@ -131,7 +132,7 @@ def main():
             print(n, counts, flush=True)
     for test, name in ((False, "fit"), (True, "test")):
         chips, nose, lips, source, kind, note, file = zip(*rows[test], strict=True)
-        np.savez(args.out / f"{name}_{part}.npz", chips=np.stack(chips), nose=np.array(nose), mouth=np.array(lips), source=np.array(source), kind=np.array(kind), note=np.array(note), file=np.array(file))
+        np.savez(args.out / f"{name}_{part}.npz", chips=np.stack(chips), nose=np.array(nose), mouth=np.array(lips), source=np.array(source), kind=np.array(kind), note=np.array(note), photo=np.array(file))
         print(name, len(chips))
     print(counts)
 

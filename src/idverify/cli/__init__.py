@@ -17,6 +17,7 @@ import io
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -154,6 +155,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             # A name of a file that the terminal cannot show must not end a verification.
             stream.reconfigure(errors="backslashreplace")
+    if not sys.warnoptions:
+        # Standard error is for errors of this program, one sentence each; asked for with -W, warnings are shown.
+        warnings.simplefilter("ignore")
     arguments = None if argv is None else list(argv)
     try:
         code = cli.main(args=arguments, prog_name="idverify", standalone_mode=False, obj=Invocation())

@@ -9,6 +9,7 @@ Public items: :data:`check_command`, :data:`liveness_command`, :data:`match_comm
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["check_command", "liveness_command", "match_command"]
 
 _FILE = click.Path(path_type=Path)
+# A video or a photo is kept as the text that was given: as a path, an address or a data URI would lose its slashes.
+_MEDIA = click.STRING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +98,8 @@ def _moment(_context: click.Context, _option: click.Parameter, text: str | None)
 
 
 @click.command("check")
-@click.argument("video", type=_FILE)
-@click.argument("reference", type=_FILE)
+@click.argument("video", type=_MEDIA)
+@click.argument("reference", type=_MEDIA)
 @_decision_options
 @_card_option
 @click.option(
@@ -130,8 +133,8 @@ def _moment(_context: click.Context, _option: click.Parameter, text: str | None)
 def check_command(
     ctx: click.Context,
     /,
-    video: Path,
-    reference: Path,
+    video: str,
+    reference: str,
     challenge: Path | None,
     nonces: Path | None,
     subject: str | None,
@@ -164,10 +167,10 @@ def check_command(
 
 
 @click.command("liveness")
-@click.argument("video", type=_FILE)
+@click.argument("video", type=_MEDIA)
 @_decision_options
 @click.pass_context
-def liveness_command(ctx: click.Context, /, video: Path, **options: Any) -> None:
+def liveness_command(ctx: click.Context, /, video: str, **options: Any) -> None:
     """Decide whether VIDEO shows a live person; does not say who it is.
 
     Exit codes: 0 accept, 1 reject, 3 inconclusive, 2 wrong usage, 4 media, model or policy error.
@@ -176,12 +179,12 @@ def liveness_command(ctx: click.Context, /, video: Path, **options: Any) -> None
 
 
 @click.command("match")
-@click.argument("probe", type=_FILE, metavar="VIDEO|PHOTO")
-@click.argument("reference", type=_FILE)
+@click.argument("probe", type=_MEDIA, metavar="VIDEO|PHOTO")
+@click.argument("reference", type=_MEDIA)
 @_decision_options
 @_card_option
 @click.pass_context
-def match_command(ctx: click.Context, /, probe: Path, reference: Path, **options: Any) -> None:
+def match_command(ctx: click.Context, /, probe: str, reference: str, **options: Any) -> None:
     """Compare the person in VIDEO or PHOTO with the photo REFERENCE; NO liveness is checked.
 
     A photo of a person matches as well as the person does: never let anybody in on this alone.
@@ -194,7 +197,7 @@ def match_command(ctx: click.Context, /, probe: Path, reference: Path, **options
 def _run(
     ctx: click.Context,
     raw_options: dict[str, Any],
-    inputs: tuple[Path, ...],
+    inputs: tuple[str, ...],
     decide: Callable[..., Decision],
 ) -> None:
     """Decide, write what was asked for, and leave with the outcome's exit code."""
@@ -247,7 +250,7 @@ def _write_report(decision: Decision, path: Path) -> None:
         raise ParameterError(f"the report {foreign(path)} cannot be written: {error.strerror or error}") from error
 
 
-def _require_report_writable(report: Path | None, inputs: tuple[Path, ...]) -> None:
+def _require_report_writable(report: Path | None, inputs: tuple[str, ...]) -> None:
     """Refuse before the work starts what would fail, or destroy an input, after it."""
     if report is None:
         return
@@ -255,5 +258,5 @@ def _require_report_writable(report: Path | None, inputs: tuple[Path, ...]) -> N
         raise click.BadParameter(f"expected a name that ends in .html, got {foreign(report)}", param_hint="--report")
     if not report.parent.is_dir():
         raise click.BadParameter(f"there is no folder {foreign(report.parent)}", param_hint="--report")
-    if any(report.resolve() == path.resolve() for path in inputs):
+    if any(report.exists() and os.path.exists(path) and report.samefile(path) for path in inputs):
         raise click.BadParameter("the report would overwrite an input", param_hint="--report")

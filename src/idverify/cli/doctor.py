@@ -157,22 +157,32 @@ def _extras() -> Iterator[Check]:
         )
 
 
+_FILE_STATES = {"altered": "not the right file", "missing": "no file", "unreadable": "may not be read by this user"}
+_SET_FOLDER = "set IDVERIFY_MODELS to a folder that this user may read, then: idverify models pull"
+
+
 def _models() -> Iterator[Check]:
     from idverify import models
+    from idverify.errors import ModelError
 
-    for status in models.check():
+    try:
+        statuses = models.check()
+    except ModelError as error:  # there is no folder to look in
+        yield Check(area="model", name="folder", state=State.MISSING, found=str(error), mend=_SET_FOLDER)
+        return
+    for status in statuses:
         spec = status.spec
         if status.state == "ok":
             yield Check(area="model", name=spec.name, state=State.OK, found=f"sha256 {spec.sha256}")
             continue
         # An altered file is never right, needed or not.
-        needed = spec.default or status.state == "altered"
+        needed = spec.default or status.state != "missing"
         yield Check(
             area="model",
             name=spec.name,
             state=State.MISSING if needed else State.OPTIONAL,
-            found=f"{'not the right file' if status.state == 'altered' else 'no file'}: {status.path}",
-            mend="idverify models pull",
+            found=f"{_FILE_STATES[status.state]}: {status.path}",
+            mend=_SET_FOLDER if status.state == "unreadable" else "idverify models pull",
         )
 
 
@@ -220,7 +230,7 @@ def _model_runs() -> Iterator[tuple[str, Callable[[], str]]]:
         from idverify import models
 
         usable = [status.spec for status in models.check() if status.state == "ok"]
-    except (ImportError, OSError):  # NumPy is missing, which is said among the dependencies
+    except (ImportError, OSError, RuntimeError):  # what is missing is said among dependencies or models
         return
     for spec in usable:
         yield spec.name, partial(_run_model, spec)

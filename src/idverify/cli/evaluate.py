@@ -5,13 +5,15 @@ Public items: :data:`evaluate_command`.
 
 from __future__ import annotations
 
+import csv
 import sys
 from pathlib import Path
 
 import click
 
 from idverify.cli.engines import engine_options
-from idverify.text import without_controls
+from idverify.errors import MediaError
+from idverify.text import foreign, without_controls
 
 __all__ = ["evaluate_command"]
 
@@ -78,3 +80,16 @@ def evaluate_command(
         )
     written = (report.with_suffix(".md"), report.with_suffix(".html"), report)
     click.echo("\n".join(without_controls(str(path)) for path in written))
+    _require_decisions(out / "scores.csv")
+
+
+def _require_decisions(scores: Path) -> None:
+    """A report about nothing is no success, whatever was written."""
+    from idverify.evaluation.results import FAILED
+
+    with scores.open(newline="", encoding="utf-8") as rows:
+        failures = [row["error"] for row in csv.DictReader(rows) if row["outcome"] == FAILED or not row["outcome"]]
+        rows.seek(0)
+        n_trials = sum(1 for _ in csv.DictReader(rows))
+    if n_trials and len(failures) == n_trials:
+        raise MediaError(f"none of {n_trials} trials could be judged; the first one: {foreign(failures[0])}")

@@ -5,8 +5,6 @@ Public items: :data:`inspect_command`.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from idverify.cli import Invocation
@@ -15,11 +13,11 @@ __all__ = ["inspect_command"]
 
 
 @click.command("inspect")
-@click.argument("video", type=click.Path(path_type=Path))
+@click.argument("video")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar.")
 @click.pass_context
-def inspect_command(ctx: click.Context, video: Path, as_json: bool, quiet: bool) -> None:
+def inspect_command(ctx: click.Context, video: str, as_json: bool, quiet: bool) -> None:
     """Show the faces followed in VIDEO, their quality and the liveness signals over time; no verdict.
 
     Exit codes: 0 shown, 2 wrong usage, 4 media or model error.

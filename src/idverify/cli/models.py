@@ -87,7 +87,7 @@ def check_command() -> None:
     altered = False
     for status in check():
         click.echo(f"{status.spec.name:<16} {status.state:<8} {foreign(status.path)}")
-        if status.state == "altered" or (status.state == "missing" and status.spec.default):
+        if status.state == "altered" or (status.state != "ok" and status.spec.default):
             bad.append(status.spec.name)
             altered = altered or status.state == "altered"
     if bad:

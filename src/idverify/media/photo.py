@@ -85,7 +85,7 @@ _ORIENTATIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Photo:
     """A photo as it is looked at.
 

@@ -23,7 +23,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from idverify.errors import ModelIntegrityError, ModelMissingError, ParameterError
+from idverify.errors import ModelError, ModelIntegrityError, ModelMissingError, ParameterError
+from idverify.text import foreign
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -149,7 +150,7 @@ class ModelStatus:
 
     spec: ModelSpec
     path: Path
-    state: Literal["ok", "missing", "altered"]
+    state: Literal["ok", "missing", "altered", "unreadable"]
 
 
 def data_dir() -> Path:
@@ -159,13 +160,29 @@ def data_dir() -> Path:
 
 
 def models_dir() -> Path:
-    """Return the folder of the model files: ``IDVERIFY_MODELS``, else in the user's data directory."""
+    """Return the folder of the model files: ``IDVERIFY_MODELS``, else in the user's data directory.
+
+    Raises
+    ------
+    ModelError
+        This user has no home folder, or the variable names that of a user who is not known.
+    """
     chosen = os.environ.get("IDVERIFY_MODELS")
     if chosen:
-        return Path(chosen).expanduser()
+        try:
+            return Path(chosen).expanduser()
+        except RuntimeError as error:
+            raise ModelError(
+                f"IDVERIFY_MODELS is {foreign(chosen)}, and there is no such home folder: set it to a folder with "
+                "the models"
+            ) from error
     import platformdirs
 
-    return Path(platformdirs.user_data_dir("idverify", appauthor=False)) / "models"
+    folder = Path(platformdirs.user_data_dir("idverify", appauthor=False))
+    # What cannot be expanded is given back as it is.
+    if str(folder).startswith("~"):
+        raise ModelError("this user has no home folder: set IDVERIFY_MODELS to a folder with the models")
+    return folder / "models"
 
 
 def _contract(row: dict[str, Any]) -> InputContract:
@@ -230,9 +247,20 @@ def locate(model: str | ModelSpec, folder: Path | None = None) -> Path:
     """
     row = spec(model) if isinstance(model, str) else model
     path = _path(row, folder)
-    if not path.is_file():
-        raise ModelMissingError(f"the model {row.name} is not at {path}: {_REPAIR}")
+    try:
+        there = path.is_file()
+    except OSError as error:  # a folder on the way that this user may not enter
+        raise _unreadable(row, path) from error
+    if not there:
+        raise ModelMissingError(f"the model {row.name} is not at {foreign(path)}: {_REPAIR}")
     return path
+
+
+def _unreadable(row: ModelSpec, path: Path) -> ModelMissingError:
+    return ModelMissingError(
+        f"the model {row.name} at {foreign(path)} may not be read by this user: set IDVERIFY_MODELS to a folder that "
+        "may be"
+    )
 
 
 def load_bytes(model: str | ModelSpec, folder: Path | None = None) -> bytes:
@@ -259,11 +287,14 @@ def load_bytes(model: str | ModelSpec, folder: Path | None = None) -> bytes:
     """
     row = spec(model) if isinstance(model, str) else model
     path = locate(row, folder)
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise _unreadable(row, path) from error
     found = hashlib.sha256(data).hexdigest()
     if found != row.sha256:
         raise ModelIntegrityError(
-            f"{path} is not the model {row.name} of the manifest "
+            f"{foreign(path)} is not the model {row.name} of the manifest "
             f"(sha256 {found[:12]}..., expected {row.sha256[:12]}...): {_REPAIR}"
         )
     return data
@@ -272,8 +303,8 @@ def load_bytes(model: str | ModelSpec, folder: Path | None = None) -> bytes:
 def _status(row: ModelSpec) -> ModelStatus:
     try:
         load_bytes(row)
-    except ModelMissingError:
-        return ModelStatus(spec=row, path=_path(row), state="missing")
+    except ModelMissingError as error:
+        return ModelStatus(spec=row, path=_path(row), state="unreadable" if error.__cause__ else "missing")
     except ModelIntegrityError:
         return ModelStatus(spec=row, path=_path(row), state="altered")
     return ModelStatus(spec=row, path=_path(row), state="ok")

@@ -33,7 +33,7 @@ class Status(str, Enum):
     NOT_APPLICABLE = "not_applicable"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PADEvidence:
     """The output of one liveness mechanism.
 

@@ -75,7 +75,7 @@ class MatchEvidence:
     matched: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LivenessEvidence:
     """The mechanisms and their fusion; ``llr`` and ``probability`` are None when not assessed."""
 
@@ -129,7 +129,7 @@ class CalibrationStamp:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FaceImage:
     """A picture for the report; made only when a report was asked for.
 
@@ -147,9 +147,9 @@ class FaceImage:
     points_px: NDArray[np.float32] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Decision:
-    """An outcome with the whole evidence for it.
+    """An outcome with the whole evidence for it; two are equal only if they are the same one.
 
     ``confidence`` is the probability that the presentation is bona fide and mated (see
     :mod:`~idverify.verification.fusion`); None when evidence for it is missing. ``challenge`` is None when there was

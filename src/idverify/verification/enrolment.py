@@ -48,7 +48,7 @@ class FaceModels:
     eyes: EyeModel | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EnrolledFace:
     """The one face of a photo.
 

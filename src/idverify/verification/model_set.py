@@ -45,8 +45,8 @@ class ModelSet:
     def __init__(
         self, *, card: CalibrationCard | str | Path | None = None, models_dir: str | Path | None = None
     ) -> None:
-        self._given_card = card
-        self._models_dir = Path(models_dir) if models_dir is not None else None
+        self.given_card = card
+        self.models_dir = Path(models_dir) if models_dir is not None else None
         self._lock = threading.Lock()
 
     def load(self) -> None:
@@ -68,7 +68,7 @@ class ModelSet:
         def load(name: str) -> Session:
             # The small models run on small pictures, where a second thread costs more than it saves.
             threads = None if name in COMPARISON_MODELS else 1
-            return Session(name, threads=threads, folder=self._models_dir)
+            return Session(name, threads=threads, folder=self.models_dir)
 
         # SFace takes as long to load as all the others together.
         with ThreadPoolExecutor(1) as beside:
@@ -102,7 +102,7 @@ class ModelSet:
     @cached_property
     def card(self) -> CalibrationCard:
         """The card in use; its models are those in use, or it would have been refused."""
-        card = self._given_card
+        card = self.given_card
         if not isinstance(card, CalibrationCard):
             card = load_card(Path(card) if card is not None else data_dir() / "calibration" / "comparison.toml")
         used = {name: self._sessions[name].spec.sha256 for name in COMPARISON_MODELS}

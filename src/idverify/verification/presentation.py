@@ -62,7 +62,7 @@ class Stopwatch:
         self.ms[step] = self.ms.get(step, 0.0) + (time.perf_counter() - start) * 1e3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Presentation:
     """A recording after one pass.
 

@@ -99,6 +99,11 @@ class Verifier:
         self._models = ModelSet(card=card, models_dir=models_dir)
         self._child = IsolatedQuestions(self.policy, card, models_dir) if isolation == "process" else None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the settings; models load anew where it is used, as in a pool of workers."""
+        settings = {"policy": self.policy, "card": self._models.given_card, "models_dir": self._models.models_dir}
+        return _verifier_of, (settings,)
+
     # -- the questions ---------------------------------------------------------------------------
 
     def check(
@@ -498,6 +503,10 @@ class Verifier:
             target_fmr=self.policy.target_fmr,
             matched=score >= threshold,
         )
+
+
+def _verifier_of(settings: dict[str, Any]) -> Verifier:
+    return Verifier(**settings)
 
 
 # A face that cannot be used is said of the reference in enrolment; of the probe it has these names.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import builtins
 import io
 import struct
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from media_factory import CORNERS, encode, quadrants
 from PIL import Image
 
+from idverify import media
 from idverify.errors import (
     CorruptMediaError,
     MediaError,
@@ -25,6 +27,7 @@ from idverify.errors import (
     UnsupportedMediaError,
 )
 from idverify.media import MediaLimits, load_photo
+from idverify.media.photo import read_photo
 
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 IMAGE = quadrants((96, 64))
@@ -197,7 +200,7 @@ def test_a_folder_given_as_a_photo(tmp_path: Path) -> None:
         load_photo(tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF"])
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF", "BMP", "GIF"])
 def test_a_truncated_photo_is_not_half_a_photo(kind: str) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (64, 96, 3), dtype=np.uint8)
     data = saved(Image.fromarray(noise), kind)
@@ -256,3 +259,114 @@ def test_real_references_load() -> None:
         assert photo.ndim == 3
         assert min(photo.shape[:2]) > 100
         assert photo.std() > 10
+
+
+# -- cut off, large, and of rarer kinds ------------------------------------------------------------------------------
+
+
+def smooth(size_wh: tuple[int, int] = (320, 480)) -> np.ndarray:
+    y, x = np.mgrid[: size_wh[1], : size_wh[0]]
+    waves = [127 + 100 * np.sin(x / a + y / b) for a, b in ((17, 23), (31, 11), (13, 29))]
+    return np.stack(waves, axis=-1).astype(np.uint8)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.7, 0.9, 0.999])
+def test_of_a_jpeg_that_ends_early_the_rows_that_are_there_are_read_and_that_is_said(share: float) -> None:
+    data = saved(Image.fromarray(smooth()), "JPEG", quality=90)
+    photo = read_photo(data[: int(share * len(data))])
+    n_rows = len(photo.image_rgb)
+    assert (share - 0.1) * 480 <= n_rows <= 480
+    assert np.abs(photo.image_rgb[: n_rows - 16].astype(int) - smooth()[: n_rows - 16]).mean() < 6
+    assert "ends early" in photo.notes[0]
+
+
+def test_of_a_jpeg_of_which_hardly_anything_is_there_nothing_is_read() -> None:
+    data = saved(Image.fromarray(smooth()), "JPEG", quality=90)
+    with pytest.raises(CorruptMediaError):
+        read_photo(data[: len(data) // 8])
+
+
+@pytest.mark.parametrize("times", [2, 5])
+def test_a_large_jpeg_is_read_at_a_part_of_its_size_up_to_a_bound(times: int) -> None:
+    data = saved(Image.fromarray(smooth()), "JPEG", quality=90)
+    limits = MediaLimits(max_photo_pixels=320 * 480 // times)
+    photo = read_photo(data, limits=limits)
+    assert photo.image_rgb.shape[0] * photo.image_rgb.shape[1] <= limits.max_photo_pixels
+    assert photo.image_rgb.shape[0] / photo.image_rgb.shape[1] == pytest.approx(1.5, abs=0.05)
+    assert "320x480" in photo.notes[0]
+    with pytest.raises(MediaLimitError):
+        read_photo(data, limits=MediaLimits(max_photo_pixels=320 * 480 // 9))
+
+
+@pytest.mark.parametrize(("kind", "options"), [("JPEG2000", {}), ("JPEG2000", {"no_jp2": True}), ("AVIF", {})])
+def test_rarer_kinds_are_read_where_pillow_can(kind: str, options: dict[str, Any]) -> None:
+    try:
+        data = saved(Image.fromarray(IMAGE), kind, **options)
+    except (KeyError, OSError):
+        pytest.skip(f"this Pillow writes no {kind}")
+    photo = read_photo(data)
+    assert np.abs(corners(photo.image_rgb) - CORNERS).max() <= 16
+    assert not photo.notes
+    with pytest.raises(UnsupportedMediaError, match="is a photo, not a video"):
+        media.open_recording(data)
+
+
+def test_a_large_jpeg_2000_is_read_at_fewer_resolutions() -> None:
+    data = saved(Image.fromarray(smooth()), "JPEG2000")
+    photo = read_photo(data, limits=MediaLimits(max_photo_pixels=320 * 480 // 3))
+    assert photo.image_rgb.shape == (240, 160, 3)
+
+
+def test_large_photos_palettes_and_damaged_tags_bring_no_warning(
+    recwarn: pytest.WarningsRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    palette = Image.fromarray(IMAGE).convert("P")
+    palette.info["transparency"] = bytes(range(256))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for data in (
+        saved(Image.fromarray(IMAGE), "JPEG"),
+        saved(palette, "PNG", transparency=bytes(range(256))),
+        saved(Image.fromarray(IMAGE), "PNG", exif=exif.tobytes()[:-9]),
+    ):
+        assert load_photo(data).size == IMAGE.size
+    assert not list(recwarn)
+
+
+# -- data URIs -------------------------------------------------------------------------------------------------------
+
+
+def uri(data: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(data).decode()
+
+
+def test_a_data_uri_is_read_as_what_it_holds() -> None:
+    data = saved(Image.fromarray(IMAGE), "PNG")
+    folded = "\n".join(uri(data)[k : k + 76] for k in range(0, len(uri(data)), 76))
+    escaped = "data:image/png," + "".join(f"%{byte:02x}" for byte in data)
+    for text in (uri(data), folded, escaped, "DATA:;BASE64," + base64.b64encode(data).decode()):
+        assert np.array_equal(load_photo(text), IMAGE)
+
+
+@pytest.mark.parametrize("what", ["bad base64", "cut", "no data", "other path"])
+def test_no_message_holds_the_photo(what: str) -> None:
+    text = uri(np.random.default_rng(0).bytes(30_000))
+    broken: Any = {
+        "bad base64": text[:-7] + "*" + text[-6:],
+        "cut": text[:20_001],
+        "no data": "data:image/png;base64",
+        "other path": Path(text),
+    }[what]
+    with pytest.raises(MediaError) as caught:
+        load_photo(broken)
+    assert len(str(caught.value)) < 200
+    assert text[30:50] not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["https://example.org/" + "a" * 5000, "n" * 5000, "x\x1b[2J" * 900])
+def test_messages_hold_at_most_200_characters_of_a_name(name: str) -> None:
+    with pytest.raises(MediaError) as caught:
+        load_photo(name)
+    assert len(str(caught.value)) < 300
+    assert "\x1b" not in str(caught.value)

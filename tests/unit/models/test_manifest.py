@@ -16,6 +16,7 @@ from idverify import models
 from idverify.cli import cli
 from idverify.conversion import CONVERSIONS
 from idverify.errors import ModelError, ModelIntegrityError, ModelMissingError, ParameterError
+from idverify.models.manifest import check, load_bytes, models_dir, spec
 from idverify.models.pull import pull
 
 SOURCE = b"the file its authors made"
@@ -258,3 +259,34 @@ def test_command_line_refuses_unknown_names(row: models.ModelSpec, folder: Path)
     result = CliRunner().invoke(cli, ["models", "pull", "other"])
     assert result.exit_code == 2
     assert "net" in result.output
+
+
+# -- other users, other homes ----------------------------------------------------------------------------------------
+
+
+def test_an_unknown_home_is_one_sentence_that_names_the_variable(monkeypatch):
+    monkeypatch.setenv("IDVERIFY_MODELS", "~nobody-of-this-name/models")
+    with pytest.raises(ModelError, match="IDVERIFY_MODELS") as caught:
+        models_dir()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_user_without_a_home_is_told_the_variable(monkeypatch):
+    monkeypatch.delenv("IDVERIFY_MODELS", raising=False)
+    monkeypatch.setattr("platformdirs.user_data_dir", lambda *_, **__: "~/.local/share/idverify")
+    with pytest.raises(ModelError, match="IDVERIFY_MODELS"):
+        models_dir()
+
+
+@pytest.mark.parametrize("what", ["is_file", "read_bytes"])
+def test_a_file_of_another_user_is_one_sentence_and_a_state(monkeypatch, tmp_path, what):
+    (tmp_path / spec("yunet").file).write_bytes(b"x")
+    monkeypatch.setenv("IDVERIFY_MODELS", str(tmp_path))
+
+    def refused(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, what, refused)
+    with pytest.raises(ModelMissingError, match="IDVERIFY_MODELS"):
+        load_bytes("yunet")
+    assert [status.state for status in check(["yunet"])] == ["unreadable"]

@@ -326,3 +326,14 @@ def test_a_decision_cannot_be_changed_and_shows_no_pixels():
     with pytest.raises(AttributeError):
         shown.outcome = Outcome.ACCEPT
     assert "array" not in repr(shown)
+
+
+def test_a_decision_equals_itself_and_no_other_and_has_a_hash_to_match():
+    """Its evidence holds arrays, which neither compare nor hash by value."""
+    one, other = builders.decision(), builders.decision()
+    assert one == one
+    assert one != other
+    assert len({one, other, one}) == 2
+    assert one.liveness == one.liveness
+    assert {one.liveness: 1}[one.liveness] == 1
+    assert all(hash(evidence) for evidence in one.liveness.mechanisms)

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import stage
 
 from idverify.faces.detection import DetectedFace
+from idverify.faces.uprightness import turned
 from idverify.reasons import Assessed, NotAssessed, Reason
-from idverify.verification.enrolment import PHOTO_SIDE_PX, RIVAL_SIZE, FaceModels, enrol, fit_face, search_faces
+from idverify.verification.enrolment import (
+    MAX_ROLL_DEG,
+    PHOTO_SIDE_PX,
+    RIVAL_SIZE,
+    FaceModels,
+    enrol,
+    fit_face,
+    search_faces,
+)
 
 
 def models(*detectors, mesh=None) -> FaceModels:
@@ -145,3 +156,42 @@ def test_the_fit_is_centred_once_more():
 def test_an_enrolled_face_shows_no_pixels():
     found = enrol(photo({"ann": (320, 240, 150)}), models())
     assert "array" not in repr(found)
+
+
+# -- photos that lie or stand on their head --------------------------------------------------------------------------
+
+
+class OneWayUp(stage.StageDetector):
+    """Sees a face surely where the mark is in the middle of the picture's top, and less surely in any other turn."""
+
+    def detect(self, image_rgb):
+        middle = image_rgb.shape[1] // 2
+        upright = image_rgb[:10, middle - 10 : middle + 10, 0].max() > 240
+        return tuple(replace(f, detection_score=0.95 if upright else 0.7) for f in super().detect(image_rgb))
+
+
+def marked() -> np.ndarray:
+    image = photo({"ann": (320, 240, 150)})
+    image[:10, 310:330] = 250
+    return image
+
+
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+def test_a_turned_photo_is_set_upright_and_that_is_said(turn):
+    found = enrol(turned(marked(), turn), models(OneWayUp()), notes=("read in part",))
+    assert isinstance(found, Assessed)
+    assert np.array_equal(found.value.image_rgb, marked())
+    assert len(found.value.notes) == (2 if turn else 1)
+    assert found.value.notes[0] == "read in part"
+
+
+def test_a_head_that_stays_tilted_is_no_evidence_of_a_stranger():
+    class Tilted(stage.StageMesh):
+        def fit(self, image_rgb, regions):
+            points, presence = super().fit(image_rgb, regions)
+            tilted = stage.head_points((320.0, 240.0), 150.0, roll_deg=MAX_ROLL_DEG + 5)
+            return np.stack([tilted] * len(points)), presence
+
+    found = enrol(photo({"ann": (320, 240, 150)}), models(mesh=Tilted()))
+    assert isinstance(found, NotAssessed)
+    assert found.reason is Reason.REFERENCE_ROTATED

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
 
-from idverify.errors import ModelIntegrityError, ModelMissingError
+from idverify.errors import IdverifyError, ModelIntegrityError, ModelMissingError
 from idverify.models.manifest import locate
 from idverify.verification.model_set import COMPARISON_MODELS, PIPELINE_MODELS, ModelSet
+from idverify.verification.verifier import Verifier
 
 
 def linked(folder: Path, names: tuple[str, ...]) -> Path:
@@ -37,3 +39,13 @@ def test_one_altered_file_stops_everything(tmp_path, altered):
     (folder / locate(altered).name).write_bytes(locate(altered).read_bytes()[:-1])
     with pytest.raises(ModelIntegrityError, match=altered):
         ModelSet(models_dir=folder).load()
+
+
+def test_a_verifier_is_pickled_by_its_settings(tmp_path):
+    """Workers of a pool get the settings and load the models themselves."""
+    verifier = Verifier(policy="strict", card=tmp_path / "card.toml", models_dir=tmp_path)
+    again = pickle.loads(pickle.dumps(verifier))
+    assert again.policy == verifier.policy
+    with pytest.raises(IdverifyError, match=str(tmp_path)):
+        again.load()
+    assert len(pickle.dumps(verifier)) < 4000

@@ -1,0 +1,62 @@
+"""Turns: of pictures, and of what is known of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from idverify.faces.uprightness import EIGHTHS_DEG, QUARTERS_DEG, find_turn, turned
+
+SCORES = hnp.arrays(np.float64, st.tuples(st.integers(1, 6), st.just(4)), elements=st.floats(0, 1))
+
+
+@given(scores=SCORES, by=st.integers(0, 3))
+def test_turning_the_pictures_turns_the_answer_or_makes_it_none(scores, by):
+    """What is found in a picture turned by a quarter is found a quarter earlier; near ties keep a picture as it is."""
+    found, of_turned = find_turn(scores), find_turn(np.roll(scores, -by, axis=1))
+    assert of_turned in {0, (found - 90 * by) % 360} or found == 0
+
+
+@given(scores=SCORES)
+def test_a_surer_face_as_it_is_never_turns_a_picture(scores):
+    scores[:, 0] = 1.0
+    assert find_turn(scores) == 0
+
+
+@given(scores=SCORES, looks=st.integers(1, 4))
+def test_looks_without_any_face_say_nothing(scores, looks):
+    assert find_turn(np.vstack([scores, np.zeros((looks, 4))])) == find_turn(scores)
+
+
+@pytest.mark.parametrize("k", range(4))
+def test_the_only_turn_with_a_face_is_found(k):
+    assert find_turn(np.eye(4)[k : k + 1] * 0.9) == QUARTERS_DEG[k]
+
+
+@pytest.mark.parametrize("k", range(8))
+def test_eighths_are_found_by_a_smaller_lead(k):
+    scores = np.full((1, 8), 0.88)
+    scores[0, k] = 0.91
+    assert find_turn(scores, EIGHTHS_DEG) == EIGHTHS_DEG[k]
+
+
+@given(turns=st.lists(st.sampled_from(QUARTERS_DEG), max_size=5))
+def test_quarters_add_up_without_loss(turns):
+    image = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
+    out = image
+    for turn in turns:
+        out = turned(out, turn)
+    assert np.array_equal(out, turned(image, sum(turns) % 360))
+
+
+@pytest.mark.parametrize("angle", [45, 135, 30.5, -17.0])
+def test_other_turns_lose_nothing_of_the_picture_and_go_clockwise(angle):
+    image = np.zeros((60, 100, 3), np.uint8)
+    image[26:34, 80:95] = 255  # to the right of the middle
+    out = turned(image, angle)
+    assert float(out.sum()) == pytest.approx(float(image.sum()), rel=0.05)
+    y, x = np.argwhere(out[..., 0] > 127).mean(axis=0) - (np.array(out.shape[:2]) - 1) / 2
+    assert np.degrees(np.arctan2(y, x)) == pytest.approx(angle, abs=2)
