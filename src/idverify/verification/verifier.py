@@ -101,7 +101,12 @@ class Verifier:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the settings; models load anew where it is used, as in a pool of workers."""
-        settings = {"policy": self.policy, "card": self._models.given_card, "models_dir": self._models.models_dir}
+        settings = {
+            "policy": self.policy,
+            "card": self._models.given_card,
+            "models_dir": self._models.models_dir,
+            "isolation": "none" if self._child is None else "process",
+        }
         return _verifier_of, (settings,)
 
     # -- the questions ---------------------------------------------------------------------------
