@@ -6,6 +6,7 @@ Public items: :data:`serve_group`.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from contextlib import closing
 from dataclasses import replace
@@ -76,6 +77,8 @@ def serve_group(
     from idverify.service.cell import Inmate
     from idverify.service.settings import Limits, Settings
 
+    # Whatever is made from here on is for this user only, the database included.
+    os.umask(0o077)
     # The judges load their models while the rest is imported.
     wanted = judges if role != "web" and ctx.invoked_subcommand is None else 0
     inmates = [Inmate(memory_bytes=Limits().judge_bytes) for _ in range(wanted)]

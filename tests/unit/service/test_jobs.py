@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
@@ -12,7 +13,7 @@ from walk import Walk
 
 from idverify.service import jobs
 from idverify.service.core import open_core
-from idverify.service.settings import Settings
+from idverify.service.settings import Limits, Settings
 from idverify.service.states import State
 from idverify.service.tables import Attempt, OutboxEvent, Recording
 
@@ -124,7 +125,9 @@ def test_four_judges_claim_two_thousand_and_none_twice(core, caller):
             session.add(Recording(id=f"rec_{i}", attempt_id=f"att_{i}", created_s=now, signals={}))
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
-    judges = [context.Process(target=_judge, args=(core.settings, f"judge {n}", queue)) for n in range(N_JUDGES)]
+    # Nobody renews here, and a slow machine must not take a lease for a dead judge's.
+    settings = replace(core.settings, limits=Limits(lease_s=3600.0))
+    judges = [context.Process(target=_judge, args=(settings, f"judge {n}", queue)) for n in range(N_JUDGES)]
     for judge in judges:
         judge.start()
     claimed = Counter(attempt for _ in judges for attempt in queue.get(timeout=300))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -204,7 +205,7 @@ def test_told_to_stop_it_stops_in_good_order(service):
 def test_a_full_disk_is_said_clearly_loses_nothing_and_mends_itself(service, tmp_path):
     data = tmp_path / "small"
     data.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(data)], check=False)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(data)], check=False)
     if mounted.returncode:
         pytest.skip("needs the right to mount a small disk")
     small = Service(data)
@@ -212,13 +213,9 @@ def test_a_full_disk_is_said_clearly_loses_nothing_and_mends_itself(service, tmp
         small.start()
         made = small.ask(**FILE)
         filler = data / "filler"
-        with filler.open("wb") as file:
-            try:
-                while True:
-                    file.write(b"x" * 4096)
-                    file.flush()
-            except OSError:
-                pass
+        with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(b"x" * 4096)
         with small.api() as api:
             answer = api.post("/v1/references", content=PHOTO)
             assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
