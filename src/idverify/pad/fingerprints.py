@@ -4,10 +4,18 @@ A fingerprint is a strip-averaged luma thumbnail: a few lines of the picture, ea
 costs some hundredths of a millisecond at any size, because most lines are never touched. At most
 :data:`MAX_FRAMES` are kept.
 
-Between two passages of one loop the difference falls sharply at exactly the loop's lag: a moment earlier or later
+A bad line drops pictures, repeats them, holds one for seconds, and delivers late: what it does to *one* picture says
+nothing about the recording. So pictures that repeat the one before, and blank ones, are first taken out
+(:func:`shown_anew`): a frozen stretch is a gap, in a file of either kind.
+
+Between two passages of one loop the difference falls sharply at exactly the loop's lag: a moment earlier *and* later
 motion is added. A person who comes back to a pose does not move through it in the same way to the pixel. So a repeat
-is measured as a *dip*: mean squared difference at a lag, where it is small, over that at lags a moment beside, along
-a diagonal (loop) or an anti-diagonal (played backwards) of the self-similarity matrix.
+is measured as a *dip*: mean squared difference at a lag, where it is small, over the lesser of those at lags a moment
+beside, along a diagonal (loop) or an anti-diagonal (played backwards) of the self-similarity matrix. (Over their mean,
+a quiet stretch that ends in a movement would pass for a repeat.)
+
+A jump to another picture is a *cut* where the scene is another one: not the same after a change of light, nor after
+a shift of the camera. Where time went by unseen, a jump has to exceed what the recording shows elsewhere.
 
 Conventions: luma levels 0..255; squared differences are means over the thumbnail; times in seconds.
 
@@ -18,8 +26,8 @@ one moment, and both for good, the recording went through a narrower channel fro
 Sources: self-similarity matrices: Foote 1999, doi:10.1145/319463.319472; double compression as a trace of forgery: Wang
 & Farid 2006, doi:10.1145/1161366.1161375; dip and fall are this project's own measures.
 
-Public items: :class:`FrameFingerprints`, :class:`Repeat`, :func:`squared_differences`, :func:`deepest_repeat`,
-:func:`longest_freeze`, :func:`lasting_fall`.
+Public items: :class:`FrameFingerprints`, :class:`Repeat`, :func:`squared_differences`, :func:`shown_anew`,
+:func:`deepest_repeat`, :func:`scene_jumps`, :func:`longest_freeze`, :func:`lasting_fall`.
 """
 
 from __future__ import annotations
@@ -30,7 +38,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from idverify.media.colour import plane_views
+from idverify.media.colour import plane_views, to_8_bits
 from idverify.media.frame import Frame
 
 __all__ = [
@@ -40,6 +48,8 @@ __all__ = [
     "deepest_repeat",
     "lasting_fall",
     "longest_freeze",
+    "scene_jumps",
+    "shown_anew",
     "squared_differences",
 ]
 
@@ -51,16 +61,30 @@ MAX_FRAMES = 900
 _COLUMNS, _ROWS = 48, 32
 # A passage this long must repeat. Shorter ones happen by chance in nearly still pictures.
 _PASSAGE_S = 0.8
-# A repeat closer than this is a stutter, not a loop.
-_MIN_LAG_S = 0.4
+# A repeat closer than this is a stutter, not a loop; a shorter loop that goes on is met again at a multiple of its
+# length.
+_MIN_LAG_S = 0.6
 # The frames beside are this far away: long enough for motion, too short for a pose.
 _BESIDE_S = 0.15
 # Added to both sides of a dip (levels squared), so that two still passages are no repeat.
 _FLOOR = 0.1
 # Passages that differ by more than this (levels squared) are alike but not the same; codecs stay below.
 _SAME_PASSAGE = 8.0
-# Frames closer than this (levels squared) are one picture that a codec passed on.
-_SAME = 0.05
+# Frames closer than this (levels squared), or than this share of the typical step from frame to frame, are one picture
+# that a codec passed on.
+_SAME, _SAME_SHARE = 0.05, 0.02
+# A picture whose thumbnail has less contrast (levels) than this shows nothing: encoders begin with black.
+_BLANK_CONTRAST = 4.0
+# Jumps of this many luma levels, root mean square, that are also this many times the largest change nearby, may be
+# cuts: what moves fast, a camera or a head, changes the neighbouring pictures as well.
+_JUMP_LEVELS, _JUMP_TIMES_NEIGHBOURS, _JUMP_NEIGHBOURS_S = 14.0, 2.0, 0.25
+# The scene is another one where no shift makes the pictures correlate as much as this. How many bona fide clips on bad
+# lines have such a jump, and how many joins of two clips, is printed by benchmarks/accuracy/line_faults.py signals.
+_SAME_SCENE = 0.6
+# The middle of a picture that is looked for in the other one, as a share of its sides.
+_MIDDLE = 0.625
+# After a break of this many typical steps a jump has to exceed all changes within so many seconds on either side.
+_BREAK_STEPS, _SIDES_S = 3.0, 3.0
 # A piece of a line that repeats: as long as a macroblock of H.264 is wide.
 _PIECE_PX = 16
 # Compression is averaged over this long; a part of a recording lasts at least so many of them.
@@ -94,18 +118,15 @@ class FrameFingerprints:
             self.sizes_wh.append(frame.size_wh)
         if len(self._times) < MAX_FRAMES:
             lines = _lines(frame)
-            if lines is None:
-                self._thumbs.append(frame.luma((_COLUMNS, _ROWS)))
-            else:
-                shrunk = cv2.resize(lines, (_COLUMNS, _ROWS), interpolation=cv2.INTER_AREA)
-                self._thumbs.append(np.asarray(shrunk, np.uint8))
-            self._compression.append((np.nan, np.nan) if lines is None else self._detail_and_repetition(lines))
+            shrunk = cv2.resize(lines, (_COLUMNS, _ROWS), interpolation=cv2.INTER_AREA)
+            self._thumbs.append(np.asarray(shrunk, np.uint8))
+            self._compression.append(self._detail_and_repetition(lines))
             self._times.append(frame.time_s)
 
     def compression(self) -> F64:
         """Detail in levels, and share of pieces that repeat the picture before [shape=(n, 2)].
 
-        NaN where no plain 8-bit luma is at hand, and for the first picture's repetition.
+        NaN for the repetition of the first picture and after a change of size.
         """
         return np.array(self._compression, np.float64).reshape(-1, 2)
 
@@ -124,13 +145,13 @@ class FrameFingerprints:
         return np.array(self._times), np.stack(self._thumbs) if self._thumbs else empty
 
 
-def _lines(frame: Frame) -> NDArray[np.uint8] | None:
+def _lines(frame: Frame) -> NDArray[np.uint8]:
     """A few lines of luma, straight from the decoder's plane: the whole picture would cost ten times as much."""
     layout = frame._layout
-    if layout is None or layout.shift:
-        return None
-    plane, _ = plane_views(frame._picture, layout)
-    return np.asarray(plane[((np.arange(_ROWS) + 0.5) * plane.shape[0] / _ROWS).astype(int)], np.uint8)
+    # What is not coded as Y'CbCr in planes (RGB, palettes, packed formats) has no such plane.
+    plane = frame.luma() if layout is None else plane_views(frame._picture, layout)[0]
+    lines = plane[((np.arange(_ROWS) + 0.5) * plane.shape[0] / _ROWS).astype(int)]
+    return np.asarray(lines if layout is None else to_8_bits(lines, layout), np.uint8)
 
 
 def squared_differences(thumbnails: NDArray[np.uint8]) -> F32:
@@ -150,6 +171,32 @@ def squared_differences(thumbnails: NDArray[np.uint8]) -> F32:
     distance = power[:, None] + power - 2 * (flat @ flat.T)
     # What is left of the cancellation is below a thousandth of a level squared.
     return np.asarray(np.maximum(distance, 0) / flat.shape[1], np.float32)
+
+
+def shown_anew(thumbnails: NDArray[np.uint8], distance: F32) -> NDArray[np.intp]:
+    """Which pictures show something that the one before does not: neither blank nor held.
+
+    Parameters
+    ----------
+    thumbnails : uint8 [shape=(n, h, w)]
+    distance : float32 [shape=(n, n)]
+        Of :func:`squared_differences`.
+
+    Returns
+    -------
+    intp [shape=(m,)]
+        Rising.
+    """
+    shown = np.flatnonzero(thumbnails.reshape(len(thumbnails), -1).std(axis=1) >= _BLANK_CONTRAST)
+    if len(shown) < 2:
+        return shown
+    steps = distance[shown[:-1], shown[1:]]
+    same = max(_SAME, _SAME_SHARE * float(np.median(steps)))
+    kept = [int(shown[0])]
+    for k in shown[1:]:
+        if distance[k, kept[-1]] > same:
+            kept.append(int(k))
+    return np.array(kept)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +232,7 @@ def _dips(distance: F32, width: int, step: int, allowed: NDArray[np.bool_]) -> t
     lagged = np.ascontiguousarray(np.lib.stride_tricks.as_strided(padded, (n, n), skew))
     mean = cv2.blur(lagged, (1, width), anchor=(0, 0), borderType=cv2.BORDER_CONSTANT)
     dip = np.ones_like(mean)
-    beside = (mean[:, : -2 * step] + mean[:, 2 * step :]) / 2
+    beside = np.minimum(mean[:, : -2 * step], mean[:, 2 * step :])
     dip[:, step:-step] = (mean[:, step:-step] + _FLOOR) / (beside + _FLOOR)
     dip[~allowed | (mean > _SAME_PASSAGE)] = 1.0
     row, lag = np.unravel_index(int(np.argmin(dip)), dip.shape)
@@ -198,6 +245,7 @@ def deepest_repeat(times_s: F64, distance: F32) -> Repeat | None:
     Parameters
     ----------
     times_s : float64 [shape=(n,)]
+        Of pictures that are :func:`shown_anew`.
     distance : float32 [shape=(n, n)]
         Of :func:`squared_differences`.
 
@@ -235,6 +283,56 @@ def deepest_repeat(times_s: F64, distance: F32) -> Repeat | None:
         second_s=float(times_s[second]),
         backwards=backwards,
     )
+
+
+def scene_jumps(times_s: F64, thumbnails: NDArray[np.uint8], distance: F32) -> NDArray[np.intp]:
+    """The pictures with which another scene begins at once.
+
+    Parameters
+    ----------
+    times_s : float64 [shape=(n,)]
+        Of pictures that are :func:`shown_anew`.
+    thumbnails : uint8 [shape=(n, h, w)]
+    distance : float32 [shape=(n, n)]
+
+    Returns
+    -------
+    intp [shape=(jumps,)]
+    """
+    if len(times_s) < 3:
+        return np.empty(0, np.intp)
+    change, step = np.sqrt(np.diagonal(distance, 1)), np.diff(times_s)
+    at = times_s[1:]
+    near = (np.abs(at[:, None] - at[None, :]) <= _JUMP_NEIGHBOURS_S) & ~np.eye(len(at), dtype=bool)
+    neighbours = np.where(near, change[None, :], 0.0).max(axis=1)
+    jumps = np.flatnonzero((change > _JUMP_LEVELS) & (change > _JUMP_TIMES_NEIGHBOURS * neighbours))
+    pause = _BREAK_STEPS * float(np.median(step))
+    return np.array(
+        [
+            k + 1
+            for k in jumps
+            if _likeness(thumbnails[k], thumbnails[k + 1]) < _SAME_SCENE
+            and (step[k] <= pause or change[k] > _most_on_either_side(times_s, distance, int(k)))
+        ],
+        np.intp,
+    )
+
+
+def _likeness(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> float:
+    """Correlation of two pictures in place, or of the middle of either with the best place in the other."""
+    a, b = before.astype(np.float32), after.astype(np.float32)
+    (h, w), found = a.shape, [float(np.corrcoef(a.ravel(), b.ravel())[0, 1])]
+    rows, columns = (slice(round(side * (1 - _MIDDLE) / 2), round(side * (1 + _MIDDLE) / 2)) for side in (h, w))
+    for whole, part in ((b, a[rows, columns]), (a, b[rows, columns])):
+        found.append(float(cv2.matchTemplate(whole, part, cv2.TM_CCOEFF_NORMED).max()))
+    return max(found)
+
+
+def _most_on_either_side(times_s: F64, distance: F32, k: int) -> float:
+    """The largest difference, in levels, among the pictures up to k and among those after it."""
+    before = slice(int(np.searchsorted(times_s, times_s[k] - _SIDES_S)), k + 1)
+    after = slice(k + 1, int(np.searchsorted(times_s, times_s[k + 1] + _SIDES_S, side="right")))
+    return float(np.sqrt(max(distance[before, before].max(), distance[after, after].max())))
 
 
 def longest_freeze(times_s: F64, distance: F32) -> tuple[float, float]:
@@ -275,7 +373,7 @@ def lasting_fall(times_s: F64, compression: F64, change: F64) -> tuple[float, fl
     Returns
     -------
     fall, time_s : float
-        ``None`` where the recording is too short to have two parts, or its compression was not read.
+        ``None`` where the recording is too short to have two parts.
     """
     read = np.isfinite(compression).all(axis=1)
     if read.sum() < _MIN_FRAMES_IN_SPELL:
