@@ -41,6 +41,7 @@ class _Options:
     as_json: bool
     report: Path | None
     quiet: bool
+    seed: int | None
     card: Path | None = None
 
 
@@ -60,6 +61,12 @@ def _decision_options(command: Callable[..., None]) -> Callable[..., None]:
             type=click.Path(path_type=Path, dir_okay=False),
             metavar="FILE.html",
             help="Write a page with pictures and plots; replaces an older one.",
+        ),
+        click.option(
+            "--seed",
+            type=click.IntRange(min=0),
+            metavar="N",
+            help="Draw the compared frames as the decision with this seed did; never one known beforehand.",
         ),
         click.option("--quiet", "-q", is_flag=True, help="Print the outcome's one word; no progress bar."),
     )
@@ -210,7 +217,7 @@ def _run(
 
     verifier = Verifier(policy=options.policy, card=options.card)
     with render.progress(shown=not options.quiet) as advance:
-        decision = decide(verifier, progress=advance, face_images=options.report is not None)
+        decision = decide(verifier, seed=options.seed, progress=advance, face_images=options.report is not None)
     _show(decision, options)
     ctx.exit(_exit_code(decision))
 

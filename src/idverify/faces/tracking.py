@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import cv2
 import numpy as np
@@ -26,7 +26,7 @@ from idverify.faces.landmarks import (
     region_of_points,
 )
 
-__all__ = ["FaceObservation", "FaceTrack", "Tracker", "as_track"]
+__all__ = ["FaceObservation", "FaceTrack", "Tracker", "as_track", "joined"]
 
 F64 = NDArray[np.float64]
 
@@ -270,3 +270,10 @@ def as_track(track_id: int, seen: Sequence[FaceObservation]) -> FaceTrack:
         mouth_opening=np.array([o.mouth_opening for o in seen], np.float64),
         presence=np.array([o.presence for o in seen], np.float64),
     )
+
+
+def joined(tracks: Sequence[FaceTrack]) -> FaceTrack:
+    """Several tracks that share no frame as one, in time order, under the id of the first."""
+    order = np.argsort(np.concatenate([t.frame_indices for t in tracks]), kind="stable")
+    arrays = {f.name: np.concatenate([getattr(t, f.name) for t in tracks])[order] for f in fields(FaceTrack)[1:]}
+    return FaceTrack(track_id=tracks[0].track_id, **arrays)

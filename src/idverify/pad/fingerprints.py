@@ -70,9 +70,9 @@ _BESIDE_S = 0.15
 _FLOOR = 0.1
 # Passages that differ by more than this (levels squared) are alike but not the same; codecs stay below.
 _SAME_PASSAGE = 8.0
-# Frames closer than this (levels squared), or than this share of the typical step from frame to frame, are one picture
-# that a codec passed on.
-_SAME, _SAME_SHARE = 0.05, 0.02
+# Frames closer than this (levels squared), or than this share of a step that moves, are one picture that a codec passed
+# on; of the steps from frame to frame, this share may be none.
+_SAME, _SAME_SHARE, _MOVING = 0.05, 0.02, 0.75
 # A picture whose thumbnail has less contrast (levels) than this shows nothing: encoders begin with black.
 _BLANK_CONTRAST = 4.0
 # Jumps of this many luma levels, root mean square, that are also this many times the largest change nearby, may be
@@ -87,8 +87,9 @@ _MIDDLE = 0.625
 _BREAK_STEPS, _SIDES_S = 3.0, 3.0
 # A piece of a line that repeats: as long as a macroblock of H.264 is wide.
 _PIECE_PX = 16
-# Compression is averaged over this long; a part of a recording lasts at least so many of them.
-_SPELL_S, _MIN_SPELLS, _MIN_FRAMES_IN_SPELL = 0.5, 2, 4
+# Compression is averaged over this long, or so many typical steps if that is longer; a part of a recording lasts at
+# least so many such spells.
+_SPELL_S, _SPELL_STEPS, _MIN_SPELLS, _MIN_FRAMES_IN_SPELL = 0.5, 6.0, 2, 4
 # Added to detail (levels) before its logarithm.
 _DETAIL_FLOOR = 0.05
 # What repetition alone counts for where the picture goes on moving (by this share of what it moved before) and detail
@@ -110,18 +111,26 @@ class FrameFingerprints:
         self._times: list[float] = []
         self._compression: list[tuple[float, float]] = []
         self._before: NDArray[np.uint64] | None = None
+        self._latest: NDArray[np.uint8] | None = None
         self.sizes_wh: list[tuple[int, int]] = []
 
     def observe_frame(self, frame: Frame) -> None:
         """See one decoded frame."""
         if frame.size_wh not in self.sizes_wh:
             self.sizes_wh.append(frame.size_wh)
+        self._latest = None
         if len(self._times) < MAX_FRAMES:
             lines = _lines(frame)
             shrunk = cv2.resize(lines, (_COLUMNS, _ROWS), interpolation=cv2.INTER_AREA)
-            self._thumbs.append(np.asarray(shrunk, np.uint8))
+            self._latest = np.asarray(shrunk, np.uint8)
+            self._thumbs.append(self._latest)
             self._compression.append(self._detail_and_repetition(lines))
             self._times.append(frame.time_s)
+
+    @property
+    def latest(self) -> NDArray[np.uint8] | None:
+        """Thumbnail of the last picture seen, uint8 [shape=(32, 48)]; None before the first and beyond the limit."""
+        return self._latest
 
     def compression(self) -> F64:
         """Detail in levels, and share of pieces that repeat the picture before [shape=(n, 2)].
@@ -165,7 +174,9 @@ def squared_differences(thumbnails: NDArray[np.uint8]) -> F32:
     -------
     float32 [shape=(n, n)]
     """
-    flat = thumbnails.reshape(len(thumbnails), -1).astype(np.float32)
+    flat = thumbnails.reshape(len(thumbnails), np.prod(thumbnails.shape[1:], dtype=int)).astype(np.float32)
+    if not len(flat):
+        return np.empty((0, 0), np.float32)
     flat -= flat.mean(axis=0)
     power = (flat * flat).sum(axis=1)
     distance = power[:, None] + power - 2 * (flat @ flat.T)
@@ -187,11 +198,11 @@ def shown_anew(thumbnails: NDArray[np.uint8], distance: F32) -> NDArray[np.intp]
     intp [shape=(m,)]
         Rising.
     """
-    shown = np.flatnonzero(thumbnails.reshape(len(thumbnails), -1).std(axis=1) >= _BLANK_CONTRAST)
+    shown = np.flatnonzero(thumbnails.std(axis=(1, 2)) >= _BLANK_CONTRAST)
     if len(shown) < 2:
         return shown
     steps = distance[shown[:-1], shown[1:]]
-    same = max(_SAME, _SAME_SHARE * float(np.median(steps)))
+    same = max(_SAME, _SAME_SHARE * float(np.quantile(steps, _MOVING)))
     kept = [int(shown[0])]
     for k in shown[1:]:
         if distance[k, kept[-1]] > same:
@@ -379,7 +390,8 @@ def lasting_fall(times_s: F64, compression: F64, change: F64) -> tuple[float, fl
     if read.sum() < _MIN_FRAMES_IN_SPELL:
         return None
     times, values = times_s[read], np.column_stack([compression[read], change[read]])
-    spell = ((times - times[0]) / _SPELL_S).astype(int)
+    length_s = max(_SPELL_S, _SPELL_STEPS * float(np.median(np.diff(times))))
+    spell = ((times - times[0]) / length_s).astype(int)
     member = (spell == np.arange(spell[-1] + 1)[:, None]).astype(np.float64)
     full = member.sum(axis=1) >= _MIN_FRAMES_IN_SPELL
     means = member[full] @ values / member[full].sum(axis=1, keepdims=True)
@@ -392,4 +404,4 @@ def lasting_fall(times_s: F64, compression: F64, change: F64) -> tuple[float, fl
     alone = np.where(moves_on & (falls[:, 0] > -_DETAIL_RISE), _REPETITION_ALONE * falls[:, 1], 0.0)
     depth = np.maximum(np.sqrt(np.prod(np.maximum(falls, 0.0), axis=1)), alone)
     k = int(np.argmax(depth))
-    return float(depth[k]), float(times[0] + np.flatnonzero(full)[moments[k]] * _SPELL_S)
+    return float(depth[k]), float(times[0] + np.flatnonzero(full)[moments[k]] * length_s)

@@ -88,7 +88,7 @@ class PADInputs:
 
 
 class Panel:
-    """The mechanisms of one check: give :attr:`factories` and :attr:`frame_observers` to the pass, then ask.
+    """The mechanisms of one check: give :attr:`factories` and :attr:`fingerprints` to the pass, then ask.
 
     Parameters
     ----------
@@ -112,9 +112,9 @@ class Panel:
         self._facts: injection.ContainerFacts | None = None
 
     @property
-    def frame_observers(self) -> tuple[FrameFingerprints]:
-        """Those that see every decoded frame."""
-        return (self._fingerprints,)
+    def fingerprints(self) -> FrameFingerprints:
+        """To see every decoded frame."""
+        return self._fingerprints
 
     def note_recording(self, recording: Recording) -> None:
         """Keep what the container says, once it was read to its end."""

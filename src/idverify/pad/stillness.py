@@ -18,8 +18,6 @@ Public items: :data:`NAME`, :func:`contrast`, :func:`native_value`, :func:`canno
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -157,6 +155,9 @@ def _median_of_three(x: F64) -> F64:
     """Running median over three rows that ignores NaN; the ends see two."""
     edge = np.full((1, x.shape[1]), np.nan)
     padded = np.concatenate([edge, x, edge])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        return np.asarray(np.nanmedian(np.stack([padded[:-2], padded[1:-1], padded[2:]]), axis=0))
+    # NaN sorts last, so the n that were judged come first. NumPy's own median would warn of rows of none, and its
+    # warnings can be silenced for the whole process only.
+    ranked = np.sort(np.stack([padded[:-2], padded[1:-1], padded[2:]]), axis=0)
+    n = np.isfinite(ranked).sum(axis=0)
+    low = np.take_along_axis(ranked, np.maximum(n - 1, 0)[None] // 2, axis=0)[0]
+    return np.asarray((low + np.take_along_axis(ranked, n[None] // 2 % 3, axis=0)[0]) / 2)

@@ -71,6 +71,7 @@ def to_json(decision: Decision) -> dict[str, Any]:
             "analysed": int(decision.frames.analysed),
             "compared": int(decision.frames.compared),
             "times_s": [_finite(time) for time in decision.frames.times_s],
+            "seed": decision.frames.seed,
         },
         "bystanders": int(decision.bystanders),
         "reference": _reference(decision.reference),

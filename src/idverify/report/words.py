@@ -342,6 +342,8 @@ def _recording_finding(decision: Decision) -> Finding:
     text = f"{frames.decoded} frames read, {frames.analysed} analysed, {frames.compared} compared."
     if frames.times_s:
         text += f" Compared frames span {frames.times_s[0]:.1f} to {frames.times_s[-1]:.1f} s."
+    if frames.seed is not None:
+        text += f" They were drawn with the seed {frames.seed}."
     if decision.bystanders:
         text += f" Bystanders in the picture: {decision.bystanders}."
     return Finding(label="recording", text=text)

@@ -1,8 +1,12 @@
 """One pass over a recording: frames in, tracks with their signals and the faces worth comparing out.
 
-Every decoded frame is seen once. About :data:`ANALYSIS_RATE_HZ` of them a second are analysed: faces are followed,
-the liveness observers of each track look, and the best face of each time slot is kept as a small crop. Nothing else
-is kept, so memory does not grow with the recording.
+Every decoded frame is seen once. About :data:`~idverify.verification.sampling.ANALYSIS_RATE_HZ` of them a second are
+analysed: faces are followed, the liveness observers of each track look, a small aligned picture of each face is kept,
+and of each time slot one face as a crop to be compared. Which one is drawn by a seed that nobody knows beforehand: who
+could compute it would show the face to be compared in just those frames. Nothing else is kept.
+
+Sources: Efraimidis & Spirakis 2006, doi:10.1016/j.ipl.2005.11.003: of items that come one after the other, the one with
+the largest ``u ** (1 / weight)`` is a draw by weight, and so is the larger of two such winners.
 
 Public items: :class:`Candidate`, :class:`Capture`, :func:`acquire`.
 """
@@ -11,39 +15,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from idverify.faces import quality
+from idverify.faces.alignment import align
 from idverify.faces.tracking import FaceObservation, FaceTrack, Tracker, as_track
 from idverify.media.frame import Frame
 from idverify.media.recording import Recording
 from idverify.pad.evidence import AnalysedFrame, TrackObserver
+from idverify.pad.fingerprints import FrameFingerprints
+from idverify.verification.sampling import FrameSampler
 
-__all__ = ["ANALYSIS_RATE_HZ", "Candidate", "Capture", "FrameObserver", "acquire", "working_size"]
+__all__ = ["Candidate", "Capture", "acquire", "working_size"]
 
-# Blinks last 0.1 to 0.4 s (Stern et al. 1984, doi:10.1177/001872088402600103), so 15 looks a second see one twice.
-ANALYSIS_RATE_HZ = 15.0
 # Longer side of the picture in which faces are followed.
 WORKING_SIDE_PX = 640
 # Crops kept for comparison: the face with its surroundings, this many pixels at most, this many times the face.
 CROP_SIDE_PX = 288
 CROP_SCALE = 1.7
+# A chip shows the face with so much around it, as a share of its larger side.
+CHIP_MARGIN = 0.3
 # Slots per track: when they are full, neighbours merge and slots double in length.
 MAX_SLOTS = 24
 FIRST_SLOT_S = 0.25
-# Seconds between two faces that are considered; neighbours hardly differ.
-OFFER_PERIOD_S = 0.1
-
-
-class FrameObserver(Protocol):
-    """Sees every decoded frame, analysed or not."""
-
-    def observe_frame(self, frame: Frame) -> None:
-        """See one decoded frame."""
-
+# A face much poorer than the others so far is still drawn with this share of their chance: who shows the best faces
+# must not decide which are compared.
+LEAST_CHANCE = 0.25
 
 ObserverFactory = Callable[[], TrackObserver]
 
@@ -60,14 +60,11 @@ class Candidate:
         The face with its surroundings.
     points_px : float32 [shape=(468, 3)]
         Mesh in pixels of `image_rgb`.
-    merit
-        Quick quality by which the best face of a slot was chosen.
     """
 
     face: FaceObservation
     image_rgb: NDArray[np.uint8] = field(repr=False)
     points_px: NDArray[np.float32] = field(repr=False)
-    merit: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +79,10 @@ class Capture:
         Faces followed, by id.
     candidates
         Track id -> faces worth comparing, in time order.
+    chips : uint8 [shape=(n, 96, 96, 3)]
+        Track id -> the face in every analysed frame of the track, aligned with :data:`idverify.faces.quality.CHIP`.
+    seed
+        By which the faces are drawn.
     observers
         Track id -> mechanism -> its observer, full of signals.
     n_decoded, n_analysed
@@ -97,6 +98,8 @@ class Capture:
     size_wh: tuple[int, int]
     tracks: Mapping[int, FaceTrack]
     candidates: Mapping[int, tuple[Candidate, ...]]
+    chips: Mapping[int, NDArray[np.uint8]] = field(repr=False)
+    seed: int
     observers: Mapping[int, Mapping[str, TrackObserver]]
     n_decoded: int
     n_analysed: int
@@ -106,37 +109,37 @@ class Capture:
 
 
 class _Slots:
-    """Keeps the best face of each time slot; a bounded number of slots whatever the duration."""
+    """Draws one face of each time slot; a bounded number of slots whatever the duration."""
 
-    def __init__(self) -> None:
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
         self._length_s = FIRST_SLOT_S
-        self._best: dict[int, Candidate] = {}
-        self._due_s = -np.inf
+        self._drawn: dict[int, tuple[float, Candidate]] = {}
+        self._merits: list[float] = []
 
     def offer(self, view: AnalysedFrame, face: FaceObservation) -> None:
-        if face.time_s < self._due_s:
-            return
-        self._due_s = face.time_s + OFFER_PERIOD_S
-        slot = int(face.time_s / self._length_s)
         merit = _merit(view, face)
-        if slot in self._best and self._best[slot].merit >= merit:
+        self._merits.append(merit)
+        chance = float(np.clip(merit / (np.median(self._merits) + 1e-9), LEAST_CHANCE, 1.0))
+        slot, key = int(face.time_s / self._length_s), float(self._rng.random() ** (1.0 / chance))
+        if slot in self._drawn and self._drawn[slot][0] >= key:
             return
-        self._best[slot] = _crop(view.frame, face, merit)
-        if len(self._best) > MAX_SLOTS:
+        self._drawn[slot] = key, _crop(view.frame, face)
+        if len(self._drawn) > MAX_SLOTS:
             self._length_s *= 2
-            merged: dict[int, Candidate] = {}
-            for old, candidate in self._best.items():
+            merged: dict[int, tuple[float, Candidate]] = {}
+            for old, drawn in self._drawn.items():
                 kept = merged.get(old // 2)
-                if kept is None or kept.merit < candidate.merit:
-                    merged[old // 2] = candidate
-            self._best = merged
+                if kept is None or kept[0] < drawn[0]:
+                    merged[old // 2] = drawn
+            self._drawn = merged
 
     def candidates(self) -> tuple[Candidate, ...]:
-        return tuple(self._best[slot] for slot in sorted(self._best))
+        return tuple(self._drawn[slot][1] for slot in sorted(self._drawn))
 
 
 def _merit(view: AnalysedFrame, face: FaceObservation) -> float:
-    """Frontal, open-eyed and sharp, each as a factor; only the order within a slot matters."""
+    """Frontal, open-eyed and sharp, each as a factor; only how it compares with the others matters."""
     left, top, right, bottom = (face.bbox_xyxy_px / view.scale).round().astype(int)
     patch = view.luma[max(top, 0) : bottom, max(left, 0) : right]
     if patch.size < 64:
@@ -148,7 +151,7 @@ def _merit(view: AnalysedFrame, face: FaceObservation) -> float:
     return frontal * eyes * detail
 
 
-def _crop(frame: Frame, face: FaceObservation, merit: float) -> Candidate:
+def _crop(frame: Frame, face: FaceObservation) -> Candidate:
     low, high = face.bbox_xyxy_px[:2], face.bbox_xyxy_px[2:]
     centre, half = (low + high) / 2, CROP_SCALE * (high - low).max() / 2
     box = np.concatenate([centre - half, centre + half]).round()
@@ -157,7 +160,20 @@ def _crop(frame: Frame, face: FaceObservation, merit: float) -> Candidate:
     points = face.points_px.copy()
     gain = np.float32(side / (box[2] - box[0]))
     points[:, :2] -= box[:2].astype(np.float32)
-    return Candidate(face=face, image_rgb=image, points_px=points * gain, merit=merit)
+    return Candidate(face=face, image_rgb=image, points_px=points * gain)
+
+
+def _chip(view: AnalysedFrame, face: FaceObservation) -> NDArray[np.uint8]:
+    """The face as :data:`quality.CHIP` has it, from the picture at working size."""
+    points = face.points_px / np.float32(view.scale)
+    box = np.concatenate([points[:, :2].min(axis=0), points[:, :2].max(axis=0)])
+    margin = CHIP_MARGIN * float((box[2:] - box[:2]).max())
+    size = np.array([view.image_rgb.shape[1], view.image_rgb.shape[0]])
+    left, top = np.clip(box[:2] - margin, 0, size - 2).astype(int)
+    right, bottom = np.clip(box[2:] + margin, (left + 2, top + 2), size).astype(int)
+    origin = np.array([left, top, 0], np.float32)
+    chip: NDArray[np.uint8] = align([view.image_rgb[top:bottom, left:right]], points[None] - origin, quality.CHIP)[0]
+    return chip
 
 
 def working_size(size_wh: tuple[int, int]) -> tuple[tuple[int, int], float]:
@@ -169,12 +185,15 @@ def working_size(size_wh: tuple[int, int]) -> tuple[tuple[int, int], float]:
 class _Pass:
     """The state of one pass."""
 
-    def __init__(self, tracker: Tracker, factories: Mapping[str, ObserverFactory]) -> None:
+    def __init__(self, tracker: Tracker, factories: Mapping[str, ObserverFactory], seed: int) -> None:
         self.tracker = tracker
         self.factories = factories
+        self.rng = np.random.default_rng(seed)
         self.seen: dict[int, list[FaceObservation]] = {}
+        self.chips: dict[int, list[NDArray[np.uint8]]] = {}
         self.slots: dict[int, _Slots] = {}
         self.observers: dict[int, dict[str, TrackObserver]] = {}
+        self.largest_xyxy: NDArray[np.float64] | None = None
 
     def analyse(self, frame: Frame) -> None:
         size, scale = working_size(frame.size_wh)
@@ -182,12 +201,16 @@ class _Pass:
         followed = self.tracker.step(
             view.image_rgb, view.luma, scale=scale, frame_index=frame.index, time_s=frame.time_s
         )
+        boxes = [face.bbox_xyxy_px / np.tile(frame.size_wh, 2) for _, face in followed]
+        self.largest_xyxy = max(boxes, key=lambda box: box[3] - box[1]) if boxes else None
         for track_id, face in followed:
             if track_id not in self.seen:
                 self.seen[track_id] = []
-                self.slots[track_id] = _Slots()
+                self.chips[track_id] = []
+                self.slots[track_id] = _Slots(self.rng)
                 self.observers[track_id] = {name: make() for name, make in self.factories.items()}
             self.seen[track_id].append(face)
+            self.chips[track_id].append(_chip(view, face))
             self.slots[track_id].offer(view, face)
             for observer in self.observers[track_id].values():
                 observer.observe(view, face)
@@ -198,7 +221,8 @@ def acquire(
     tracker: Tracker,
     *,
     factories: Mapping[str, ObserverFactory],
-    frame_observers: tuple[FrameObserver, ...] = (),
+    seed: int = 0,
+    fingerprints: FrameFingerprints | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Capture:
     """Run through a recording once.
@@ -211,23 +235,26 @@ def acquire(
         A fresh one.
     factories
         Liveness mechanism -> maker of its observer, one per track.
-    frame_observers
-        See every decoded frame.
+    seed
+        Draws the faces to be compared. A verification takes one that nobody knows beforehand.
+    fingerprints
+        See every decoded frame; without them only time decides which frames are analysed.
     progress
         Called with the share done, 0..1, where the duration is known.
     """
-    run = _Pass(tracker, factories)
-    period, due_s = 1.0 / ANALYSIS_RATE_HZ, -np.inf
+    run, sampler = _Pass(tracker, factories, seed), FrameSampler()
     n_decoded = n_analysed = 0
     last_s, size_wh = 0.0, recording.size_wh
     for frame in recording:
         n_decoded += 1
         last_s = max(last_s, frame.time_s)
-        for observer in frame_observers:
-            observer.observe_frame(frame)
-        # A millisecond of slack, since containers round times.
-        if frame.time_s >= due_s - 1e-3:
-            due_s = max(due_s + period, frame.time_s + period / 2)
+        thumbnail, face_xyxy = None, None
+        if fingerprints is not None:
+            fingerprints.observe_frame(frame)
+            thumbnail = fingerprints.latest
+        if thumbnail is not None and run.largest_xyxy is not None:
+            face_xyxy = run.largest_xyxy * np.tile(thumbnail.shape[::-1], 2)
+        if sampler.wants(frame.time_s, thumbnail, face_xyxy):
             n_analysed += 1
             run.analyse(frame)
         if progress is not None and recording.duration_s:
@@ -236,6 +263,8 @@ def acquire(
         size_wh=size_wh,
         tracks={track_id: as_track(track_id, seen) for track_id, seen in run.seen.items()},
         candidates={track_id: slots.candidates() for track_id, slots in run.slots.items()},
+        chips={track_id: np.stack(chips) for track_id, chips in run.chips.items()},
+        seed=seed,
         observers=run.observers,
         n_decoded=n_decoded,
         n_analysed=n_analysed,

@@ -133,6 +133,7 @@ def _counts(presentation: Presentation | None, subject: Subject | None) -> Frame
         analysed=presentation.capture.n_analysed,
         compared=len(times),
         times_s=times,
+        seed=presentation.capture.seed,
     )
 
 

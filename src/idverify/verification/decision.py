@@ -86,12 +86,22 @@ class LivenessEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameCounts:
-    """How much of the recording was used; ``times_s`` are those of the compared frames."""
+    """How much of the recording was used.
+
+    Parameters
+    ----------
+    decoded, analysed, compared
+    times_s
+        Of the compared frames.
+    seed
+        By which these were drawn, to make the same decision again; None where there was no recording.
+    """
 
     decoded: int
     analysed: int
     compared: int
     times_s: tuple[float, ...]
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,12 +73,13 @@ class IsolatedQuestions:
         admission: Admission,
         capture: CaptureEvidence | None,
         face_images: bool,
+        seed: int | None,
     ) -> Decision:
         """Steps (1) to (9) for an attempt that was admitted."""
         # The child judges the answer and has no use for the secret.
         known = None if attempt is None else replace(attempt, key=b"")
         decision: Decision = self._child.ask(
-            "check", self._bytes(video), self._photo(reference), known, admission, capture, face_images
+            "check", self._bytes(video), self._photo(reference), known, admission, capture, face_images, seed
         )
         return decision
 
@@ -89,14 +90,15 @@ class IsolatedQuestions:
         )
         return decisions
 
-    def assess_liveness(self, video: Any, face_images: bool) -> Decision:
+    def assess_liveness(self, video: Any, face_images: bool, seed: int | None) -> Decision:
         """Liveness alone."""
-        decision: Decision = self._child.ask("assess_liveness", self._bytes(video), face_images)
+        decision: Decision = self._child.ask("assess_liveness", self._bytes(video), face_images, seed)
         return decision
 
-    def compare(self, probe: Any, reference: Any, face_images: bool) -> Decision:
+    def compare(self, probe: Any, reference: Any, face_images: bool, seed: int | None) -> Decision:
         """Comparison alone."""
-        decision: Decision = self._child.ask("compare", self._photo(probe), self._photo(reference), face_images)
+        photos = self._photo(probe), self._photo(reference)
+        decision: Decision = self._child.ask("compare", *photos, face_images, seed)
         return decision
 
     def inspect(self, video: Any) -> Inspection:

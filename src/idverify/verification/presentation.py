@@ -118,6 +118,7 @@ def observe(
     policy: DecisionPolicy,
     *,
     recapture: Session,
+    seed: int,
     needs: Extras = NO_EXTRAS,
     liveness: bool = True,
     progress: Callable[[float], None] | None = None,
@@ -133,6 +134,8 @@ def observe(
         For its limits, and what it takes to judge a recording.
     recapture
         The network of the mechanism of that name.
+    seed
+        Draws the faces to be compared.
     needs
         What else is collected, for a challenge or an inspection.
     liveness
@@ -150,7 +153,7 @@ def observe(
     with watch("recording"), open_recording(video, limits=policy.limits) as recording:  # (0)
         settle(recording, models.detectors[0], models.mesh, working_size(recording.size_wh)[0])
         capture = acquire(  # (2)
-            recording, tracker, factories=factories, frame_observers=panel.frame_observers, progress=progress
+            recording, tracker, factories=factories, seed=seed, fingerprints=panel.fingerprints, progress=progress
         )
         facts = _facts(recording, capture)
         panel.note_recording(recording)
@@ -230,7 +233,7 @@ def _subject_problems(subject: Subject | NotAssessed, policy: DecisionPolicy, da
     if subject.coverage < MIN_COVERAGE:
         found.append(Reason.NO_FACE)
     if len(subject.compared) < policy.min_compared_frames:
-        found.append(Reason.VIDEO_TOO_SHORT)
+        found.append(subject.scarcity or Reason.VIDEO_TOO_SHORT)
     return found
 
 

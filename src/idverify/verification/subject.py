@@ -2,7 +2,8 @@
 
 The subject is the person whose face is largest and stays longest. Tracks of one person (the face left the picture and
 came back) are joined by their templates. A second face close in size at the same time makes it unclear who is meant;
-another person before or after means that the person changed. Bystanders are reported and never compared.
+another person before or after means that the person changed. Bystanders are reported and never compared. Of the good
+faces it is drawn which are compared, so that nobody can show another face in just those frames.
 
 Public items: :class:`Subject`, :func:`choose_subject`.
 """
@@ -11,18 +12,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from idverify.comparison.features import FusedExtractor, Template, pool
 from idverify.faces import quality
 from idverify.faces.alignment import align
-from idverify.faces.tracking import FaceTrack
+from idverify.faces.tracking import FaceTrack, joined
 from idverify.pad.identity_continuity import Likenesses, shows_same_person
 from idverify.reasons import NotAssessed, Reason
 from idverify.verification.acquisition import Candidate, Capture
 from idverify.verification.enrolment import RIVAL_SIZE, FaceModels, face_quality
+from idverify.verification.witnesses import likenesses
 
 __all__ = ["Subject", "choose_subject"]
 
@@ -32,8 +33,9 @@ F64 = NDArray[np.float64]
 MAX_COMPARED = 6
 # A face counts as present from this many analysed frames on; fewer are false alarms.
 MIN_OBSERVATIONS = 4
-# Size at which a face is compared with the others as a picture: enough for brows, eyes, nose and mouth.
-ODD_WH = (24, 24)
+# A face of half the typical quality or less is still drawn with this share of the others' chance: who shows the best
+# faces must not decide which are compared.
+LEAST_CHANCE = 0.5
 # Faces whose eyes are looked at closely; with people blinking for a tenth of the time, four see open eyes.
 EYE_LOOKS = 4
 # A face that moves by its own height in a second is blurred by any phone's exposure in a room (1/30 s is 3 % of a
@@ -60,7 +62,7 @@ class Subject:
     quality
         Component -> median over the compared faces, 0..100.
     likenesses
-        How alike the compared faces are, and one that looks least like them: whether one person was there throughout.
+        How alike the compared faces are, and those that look least like them: whether one person is there throughout.
     coverage
         Share of the analysed frames in which the subject was followed.
     bystanders
@@ -69,6 +71,8 @@ class Subject:
         What keeps the subject from being judged, as values.
     handicaps
         What made the faces of the track hard to judge, most useful advice first.
+    scarcity
+        Why most of the faces that are not good enough to compare are not; None where all are.
     """
 
     track: FaceTrack
@@ -81,13 +85,14 @@ class Subject:
     bystanders: int
     problems: tuple[NotAssessed, ...]
     handicaps: tuple[Reason, ...] = ()
+    scarcity: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Chosen:
     """Faces of one track worth comparing, with what they scored.
 
-    `typical` is the median over all its faces; `likenesses` are of the faces and of the one that looks least like them.
+    `typical` is the median over all its faces, `scarcity` what keeps most of the others from being compared.
     """
 
     faces: tuple[Candidate, ...]
@@ -95,7 +100,7 @@ class _Chosen:
     weights: F64
     quality: dict[str, F64]
     typical: dict[str, float]
-    likenesses: Likenesses
+    scarcity: Reason | None
 
 
 def choose_subject(capture: Capture, models: FaceModels) -> Subject | NotAssessed:
@@ -111,13 +116,14 @@ def choose_subject(capture: Capture, models: FaceModels) -> Subject | NotAssesse
     extractor = models.extractor
     presence = {t.track_id: float(_heights(t).sum()) for t in tracks}
     track = max(tracks, key=lambda t: presence[t.track_id])
-    chosen = _best_faces(capture, track, extractor, MAX_COMPARED)
+    rng = np.random.default_rng([capture.seed, 1])
+    chosen = _faces(capture, track, extractor, MAX_COMPARED, rng)
     if isinstance(chosen, NotAssessed):
         return chosen
     template = pool(chosen.vectors, chosen.weights)
     size = float(np.median(_heights(track)))
     rivals = [t for t in tracks if t is not track and np.median(_heights(t)) >= RIVAL_SIZE * size]
-    others = [t for t in rivals if not _is_same_person(capture, t, template, extractor)]
+    others = [t for t in rivals if not _is_same_person(capture, t, template, extractor, rng)]
     own = len(track) + sum(len(t) for t in rivals if t not in others)
     problems = [*_rival_problems(track, others), *_eye_problems(chosen.faces, models)]
     return Subject(
@@ -126,12 +132,30 @@ def choose_subject(capture: Capture, models: FaceModels) -> Subject | NotAssesse
         vectors=chosen.vectors,
         template=template,
         quality={name: float(np.median(v)) for name, v in chosen.quality.items()},
-        likenesses=chosen.likenesses,
+        likenesses=_likenesses(capture, track, chosen, extractor, rng),
         coverage=own / max(capture.n_analysed, 1),
         bystanders=len([t for t in tracks if t is not track and (t in others or t not in rivals)]),
         problems=tuple(problems),
         handicaps=quality.handicaps(chosen.typical),
+        scarcity=chosen.scarcity,
     )
+
+
+def _likenesses(
+    capture: Capture, track: FaceTrack, chosen: _Chosen, extractor: FusedExtractor, rng: np.random.Generator
+) -> Likenesses:
+    """How alike the faces are that were shown in the subject's place, one after the other, in however few pictures."""
+    size, line = float(np.median(_heights(track))), [track]
+    taken = track.frame_indices
+    for other in capture.tracks.values():
+        alone = not np.isin(other.frame_indices, taken).any()
+        if other is not track and alone and np.median(_heights(other)) >= RIVAL_SIZE * size:
+            line.append(other)
+            taken = np.concatenate([taken, other.frame_indices])
+    faces = joined(line)
+    chips = np.concatenate([capture.chips[t.track_id] for t in line])[np.argsort(taken, kind="stable")]
+    compared = np.searchsorted(faces.frame_indices, [c.face.frame_index for c in chosen.faces])
+    return likenesses(faces, chips, compared, chosen.vectors, extractor, rng)
 
 
 def _heights(track: FaceTrack) -> F64:
@@ -145,8 +169,10 @@ def _speed(track: FaceTrack) -> float:
     return float(np.median(path / np.maximum(np.diff(track.times_s), 1e-3)) / np.median(_heights(track)))
 
 
-def _best_faces(capture: Capture, track: FaceTrack, extractor: FusedExtractor, wanted: int) -> _Chosen | NotAssessed:
-    """The best faces of a track, spread over its time, that clear every quality floor."""
+def _faces(
+    capture: Capture, track: FaceTrack, extractor: FusedExtractor, wanted: int, rng: np.random.Generator
+) -> _Chosen | NotAssessed:
+    """Faces of a track that clear every quality floor, drawn over its time."""
     faces = capture.candidates[track.track_id]
     if not faces:
         return NotAssessed(reason=Reason.NO_FACE, detail="no face could be cropped")
@@ -156,53 +182,39 @@ def _best_faces(capture: Capture, track: FaceTrack, extractor: FusedExtractor, w
     rows = [{name: float(v[k]) for name, v in values.items()} for k in range(len(faces))]
     failures = [quality.retry_reasons(row) for row in rows]
     usable = np.array([not failed for failed in failures])
-    if not usable.any():
-        reasons = [failed[0] for failed in failures]
-        commonest = max(dict.fromkeys(reasons), key=reasons.count)
-        if commonest is Reason.BLURRY and _speed(track) > FAST_FACES_PER_S:
-            commonest = Reason.TOO_MUCH_MOVEMENT
-        return NotAssessed(reason=commonest, detail=f"none of {len(faces)} faces was good enough to compare")
+    scarcity = _commonest([failed[0] for failed in failures if failed], track)
+    if scarcity is not None and not usable.any():
+        return NotAssessed(reason=scarcity, detail=f"none of {len(faces)} faces was good enough to compare")
     weights = quality.unified_score(values)
-    kept = _spread(np.flatnonzero(usable), weights, wanted)
-    looked_at = np.append(kept, _odd_ones(chips, np.flatnonzero(usable), kept))
-    vectors = extractor.extract([images[k] for k in looked_at], points[looked_at])
-    order = np.argsort(looked_at)
+    kept = _drawn(np.flatnonzero(usable), weights, wanted, rng)
     return _Chosen(
         faces=tuple(faces[k] for k in kept),
-        vectors=vectors[: len(kept)],
+        vectors=extractor.extract([images[k] for k in kept], points[kept]),
         weights=weights[kept],
         quality={name: v[kept] for name, v in values.items()},
         typical={name: float(np.median(v)) for name, v in values.items()},
-        likenesses=Likenesses(
-            times_s=np.array([faces[k].face.time_s for k in looked_at[order]]),
-            similarity=vectors[order] @ vectors[order].T,
-            weights=weights[looked_at[order]],
-        ),
+        scarcity=scarcity,
     )
 
 
-def _odd_ones(chips: NDArray[np.uint8], usable: NDArray[np.intp], kept: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Of the usable faces not kept, the one whose picture is least like theirs: a swap may be shorter than a group."""
-    others = np.setdiff1d(usable, kept)
-    if not len(others):
-        return others
-    small = np.stack([cv2.resize(chips[k], ODD_WH, interpolation=cv2.INTER_AREA) for k in usable]).astype(np.float64)
-    rows = small.reshape(len(small), -1)
-    rows = rows - rows.mean(axis=1, keepdims=True)
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True) + 1e-9
-    likeness = rows @ np.median(rows[np.isin(usable, kept)], axis=0)
-    return others[[np.argmin(likeness[np.isin(usable, others)])]]
+def _commonest(reasons: list[Reason], track: FaceTrack) -> Reason | None:
+    commonest = max(dict.fromkeys(reasons), key=reasons.count, default=None)
+    fast = commonest is Reason.BLURRY and _speed(track) > FAST_FACES_PER_S
+    return Reason.TOO_MUCH_MOVEMENT if fast else commonest
 
 
-def _spread(usable: NDArray[np.intp], weights: F64, wanted: int) -> NDArray[np.intp]:
-    """The best of each of `wanted` equal groups of the usable faces in time order."""
+def _drawn(usable: NDArray[np.intp], weights: F64, wanted: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """One of each of `wanted` equal groups of the usable faces in time order, the better ones rather."""
+    chance = np.clip(weights / np.median(weights[usable]), LEAST_CHANCE, 1.0)
     groups = np.array_split(usable, min(wanted, len(usable)))
-    return np.array([group[np.argmax(weights[group])] for group in groups])
+    return np.array([rng.choice(group, p=chance[group] / chance[group].sum()) for group in groups])
 
 
-def _is_same_person(capture: Capture, track: FaceTrack, template: Template, extractor: FusedExtractor) -> bool:
+def _is_same_person(
+    capture: Capture, track: FaceTrack, template: Template, extractor: FusedExtractor, rng: np.random.Generator
+) -> bool:
     """Whether another track shows the subject again; if it cannot be told, it does not."""
-    chosen = _best_faces(capture, track, extractor, 3)
+    chosen = _faces(capture, track, extractor, 3, rng)
     if isinstance(chosen, NotAssessed):
         return False
     return shows_same_person(float(pool(chosen.vectors, chosen.weights).vector @ template.vector))
@@ -234,3 +246,4 @@ def _eye_problems(faces: tuple[Candidate, ...], models: FaceModels) -> list[NotA
     if any(width >= quality.EYES_CLOSED_BELOW for width in opening):
         return []
     return [NotAssessed(reason=Reason.EYES_CLOSED, detail=f"both eyes are closed in all of {len(looks)} faces")]
+

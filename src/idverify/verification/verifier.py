@@ -6,10 +6,10 @@ The steps, numbered as in the code; (0) and (2) to (5) are those of one :mod:`~i
     (1) Enrol the reference: exactly one usable face.
     (2) Detect and follow faces in the analysed frames.
     (3) Choose the subject; report bystanders.
-    (4) Acquire the probe: enough faces of enough quality, spread over time.
+    (4) Acquire the probe: enough faces of enough quality, drawn over time by a seed that nobody knows beforehand.
     (5) Assess every liveness mechanism, and the answer to the challenge, on the subject's track.
     (6) Compare probe with reference, pooled over frames.
-    (7) Bind: the frames of (6) lie in the track of (5), and identity is stable inside it.
+    (7) Bind: every analysed frame shows the subject; the frames of (6) lie in the track of (5).
     (8) Calibrate; refuse a card that names another model.
     (9) Decide under the policy. Anything required and not assessed is inconclusive.
 
@@ -19,6 +19,7 @@ Public items: :class:`Verifier`, :data:`Media`, :data:`Enrolment`,
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -54,6 +55,9 @@ Media = str | Path | bytes | BinaryIO
 Photo = Media | NDArray[np.uint8]
 Progress = Callable[[float], None]
 Isolation = Literal["none", "process"]
+
+# So many bits are exact in every reader of JSON (RFC 8259, section 6), and too many to try.
+SEED_BITS = 53
 
 
 class Verifier:
@@ -124,6 +128,7 @@ class Verifier:
         now_s: float | None = None,
         mirrored: bool = False,
         capture: CaptureEvidence | None = None,
+        seed: int | None = None,
         progress: Progress | None = None,
         face_images: bool = False,
     ) -> Decision:
@@ -155,6 +160,9 @@ class Verifier:
         capture
             Given by a service that led the capture: what it knows of it. The policy may then require that the recording
             was bound to it.
+        seed
+            Draws the faces that are compared; that of a decision makes it again. By default nobody knows it beforehand:
+            whoever does can show another face in just those frames.
         progress
             Called with the share done, 0..1.
         face_images
@@ -191,8 +199,8 @@ class Verifier:
             )
             return assemble(refused, self.policy, models=self.models, card=self.card, timing_ms=watch.ms)
         if self._child is not None:
-            return self._child.check(video, reference, attempt, admission, capture, face_images)
-        return self._check(video, reference, attempt, admission, capture, face_images, watch, progress)
+            return self._child.check(video, reference, attempt, admission, capture, face_images, seed)
+        return self._check(video, reference, attempt, admission, capture, face_images, seed, watch, progress)
 
     def _check(
         self,
@@ -202,6 +210,7 @@ class Verifier:
         admission: Admission,
         capture: CaptureEvidence | None,
         face_images: bool,
+        seed: int | None,
         watch: Stopwatch | None = None,
         progress: Progress | None = None,
     ) -> Decision:
@@ -209,22 +218,34 @@ class Verifier:
         watch = watch or self._start()
         enrolled = self._enrol(reference, watch)  # (1)
         needs = attempt.needs if attempt else NO_EXTRAS
-        presentation = self._observe(video, watch, progress, needs=needs)  # (0) (2) .. (5)
+        presentation = self._observe(video, watch, progress, needs=needs, seed=seed)  # (0) (2) .. (5)
         return self._judge(  # (5) .. (9)
             Task.CHECK, presentation, enrolled, watch, face_images, attempt, admission, capture
         )
 
-    def assess_liveness(self, video: Media, *, progress: Progress | None = None, face_images: bool = False) -> Decision:
+    def assess_liveness(
+        self,
+        video: Media,
+        *,
+        seed: int | None = None,
+        progress: Progress | None = None,
+        face_images: bool = False,
+    ) -> Decision:
         """Decide whether a live person is in front of the camera; nobody is compared.
+
+        Parameters
+        ----------
+        video, seed, progress, face_images
+            As in :meth:`check`.
 
         Raises
         ------
         MediaError, ModelError, CalibrationError
         """
         if self._child is not None:
-            return self._child.assess_liveness(video, face_images)
+            return self._child.assess_liveness(video, face_images, seed)
         watch = self._start()
-        return self._judge(Task.LIVENESS, self._observe(video, watch, progress), None, watch, face_images)
+        return self._judge(Task.LIVENESS, self._observe(video, watch, progress, seed=seed), None, watch, face_images)
 
     def check_many(self, video: Media, references: Sequence[Photo]) -> list[Decision]:
         """Watch one recording once and decide about it against each photo, as :meth:`check` would.
@@ -239,7 +260,13 @@ class Verifier:
         return [self.judge(presentation, self.enrol(photo)) for photo in references]
 
     def compare(
-        self, probe: Photo, reference: Photo, *, progress: Progress | None = None, face_images: bool = False
+        self,
+        probe: Photo,
+        reference: Photo,
+        *,
+        seed: int | None = None,
+        progress: Progress | None = None,
+        face_images: bool = False,
     ) -> Decision:
         """Decide whether two media show the same person; liveness is not checked.
 
@@ -249,13 +276,15 @@ class Verifier:
             A recording or a photo.
         reference
             A photo.
+        seed, progress, face_images
+            As in :meth:`check`.
 
         Raises
         ------
         MediaError, ModelError, CalibrationError
         """
         if self._child is not None:
-            return self._child.compare(probe, reference, face_images)
+            return self._child.compare(probe, reference, face_images, seed)
         watch = self._start()
         enrolled = self._enrol(reference, watch)
         shown: Presentation | Enrolment
@@ -266,7 +295,7 @@ class Verifier:
                 raise
             if hasattr(probe, "seek"):
                 probe.seek(0)
-            shown = self._observe(probe, watch, progress, liveness=False)
+            shown = self._observe(probe, watch, progress, liveness=False, seed=seed)
         return self._judge(Task.MATCH, shown, enrolled, watch, face_images)
 
     def inspect(self, video: Media, *, progress: Progress | None = None) -> Inspection:
@@ -282,15 +311,22 @@ class Verifier:
 
     # -- one at a time ---------------------------------------------------------------------------
 
-    def observe(self, video: Media, *, progress: Progress | None = None) -> Presentation:
+    def observe(
+        self, video: Media, *, seed: int | None = None, progress: Progress | None = None
+    ) -> Presentation:
         """Watch a recording once, to judge it against any number of references.
+
+        Parameters
+        ----------
+        video, seed, progress
+            As in :meth:`check`.
 
         Raises
         ------
         MediaError, ModelError, CalibrationError
         """
         self._require_this_process("observe")
-        return self._observe(video, self._start(), progress)
+        return self._observe(video, self._start(), progress, seed=seed)
 
     def enrol(self, photo: Photo) -> Enrolment:
         """Find the one face of a photo.
@@ -363,8 +399,8 @@ class Verifier:
         return {
             "check": self._check,
             "check_many": self.check_many,
-            "assess_liveness": lambda video, face_images: self.assess_liveness(video, face_images=face_images),
-            "compare": lambda probe, photo, face_images: self.compare(probe, photo, face_images=face_images),
+            "assess_liveness": lambda video, images, seed: self.assess_liveness(video, face_images=images, seed=seed),
+            "compare": lambda probe, photo, images, seed: self.compare(probe, photo, face_images=images, seed=seed),
             "inspect": self.inspect,
         }
 
@@ -394,12 +430,14 @@ class Verifier:
         *,
         needs: Extras = NO_EXTRAS,
         liveness: bool = True,
+        seed: int | None = None,
     ) -> Presentation:
         presentation = observe(
             video,
             self.face_models,
             self.policy,
             recapture=self._models.recapture,
+            seed=secrets.randbits(SEED_BITS) if seed is None else seed,
             needs=needs,
             liveness=liveness,
             progress=progress,

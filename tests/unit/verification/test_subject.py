@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import stage
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from idverify.comparison.features import pool
 from idverify.faces.tracking import Tracker
 from idverify.pad import identity_continuity
-from idverify.pad.identity_continuity import least_likeness
+from idverify.pad.identity_continuity import weakest_link
 from idverify.reasons import NotAssessed, Reason
 from idverify.verification.acquisition import acquire
 from idverify.verification.enrolment import FaceModels
@@ -50,7 +52,7 @@ def test_one_person_is_the_subject_without_a_problem():
     assert reasons(subject) == []
     assert likeness(subject, "ann") == pytest.approx(1.0)
     assert subject.coverage == pytest.approx(1.0)
-    assert least_likeness(subject.likenesses)[0] == pytest.approx(1.0)
+    assert weakest_link(subject.likenesses)[0] == pytest.approx(1.0)
     assert subject.bystanders == 0
     assert min(subject.quality.values()) > 30
 
@@ -128,6 +130,41 @@ def test_a_swap_shorter_than_a_compared_face_stands_for_is_a_change(begin_s):
     subject = choose(lambda t: {"bob" if begin_s <= t < begin_s + 0.5 else "ann": MIDDLE}, seconds=6)
     assert identity_continuity.assess(subject.likenesses).reason is Reason.PERSON_CHANGED
     assert likeness(subject, "ann") > likeness(subject, "bob")
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    at=st.integers(0, 59), k=st.integers(1, 30), rate_hz=st.sampled_from([7.5, 15.0, 30.0]), seed=st.integers(0, 2**53)
+)
+def test_any_pictures_of_another_face_in_the_subjects_place_are_a_change(at, k, rate_hz, seed):
+    """From a single analysed picture on, wherever it is and whatever is drawn."""
+    n = 60
+    period = 1 if rate_hz <= 15 else 2
+    shown = range(min(at, n - k) // period * period, min(at, n - k) // period * period + max(k, period))
+    play = stage.Play(
+        lambda t: {"bob" if round(t * rate_hz) in shown else "ann": MIDDLE}, seconds=n / rate_hz, rate_hz=rate_hz
+    )
+    tracker = Tracker(stage.StageDetector(), stage.StageMesh())
+    subject = choose_subject(acquire(play, tracker, factories={}, seed=seed), models())
+    assert isinstance(subject, Subject)
+    assert identity_continuity.assess(subject.likenesses).reason is Reason.PERSON_CHANGED
+
+
+def test_what_keeps_faces_from_being_compared_is_named():
+    assert choose(lambda t: {"ann": MIDDLE}).scarcity is None
+
+    class Flat(stage.Play):
+        def __iter__(self):
+            for frame in super().__iter__():
+                picture = frame.picture.copy()
+                if frame.time_s > 2:
+                    picture[..., 1:] = 120
+                yield stage.StageFrame(frame.index, frame.time_s, picture)
+
+    tracker = Tracker(stage.StageDetector(), stage.StageMesh())
+    found = choose_subject(acquire(Flat(lambda t: {"ann": MIDDLE}, seconds=4), tracker, factories={}), models())
+    assert isinstance(found, Subject)
+    assert found.scarcity in (Reason.BLURRY, Reason.EYES_NOT_VISIBLE)
 
 
 def test_the_subject_is_chosen_by_size_and_time_not_by_likeness():
