@@ -72,7 +72,7 @@ class MediaLimits:
     """
 
     max_duration_s: float = 30.0
-    max_frames: int = 900
+    max_frames: int = 1200
     max_size_wh: tuple[int, int] = (4096, 4096)
     max_bytes: int = 200_000_000
     decode_budget_s: float = 60.0

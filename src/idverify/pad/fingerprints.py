@@ -56,8 +56,8 @@ __all__ = [
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-# Thirty seconds at 30 frames a second, the default limits of a recording.
-MAX_FRAMES = 900
+# Thirty seconds at 40 frames a second, the default limits of a recording.
+MAX_FRAMES = 1200
 _COLUMNS, _ROWS = 48, 32
 # A passage this long must repeat. Shorter ones happen by chance in nearly still pictures.
 _PASSAGE_S = 0.8

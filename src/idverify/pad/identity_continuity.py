@@ -1,9 +1,9 @@
 """Identity continuity: is it one person from the first picture to the last, in every picture?
 
 This witness knows no faces. Whoever compares faces hands over how alike they are, as plain numbers: faces drawn over the
-recording, and of all others those that look least like them. A person who turns, laughs and blinks is linked from face
-to face by faces that are alike; another person is not, however few pictures or many show them. So the native value is
-the *weakest link*: the least similarity in the tree that links all faces by the greatest similarities.
+recording, and of all others those that look least like them. A person who turns, laughs and blinks is linked from
+face to face by faces that are alike; another person is not, however few pictures or many show them. So the native
+value is the *weakest link*: the least similarity in the tree that links all faces by the greatest similarities.
 
 Which faces look least alike is a matter of pictures: :func:`oddness` says how much a picture differs from both sides in
 time while the sides are alike, at spacings of one to eight pictures (a flash, a run of pictures, a crossfade). Where
@@ -23,6 +23,7 @@ Public items: :data:`NAME`, :class:`Likenesses`, :func:`weakest_link`, :func:`od
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -57,7 +58,8 @@ class Likenesses:
     similarity : float64 [shape=(n, n)]
         Of each pair, 1 on the diagonal.
     oddest : float
-        The greatest :func:`oddness` of a picture of the track that cannot be compared as a face; 0 where there is none.
+        The greatest :func:`oddness`, between its next neighbours, of a picture of the track that cannot be compared as
+        a face; 0 where there is none.
     oddest_s : float
         When it is shown.
     """
@@ -119,16 +121,18 @@ def unit_pictures(chips_rgb: NDArray[np.uint8]) -> F64:
     return np.asarray(rows / (np.linalg.norm(rows, axis=1, keepdims=True) + 1e-9))
 
 
-def oddness(pictures: F64) -> F64:
+def oddness(pictures: F64, spacings: Sequence[int] = SPACINGS) -> F64:
     """How much less each picture is like those before and after it than they are like each other.
 
-    The greatest over :data:`SPACINGS`; at an end, the two nearest on the one side stand for both. Negative for what
+    The greatest over the spacings; at an end, the two nearest on the one side stand for both. Negative for what
     lies on a way from one picture to another, as a moving face does.
 
     Parameters
     ----------
     pictures : float64 [shape=(n, d)]
         Of :func:`unit_pictures`, in time order.
+    spacings
+        Pictures between one and those before and after it.
 
     Returns
     -------
@@ -136,7 +140,7 @@ def oddness(pictures: F64) -> F64:
     """
     n = len(pictures)
     apart, here, odd = 1.0 - pictures @ pictures.T, np.arange(n), np.full(n, -1.0)
-    for h in (h for h in SPACINGS if 2 * h < n):
+    for h in (h for h in spacings if 2 * h < n):
         before = np.where(here >= h, here - h, here + 2 * h)
         after = np.where(here < n - h, here + h, here - 2 * h)
         # Either may point outside where the other side is short as well.

@@ -246,7 +246,8 @@ def acquire(
     n_decoded = n_analysed = 0
     last_s, size_wh = 0.0, recording.size_wh
     for frame in recording:
-        n_decoded += 1
+        # Of fast recordings not every picture is given.
+        n_decoded = frame.index + 1
         last_s = max(last_s, frame.time_s)
         thumbnail, face_xyxy = None, None
         if fingerprints is not None:

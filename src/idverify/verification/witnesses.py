@@ -7,7 +7,7 @@ judgement of :mod:`idverify.pad.identity_continuity`.
 
 A face turned too far to be compared is judged by its continuity alone.
 
-Public items: :func:`likenesses`.
+Public items: :func:`likenesses`, :func:`has_neighbours`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from idverify.faces.tracking import FaceTrack
 from idverify.pad.identity_continuity import Likenesses, glance_mark, oddness, unit_pictures
 from idverify.reasons import Reason
 
-__all__ = ["likenesses"]
+__all__ = ["has_neighbours", "likenesses"]
 
 F64 = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -31,6 +31,8 @@ Indices = NDArray[np.intp]
 N_ODD, N_UNLIKE, N_RANDOM = 6, 6, 4
 # Of these, at most so many are looked at again.
 MAX_SECOND_LOOKS = 3
+# Pictures as far apart as this are neighbours of the one between them.
+NEIGHBOURS_S = 0.3
 # Turned further than this a face is not compared (where the quality of a compared face has its floor).
 TURNED_BELOW = min(floor for floor, reason in quality.FLOORS.values() if reason is Reason.MISALIGNED_FACE)
 
@@ -67,12 +69,12 @@ def likenesses(
     rows = np.concatenate([compared, again])
     order = np.argsort(rows)
     faces = np.concatenate([vectors, more])[order]
-    turned = np.where(facing, -1.0, odd)
-    oddest = int(np.argmax(turned))
+    between = np.where(facing | ~has_neighbours(track.times_s), -1.0, oddness(pictures, spacings=(1,)))
+    oddest = int(np.argmax(between))
     return Likenesses(
         times_s=track.times_s[rows[order]],
         similarity=faces @ faces.T,
-        oddest=max(0.0, float(turned[oddest])),
+        oddest=max(0.0, float(between[oddest])),
         oddest_s=float(track.times_s[oddest]),
     )
 
@@ -80,6 +82,12 @@ def likenesses(
 def _is_facing(track: FaceTrack) -> NDArray[np.bool_]:
     pose = 100 * np.cos(np.radians(np.clip(track.yaw_pitch_roll_deg[:, :2], -90, 90))) ** 2
     return np.asarray((pose >= TURNED_BELOW).all(axis=1))
+
+
+def has_neighbours(times_s: F64) -> NDArray[np.bool_]:
+    """Whether the picture before and the one after are so near that a head cannot turn away and back between them."""
+    gap = np.concatenate([[np.inf], np.diff(times_s), [np.inf]])
+    return np.asarray(gap[:-1] + gap[1:] <= NEIGHBOURS_S)
 
 
 def _choose(pictures: F64, odd: F64, facing: NDArray[np.bool_], compared: Indices, rng: np.random.Generator) -> Indices:

@@ -125,11 +125,23 @@ def test_a_closed_recording_gives_no_more_frames_but_those_taken_stay(plain_vide
 
 
 def test_uneven_times_come_out_as_they_are() -> None:
-    times_ms = [0, 33, 67, 100, 400, 410, 450, 1000]
+    times_ms = [0, 33, 67, 100, 400, 430, 460, 1000]
     video = encode([quadrants(shift=i) for i in range(8)], container="matroska", times_ms=times_ms)
     with open_recording(video) as recording:
         np.testing.assert_allclose([frame.time_s for frame in recording], np.array(times_ms) / 1000)
         assert not recording.time_problems
+
+
+@pytest.mark.parametrize(("rate_hz", "given_hz"), [(25, 25), (30, 30), (50, 25), (60, 30), (120, 40), (240, 40)])
+def test_fast_recordings_are_thinned_out_and_read_to_their_end(rate_hz: int, given_hz: int) -> None:
+    times_ms = [round(1000 * k / rate_hz) for k in range(rate_hz)]
+    video = encode([quadrants()] * rate_hz, container="matroska", times_ms=times_ms)
+    with open_recording(video, limits=MediaLimits(max_frames=given_hz + 2)) as recording:
+        frames = [(frame.index, frame.time_s) for frame in recording]
+        assert not recording.notes
+    assert len(frames) == pytest.approx(given_hz, abs=1)
+    assert frames[-1][1] > 0.95
+    assert all(time_s == pytest.approx(times_ms[index] / 1000) for index, time_s in frames)
 
 
 @given(offset_ms=st.integers(0, 100_000))
