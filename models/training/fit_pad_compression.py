@@ -2,14 +2,16 @@
 
     python models/training/fit_pad_compression.py --data ../shared/data --cache DIR
 
-Bona fide: the clips of ``videos/bona_fide``, and their first seconds encoded again, at an even quality and at few bits, as messengers
-do. Attacks, simulated: the same clips through ever narrower channels (``idverify simulate bitrate_ladder``). The mark lies halfway, in
-the logarithm, between the deepest bona fide fall and the shallowest ladder's; each source is also judged by a mark from all others.
+Bona fide: the genuine clips of ``videos`` and ``selfies``, and the first seconds of some encoded again, at an even quality and at few
+bits, as messengers do. Attacks, simulated: the same clips through ever narrower channels (``idverify simulate bitrate_ladder``). The
+mark lies halfway, in the logarithm, between the deepest bona fide fall and the shallowest ladder beyond it (a ladder that falls less
+is missed, and counted); each source is also judged by a mark from all others.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import datetime
 import pickle
 from pathlib import Path
@@ -18,7 +20,7 @@ import cv2
 import numpy as np
 
 from idverify.media import open_recording
-from idverify.pad.fingerprints import FrameFingerprints, lasting_fall, squared_differences
+from idverify.pad.fingerprints import FrameFingerprints, lasting_fall, shown_anew, squared_differences
 from idverify.simulation import simulate
 
 # One clip in this many is encoded again.
@@ -33,9 +35,14 @@ def fall_of(path):
     with open_recording(path) as recording:
         for frame in recording:
             seen.observe_frame(frame)
-    times, thumbnails = seen.thumbnails()
-    change = np.sqrt(np.diagonal(squared_differences(thumbnails), 1))
-    found = lasting_fall(times, seen.compression(), np.r_[0.0, change])
+    return fall_among(*seen.thumbnails(), seen.compression())
+
+
+def fall_among(times, thumbnails, compression):
+    distance = squared_differences(thumbnails)
+    new = shown_anew(thumbnails, distance)
+    change = np.sqrt(distance[new[:-1], new[1:]])
+    found = lasting_fall(times[new], compression[new], np.r_[0.0, change]) if len(new) > 2 else None
     return None if found is None else found[0]
 
 
@@ -48,7 +55,10 @@ def main():
     options.cache.mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(1)
     clips = sorted((options.data / "videos" / "bona_fide").iterdir())
-    rows = [(p.stem, "clip", fall_of(p)) for p in clips]
+    selfies = options.data / "selfies"
+    with (selfies / "videos.csv").open(newline="", encoding="utf-8") as file:
+        more = [selfies / line["path"] for line in csv.DictReader(file) if line["presentation"] == "bona_fide"]
+    rows = [(p.stem, "clip", fall_of(p)) for p in clips + more]
     for k, clip in enumerate(clips[::STRIDE]):
         for kind, (species, degrade) in MADE.items():
             path, kept = (options.cache / f"{kind}-{clip.stem}{end}" for end in (".mp4", ".pkl"))
@@ -85,10 +95,10 @@ def main():
 
 
 def mark_of(rows):
-    """Deepest fall of the bona fide, shallowest of the ladders, and the mark between."""
+    """Deepest fall of the bona fide, the shallowest ladder beyond it, and the mark between."""
     worst = max(fall for _, kind, fall in rows if kind != "ladder")
-    least = min(fall for _, kind, fall in rows if kind == "ladder")
-    return worst, least, float(np.sqrt((worst + FLOOR) * (max(least, worst) + FLOOR)) - FLOOR)
+    least = min(fall for _, kind, fall in rows if kind == "ladder" and fall > worst)
+    return worst, least, float(np.sqrt((worst + FLOOR) * (least + FLOOR)) - FLOOR)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     python models/training/fit_pad_image.py --data ../shared/data [--cache DIR] [--photos N]
 
 Bona fide: the clips of ``videos/bona_fide`` and, for reference reuse, LFW mated pairs. Attacks: re-shots of LFW photos and of frames of
-the clips, loops, ping-pongs and freezes of the clips encoded again, colour noise without a pulse. All are simulated here
+the clips, colour noise without a pulse. All are simulated here
 with fixed seeds; the captured replays are only reported. Every LLR is bounded by what the number of sources supports (rule of
 three), and is zero or below for mechanisms that can only find an attack, zero or above for the pulse.
 """
@@ -27,7 +27,7 @@ from idverify.faces.detection import YuNet
 from idverify.faces.landmarks import FaceMesh, region_of_detection
 from idverify.media import load_photo, open_recording
 from idverify.pad import injection, pulse, reference_reuse, screen_rhythm
-from idverify.pad.fingerprints import FrameFingerprints, deepest_repeat, longest_freeze, squared_differences
+from idverify.pad.fingerprints import FrameFingerprints
 from idverify.models.session import Session
 from idverify.faces.tracking import Tracker
 
@@ -73,7 +73,7 @@ class Models:
             "screen": screen_rhythm.ScreenRhythm, "crops": EveryCrop,
         }
         with open_recording(path) as recording:
-            capture = acquire(recording, Tracker(self.detector, self.mesh), factories=makers, frame_observers=(fingerprints,))
+            capture = acquire(recording, Tracker(self.detector, self.mesh), factories=makers, fingerprints=fingerprints)
             facts = injection.ContainerFacts.of(recording)
         subject = max(capture.tracks, key=lambda k: len(capture.tracks[k]))
         seen = capture.observers[subject]
@@ -136,56 +136,6 @@ def own_frames(times, crops, k=4, apart_s=1.0):
     return values
 
 
-def frames_of(path, longest=320, limit=110):
-    out, times = [], []
-    with open_recording(path) as recording:
-        for frame in recording:
-            scale = min(1.0, longest / max(frame.size_wh))
-            out.append(frame.image_rgb(tuple(int(s * scale) // 2 * 2 for s in frame.size_wh)))
-            times.append(frame.time_s)
-            if len(out) >= limit:
-                break
-    return out, 1 / float(np.median(np.diff(times)))
-
-
-def encoded(frames, rate_hz, crf):
-    file = io.BytesIO()
-    with av.open(file, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=Fraction(rate_hz).limit_denominator(1000))
-        stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt, stream.options = "yuv420p", {"crf": str(crf), "preset": "veryfast"}
-        stream.codec_context.thread_count = 1
-        for image in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
-        container.mux(stream.encode())
-    return file.getvalue()
-
-
-def fingerprints_of(data):
-    fingerprints = FrameFingerprints()
-    with open_recording(data) as recording:
-        for frame in recording:
-            fingerprints.observe_frame(frame)
-    return fingerprints
-
-
-def repeat_and_freeze(fingerprints):
-    times, thumbs = fingerprints.thumbnails()
-    distance = squared_differences(thumbs)
-    repeat = deepest_repeat(times, distance)
-    moving = float(np.quantile(np.sqrt(np.diagonal(distance, 1)), 0.75))
-    return (0.0 if repeat is None else 1 - repeat.dip), longest_freeze(times, distance)[0] * (moving > 0.2)
-
-
-def altered(path):
-    """Loop, ping-pong, freeze and plain re-encode of one clip: name -> (repeat depth, freeze in seconds)."""
-    frames, rate = frames_of(path)
-    passage = frames[5 : 5 + int(min(2 * rate, 0.6 * len(frames)))]
-    frozen = frames[:20] + [frames[20]] * int(1.2 * rate) + frames[20:80]
-    makes = {"plain": frames, "loop": passage * 3, "ping_pong": (passage + passage[-2:0:-1]) * 2, "freeze": frozen}
-    return {(name, crf): repeat_and_freeze(fingerprints_of(encoded(made, rate, crf))) for name, made in makes.items() for crf in (20, 30)}
-
-
 def logistic_knots(bona_fide, attack, low, high, cap_low, cap_high, knots=9):
     """Knots of log(P(bona fide)/P(attack)) by a two-parameter logistic fit with both classes weighted alike."""
     values = np.r_[bona_fide, attack]
@@ -234,7 +184,6 @@ def main():
     bona_fide = [p.name for p in clips if p.parent.name == "bona_fide"]
     card = [
         fit_reuse(args, models, signals, bona_fide),
-        fit_repeats(args, clips, signals, bona_fide),
         fit_pulse(signals, bona_fide),
         fit_screen(signals, bona_fide),
         assumed(),
@@ -302,34 +251,6 @@ def fit_reuse(args, models, signals, bona_fide):
         "reference_reuse", native, llr, "LFW mated pairs and clips against own frames 1 s apart; simulated re-shots",
         decisive, mated_pairs=len(mated), own_frame_trials=len(session), clips=len(own), reshots=sum(map(len, reshot.values())),
     )
-
-
-def fit_repeats(args, clips, signals, bona_fide):
-    genuine = {name: repeat_and_freeze(signals[name]["fingerprints"]) for name in signals}
-    made = {p.name: cached(args.cache, f"altered_{p.name}", lambda p=p: altered(p)) for p in clips if p.name in bona_fide[::4]}
-    for name, values in genuine.items():
-        print(f"repeat, freeze  {name:28s}", np.round(values, 2))
-    for name, results in made.items():
-        print(f"altered  {name:28s}", {f"{kind}{crf}": np.round(v, 2).tolist() for (kind, crf), v in results.items()})
-    plain = [genuine[n] for n in bona_fide] + [v for r in made.values() for k, v in r.items() if k[0] == "plain"]
-    cap = rule_of_three(len(bona_fide))
-    # Thresholds from the likest passages of genuine clips.
-    worst = max(v[0] for v in plain)
-    doubtful, decisive = (worst + share * (1 - worst) for share in (0.25, 0.75))
-    still = max(v[1] for v in plain)
-    freeze_at = max(1.0, 3 * still)
-    for kind in ("loop", "ping_pong"):
-        found = [v[0] >= decisive for r in made.values() for k, v in r.items() if k[0] == kind]
-        print(f"{kind}: {sum(found)} of {len(found)} proven at {decisive:.3f}")
-    return table(
-        "repeated_passage", [worst, decisive], [0.0, -cap],
-        "0 up to the likest passages of genuine clips; a doubt a quarter and decisive three quarters of the way from there to exact",
-        decisive, bona_fide=len(plain), attacks=2 * 2 * len(made),
-    ) + mark("repeated_passage", doubtful) + table(
-        "frozen_pictures", [max(0.4, still), freeze_at], [0.0, -cap],
-        "a doubt from one and a half times the longest freeze of a genuine clip or its re-encode, and half a second; decisive from twice that",
-        freeze_at, bona_fide=len(plain),
-    ) + mark("frozen_pictures", max(0.5, 1.5 * still))
 
 
 def fit_pulse(signals, bona_fide):

@@ -44,6 +44,7 @@ _CARDS = (
     "pad_image.toml",
     "pad_identity.toml",
     "pad_compression.toml",
+    "pad_repeats.toml",
 )
 
 
