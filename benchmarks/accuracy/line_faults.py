@@ -9,7 +9,8 @@ and few bits; one to three of these at random. ``signals`` plays patterns on the
 seconds, and asks for signs of tampering; it plays loops and joins of two clips as well, which should be found.
 ``checks`` makes files and judges each whole, and goes on where it was stopped. Genuine clips and attacks (captured
 replays and takes of ``idverify simulate``, if a folder of them is given) go through the same patterns. Rates are
-printed with 95 % intervals (Clopper and Pearson), by clip as well, since patterns on one clip are no independent trials.
+printed with 95 % intervals (Clopper and Pearson), by clip as well, since patterns on one clip are no independent
+trials.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ frame once and keeps small arrays only.
 
 Log-likelihood ratios are natural logarithms; ``bona_fide_llr > 0`` speaks for a bona fide presentation.
 
-Public items: :class:`Status`, :class:`PADEvidence`, :class:`AnalysedFrame`, :class:`TrackObserver`.
+Public items: :data:`ANALYSIS_RATE_HZ`, :class:`Status`, :class:`PADEvidence`, :class:`AnalysedFrame`,
+:class:`TrackObserver`, :func:`rate_hz`, :func:`why_few`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,12 @@ from idverify.faces.tracking import FaceObservation
 from idverify.media.frame import Frame
 from idverify.reasons import NotAssessed, Reason
 
-__all__ = ["AnalysedFrame", "PADEvidence", "Status", "TrackObserver"]
+__all__ = ["ANALYSIS_RATE_HZ", "AnalysedFrame", "PADEvidence", "Status", "TrackObserver", "rate_hz", "why_few"]
+
+# Blinks last 0.1 to 0.4 s (Stern et al. 1984, doi:10.1177/001872088402600103), so 15 looks a second see one twice.
+ANALYSIS_RATE_HZ = 15.0
+# With fewer looks a second than this it is the recording that has few pictures.
+_FEW_HZ = 10.0
 
 
 class Status(str, Enum):
@@ -107,3 +113,26 @@ class TrackObserver(Protocol):
 
     def observe(self, view: AnalysedFrame, face: FaceObservation) -> None:
         """See one analysed frame in which the face was followed."""
+
+
+def rate_hz(times_s: NDArray[np.float64]) -> float:
+    """Frames a second while there are any: gaps, as stalls leave them, do not count. 0 for fewer than two frames."""
+    return float(1.0 / max(np.median(np.diff(times_s)), 1e-3)) if len(times_s) > 1 else 0.0
+
+
+def why_few(times_s: NDArray[np.float64], wanted: int, otherwise: Reason) -> Reason:
+    """Why fewer frames than wanted could be judged: too little time, too few pictures in it, or something else.
+
+    Parameters
+    ----------
+    times_s : float64 [shape=(n,)]
+        Of the frames that could be judged.
+    wanted
+        So many are needed.
+    otherwise
+        What is said where there were time and pictures enough.
+    """
+    span_s = float(times_s[-1] - times_s[0]) if len(times_s) else 0.0
+    if span_s * ANALYSIS_RATE_HZ < wanted:
+        return Reason.VIDEO_TOO_SHORT
+    return Reason.LOW_FRAME_RATE if rate_hz(times_s) < _FEW_HZ else otherwise

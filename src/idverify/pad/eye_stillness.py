@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from idverify.faces.tracking import FaceObservation
 from idverify.pad._llr import load_scale
-from idverify.pad.evidence import AnalysedFrame, PADEvidence, Status
+from idverify.pad.evidence import AnalysedFrame, PADEvidence, Status, why_few
 from idverify.reasons import NotAssessed, Reason
 
 __all__ = ["NAME", "EyePictures", "EyeSignals", "assess", "eye_change", "eyes_at_rest", "native_value"]
@@ -210,7 +210,9 @@ def assess(signals: EyeSignals) -> PADEvidence:
     native = native_value(signals)
     if native is None:
         detail = f"the eyes are seen from the front in {len(signals)} frames"
-        reason = Reason.VIDEO_TOO_SHORT if len(signals) else Reason.MISALIGNED_FACE
+        reason = Reason.MISALIGNED_FACE
+        if len(signals):
+            reason = why_few(signals.times_s, MIN_FRAMES, Reason.MISALIGNED_FACE)
         return PADEvidence.not_assessed(NAME, UNIT, NotAssessed(reason=reason, detail=detail))
     return PADEvidence(
         name=NAME,

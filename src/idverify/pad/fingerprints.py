@@ -122,14 +122,15 @@ class FrameFingerprints:
         if len(self._times) < MAX_FRAMES:
             lines = _lines(frame)
             shrunk = cv2.resize(lines, (_COLUMNS, _ROWS), interpolation=cv2.INTER_AREA)
-            self._latest = np.asarray(shrunk, np.uint8)
-            self._thumbs.append(self._latest)
+            self._thumbs.append(np.asarray(shrunk, np.uint8))
+            turned = frame._layout is not None
+            self._latest = frame._orientation.apply(self._thumbs[-1]) if turned else self._thumbs[-1]
             self._compression.append(self._detail_and_repetition(lines))
             self._times.append(frame.time_s)
 
     @property
     def latest(self) -> NDArray[np.uint8] | None:
-        """Thumbnail of the last picture seen, uint8 [shape=(32, 48)]; None before the first and beyond the limit."""
+        """Upright thumbnail of the last picture seen, uint8 [shape=(32, 48) or (48, 32)]; None beyond the limit."""
         return self._latest
 
     def compression(self) -> F64:
@@ -158,7 +159,11 @@ def _lines(frame: Frame) -> NDArray[np.uint8]:
     """A few lines of luma, straight from the decoder's plane: the whole picture would cost ten times as much."""
     layout = frame._layout
     # What is not coded as Y'CbCr in planes (RGB, palettes, packed formats) has no such plane.
-    plane = frame.luma() if layout is None else plane_views(frame._picture, layout)[0]
+    if layout is None:
+        plane = frame.luma()
+    else:
+        left, top, right, bottom = frame._window
+        plane = np.asarray(plane_views(frame._picture, layout)[0][top:bottom, left:right])
     lines = plane[((np.arange(_ROWS) + 0.5) * plane.shape[0] / _ROWS).astype(int)]
     return np.asarray(lines if layout is None else to_8_bits(lines, layout), np.uint8)
 

@@ -1,8 +1,8 @@
 """Identity continuity: is it one person from the first picture to the last, in every picture?
 
-This witness knows no faces. Whoever compares faces hands over how alike they are, as plain numbers: faces drawn over the
-recording, and of all others those that look least like them. A person who turns, laughs and blinks is linked from face
-to face by faces that are alike; another person is not, in however few pictures or many. So the native value is the
+This witness knows no faces. Whoever compares faces hands over how alike they are, as plain numbers: faces drawn over
+the recording, and of all others those that look least like them. A person who turns, laughs and blinks is linked from
+face to face by faces that are alike; another person is not, in however few pictures or many. So the native value is the
 *weakest link*: the least similarity in the tree that links all faces by the greatest similarities.
 
 Which faces look least alike is a matter of pictures: :func:`oddness` says how much a picture differs from both sides in

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from idverify.pad._llr import load_scale
 from idverify.pad._registration import CELL_CORNERS
-from idverify.pad.evidence import PADEvidence, Status
+from idverify.pad.evidence import PADEvidence, Status, why_few
 from idverify.pad.motion import MotionSignals
 from idverify.pad.stillness import ALLOWANCE_PX, MIN_CELLS, MIN_FRAMES
 from idverify.reasons import NotAssessed, Reason
@@ -108,7 +108,7 @@ def assess(signals: MotionSignals) -> PADEvidence:
     judged = np.isfinite(seen.eyes)
     if judged.sum() < MIN_FRAMES:
         detail = f"face judged, and not turning, in {judged.sum()} frames"
-        reason = Reason.VIDEO_TOO_SHORT if len(signals) < 2 * MIN_FRAMES else Reason.TOO_MUCH_MOVEMENT
+        reason = why_few(signals.times_s, MIN_FRAMES, Reason.TOO_MUCH_MOVEMENT)
         return PADEvidence.not_assessed(NAME, UNIT, NotAssessed(reason=reason, detail=detail))
     blink = _best_blink(signals.times_s, seen)
     mouth = float(np.quantile(seen.mouth[judged], 1 - MOUTH_SHARE))

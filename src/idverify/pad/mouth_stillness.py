@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idverify.pad._llr import load_scale
-from idverify.pad.evidence import PADEvidence, Status
+from idverify.pad.evidence import PADEvidence, Status, why_few
 from idverify.pad.liveliness import MOUTH_SHARE, activity
 from idverify.pad.motion import MotionSignals
 from idverify.pad.stillness import BLIND_PX, MIN_FRAMES
@@ -55,7 +55,7 @@ def assess(signals: MotionSignals) -> PADEvidence:
     mouth = activity(signals).mouth
     native = _liveliest(mouth, signals.times_s)
     if native is None:
-        reason = Reason.VIDEO_TOO_SHORT if len(signals) < 2 * MIN_FRAMES else Reason.TOO_MUCH_MOVEMENT
+        reason = why_few(signals.times_s, MIN_FRAMES, Reason.TOO_MUCH_MOVEMENT)
         why = NotAssessed(reason=reason, detail=f"of {len(signals)} frames, too few show a face that is not turning")
         return PADEvidence.not_assessed(NAME, UNIT, why)
     noise = float(np.nanmedian(signals.change_px))

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from idverify.faces.tracking import FaceObservation
 from idverify.pad._llr import load_scale
-from idverify.pad.evidence import AnalysedFrame, PADEvidence, Status
+from idverify.pad.evidence import AnalysedFrame, PADEvidence, Status, rate_hz
 from idverify.reasons import NotAssessed, Reason
 
 __all__ = ["PulseEstimate", "SkinColour", "assess", "estimate_pulse", "line_spectrum", "pulse_signals", "strength_db"]
@@ -50,6 +50,8 @@ _SKIN = (
 # 2013).
 _RATE_HZ, _BAND_HZ = (0.75, 3.0), (0.75, 4.0)
 _STEP_HZ = 1 / 120
+# Slower pictures show faster changes as slow ones (sampling theorem).
+_NYQUIST_HZ = 2 * _BAND_HZ[1]
 # Half width of a line: the pulse itself varies by a few beats per minute within seconds.
 _LINE_HZ = 0.1
 # What the line and its harmonic hold of a flat spectrum.
@@ -284,6 +286,9 @@ def assess(times_s: F64, colours: F64) -> PADEvidence:
     times_s : float64 [shape=(n,)]
     colours : float64 [shape=(n, 4, 3)]
     """
+    if rate_hz(times_s) < _NYQUIST_HZ and len(times_s) > 1:
+        detail = f"{rate_hz(times_s):.1f} pictures a second, {_NYQUIST_HZ:g} are needed"
+        return PADEvidence.not_assessed(NAME, UNIT, NotAssessed(reason=Reason.LOW_FRAME_RATE, detail=detail))
     pulse = estimate_pulse(times_s, colours) if len(times_s) > 1 else None
     if pulse is None:
         detail = f"needs {_MIN_DURATION_S:.0f} s of {_MIN_FRAMES} frames or more with bare skin in view"

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idverify.pad._llr import load_scale
-from idverify.pad.evidence import PADEvidence, Status
+from idverify.pad.evidence import ANALYSIS_RATE_HZ, PADEvidence, Status, rate_hz, why_few
 from idverify.pad.motion import MotionSignals
 from idverify.reasons import NotAssessed, Reason
 
@@ -41,6 +41,9 @@ ALLOWANCE_PX = 0.15
 MIN_CELLS = 16
 MIN_FRAMES = 20
 MIN_SPAN_S = 2.0
+# With fewer pictures a second than this, a blink of a quarter of a second falls between two of them or shows in one,
+# which counts as a broken picture: that none was seen proves nothing.
+PROOF_RATE_HZ = 8.0
 # Outer eye corners closer than this (working-size pixels) leave an eyelid less than two pixels.
 MIN_EYE_DISTANCE_PX = 24.0
 # A blink comes every 3 to 6 s (Bentivoglio et al. 1997, doi:10.1002/mds.870120629): a person may hold still for
@@ -101,10 +104,14 @@ def assess(signals: MotionSignals) -> PADEvidence:
     span = _span_s(signals.times_s)
     scale = load_scale(NAME)
     spans, below = scale.marks["still_span_s"], scale.marks["still_below"]
-    proven = span > spans[0] and native < float(np.interp(span, spans, below))
+    seen_blinks = rate_hz(signals.times_s) >= PROOF_RATE_HZ
+    proven = seen_blinks and span > spans[0] and native < float(np.interp(span, spans, below))
     detail = f"the most changed parts of the face differ {native:.1f} times as much as the typical one in {span:.1f} s"
     if native < below[-1] and float(np.nanmedian(signals.change_px)) > BLIND_PX:
         why = NotAssessed(reason=Reason.LIVENESS_UNCERTAIN, detail=f"{detail}, but noise would hide a blink")
+    elif native < below[-1] and not seen_blinks:
+        detail = f"{detail}, too few pictures a second to see every blink"
+        why = NotAssessed(reason=Reason.LOW_FRAME_RATE, detail=detail)
     elif native < below[-1] and not proven:
         detail = f"{detail}, too short to exclude a person who holds still"
         why = NotAssessed(reason=Reason.TOO_LITTLE_MOVEMENT, detail=detail)
@@ -129,7 +136,8 @@ def cannot_judge(signals: MotionSignals) -> NotAssessed | None:
     """Why stillness cannot be judged at all, or None."""
     n, span = len(signals), _span_s(signals.times_s)
     if n < MIN_FRAMES or span < MIN_SPAN_S:
-        return NotAssessed(reason=Reason.VIDEO_TOO_SHORT, detail=f"face followed in {n} frames over {span:.1f} s")
+        reason = why_few(signals.times_s, max(MIN_FRAMES, round(MIN_SPAN_S * ANALYSIS_RATE_HZ)), Reason.LOW_FRAME_RATE)
+        return NotAssessed(reason=reason, detail=f"face followed in {n} frames over {span:.1f} s")
     eyes = float(np.median(signals.eye_distance_px))
     if eyes < MIN_EYE_DISTANCE_PX:
         return NotAssessed(reason=Reason.FACE_TOO_FAR, detail=f"eye corners {eyes:.0f} px apart at working size")

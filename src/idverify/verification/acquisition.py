@@ -1,6 +1,6 @@
 """One pass over a recording: frames in, tracks with their signals and the faces worth comparing out.
 
-Every decoded frame is seen once. About :data:`~idverify.verification.sampling.ANALYSIS_RATE_HZ` of them a second are
+Every decoded frame is seen once. About :data:`~idverify.pad.evidence.ANALYSIS_RATE_HZ` of them a second are
 analysed: faces are followed, the liveness observers of each track look, a small aligned picture of each face is kept,
 and of each time slot one face as a crop to be compared. Which one is drawn by a seed that nobody knows beforehand: who
 could compute it would show the face to be compared in just those frames. Nothing else is kept.

@@ -5,7 +5,7 @@ they are passed over, so that a stall is a gap for every mechanism. A picture in
 from one decoded picture to the next than it just did is analysed at once, whether or not its turn has come: what is
 flashed into single pictures between two analysed ones would be seen by nobody.
 
-Public items: :data:`ANALYSIS_RATE_HZ`, :class:`FrameSampler`.
+Public items: :class:`FrameSampler`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ANALYSIS_RATE_HZ", "FrameSampler"]
+from idverify.pad.evidence import ANALYSIS_RATE_HZ
+
+__all__ = ["FrameSampler"]
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 U8 = NDArray[np.uint8]
 
-# Blinks last 0.1 to 0.4 s (Stern et al. 1984, doi:10.1177/001872088402600103), so 15 looks a second see one twice.
-ANALYSIS_RATE_HZ = 15.0
 # A thumbnail with less contrast (levels) than this shows nothing.
 BLANK_CONTRAST = 4.0
 # A picture is held where no cell of its thumbnail differs by more levels, and on average by no more levels squared:

@@ -7,8 +7,8 @@ import pytest
 import stage
 
 from idverify.faces.tracking import Tracker
+from idverify.pad.evidence import ANALYSIS_RATE_HZ
 from idverify.verification.acquisition import CROP_SIDE_PX, MAX_SLOTS, acquire
-from idverify.verification.sampling import ANALYSIS_RATE_HZ
 
 ANN = (300.0, 240.0, 120.0)
 
