@@ -34,7 +34,16 @@ from idverify.pad._llr import load_scale
 from idverify.pad.evidence import PADEvidence, Status
 from idverify.reasons import NotAssessed, Reason
 
-__all__ = ["NAME", "Likenesses", "assess", "glance_mark", "oddness", "shows_same_person", "unit_pictures", "weakest_link"]
+__all__ = [
+    "NAME",
+    "Likenesses",
+    "assess",
+    "glance_mark",
+    "oddness",
+    "shows_same_person",
+    "unit_pictures",
+    "weakest_link",
+]
 
 F64 = NDArray[np.float64]
 
