@@ -427,7 +427,6 @@ def test_skin_alone_weighs_nothing_and_a_display_speaks_against():
     [
         "reference_reuse",
         "repeated_passage",
-        "frozen_pictures",
         "pulse",
         "screen_rhythm",
         "screen_beat",
