@@ -1,14 +1,15 @@
-"""Harmless changes to recordings: what recorders, muxers, editors and senders do to a file without touching what it shows.
+"""Harmless changes to recordings: what recorders, muxers, editors and senders do without touching what is shown.
 
     python benchmarks/accuracy/harmless_changes.py run SHARED_DATA WORK_DIR [--clips EVERY] [--changes EVERY]
     python benchmarks/accuracy/harmless_changes.py report WORK_DIR --json benchmarks/results/harmless_changes.json
 
-Each clip is cut to its first seconds and coded once more, at most 960 pixels long: that is the *untouched* clip. Every change is made from it.
-Genuine clips with a photo of the same person are checked against it, others are judged for liveness alone; attacks are judged in the same way.
-Asked is how often genuine material is rejected, how much more often it is inconclusive than untouched, and whether any attack is accepted.
+Each clip is cut to its first seconds and coded once more, at most 960 pixels long: that is the *untouched* clip.
+Every change is made from it. Genuine clips with a photo of the same person are checked against it, others are judged
+for liveness alone; attacks are judged in the same way. Asked is how often genuine material is rejected, how much more
+often it is inconclusive than untouched, and whether any attack is accepted.
 
-``run`` keeps one row a clip and change in WORK_DIR and goes on where it was stopped; with ``--changes N`` a clip meets each N-th change, another
-one for another clip. WORK_DIR holds coded faces: keep it outside the repository.
+``run`` keeps one row a clip and change in WORK_DIR and goes on where it was stopped; with ``--changes N`` a clip
+meets each N-th change, another one for another clip. WORK_DIR holds coded faces: keep it outside the repository.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from idverify.verification.verifier import Verifier
 SECONDS, LONG_PX = 6.0, 960
 TICK = Fraction(1, 90000)
 
-# -- a recording as pictures with times ----------------------------------------------------------------------------------------------------------------
+# -- a recording as pictures with times ------------------------------------------------------------------------------
 
 Shots = Iterable[tuple[np.ndarray, float]]
 
@@ -115,21 +116,25 @@ def _sound(output: Any) -> None:
     stream = output.add_stream("aac", rate=48000)
     rng = np.random.default_rng(0)
     for k in range(int(SECONDS * 48000 / 1024)):
-        frame = av.AudioFrame.from_ndarray(rng.normal(0, 0.01, (1, 1024)).astype(np.float32), format="fltp", layout="mono")
+        frame = av.AudioFrame.from_ndarray(
+            rng.normal(0, 0.01, (1, 1024)).astype(np.float32), format="fltp", layout="mono"
+        )
         frame.sample_rate, frame.pts, frame.time_base = 48000, k * 1024, Fraction(1, 48000)
         output.mux(stream.encode(frame))
     output.mux(stream.encode(None))
 
 
-# -- changes -------------------------------------------------------------------------------------------------------------------------------------------
+# -- changes ---------------------------------------------------------------------------------------------------------
 
 
 def each(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Shots], Shots]:
     return lambda shots: ((np.ascontiguousarray(change(image)), time_s) for image, time_s in shots)
 
 
-def barred(share: float, level: tuple[int, int, int], *, both: bool = False, writing: bool = False) -> Callable[[np.ndarray], np.ndarray]:
-    """Bars along the longer sides, so that the frame becomes `share` times as wide (or high); `both` adds a thin one all around."""
+def barred(
+    share: float, level: tuple[int, int, int], *, both: bool = False, writing: bool = False
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Bars along the longer sides; the frame becomes `share` times as long; `both`: thin ones all around, too."""
 
     def change(image: np.ndarray) -> np.ndarray:
         h, w = image.shape[:2]
@@ -140,7 +145,16 @@ def barred(share: float, level: tuple[int, int, int], *, both: bool = False, wri
         out = cv2.copyMakeBorder(image, y, y, x, x, cv2.BORDER_CONSTANT, value=level)
         if writing:
             at = (4, y + h + pad // 2) if y else (4, h // 2)
-            cv2.putText(out, "a line of text", at, cv2.FONT_HERSHEY_SIMPLEX, max(0.3, pad / 200), (230, 230, 230), 1, cv2.LINE_AA)
+            cv2.putText(
+                out,
+                "a line of text",
+                at,
+                cv2.FONT_HERSHEY_SIMPLEX,
+                max(0.3, pad / 200),
+                (230, 230, 230),
+                1,
+                cv2.LINE_AA,
+            )
         return out
 
     return change
@@ -222,7 +236,10 @@ _BF = {"crf": "18", "preset": "veryfast", "bf": "3"}
 _HEVC = {"crf": "20", "preset": "ultrafast", "x265-params": "log-level=none"}
 CHANGES: dict[str, Change] = {
     "untouched": Change(family="untouched"),
-    **{f"turned by {deg}": Change(family="turns", shots=each(lambda i, k=deg // 90: np.rot90(i, k))) for deg in (90, 180, 270)},
+    **{
+        f"turned by {deg}": Change(family="turns", shots=each(lambda i, k=deg // 90: np.rot90(i, k)))
+        for deg in (90, 180, 270)
+    },
     "turned by 180, tagged": Change(family="turns", shots=each(lambda i: np.rot90(i, 2)), how=Coding(display_deg=180)),
     "mirrored": Change(family="turns", shots=each(lambda i: i[:, ::-1])),
     "black bars": Change(family="bars", shots=each(barred(1.78, (0, 0, 0)))),
@@ -248,16 +265,33 @@ CHANGES: dict[str, Change] = {
     "full range": Change(family="pixel formats", how=Coding(pix_fmt="yuvj420p", colour=(6, 2))),
     "pixels 4:3": Change(family="pixel formats", shots=each(squeezed(0.75, 1.0)), how=Coding(aspect=Fraction(4, 3))),
     "pixels 2:1": Change(family="pixel formats", shots=each(squeezed(0.5, 1.0)), how=Coding(aspect=Fraction(2, 1))),
-    "AVI, H.264 with B pictures": Change(family="containers", shots=at_rate(30.0), how=Coding(container="avi", options=_BF)),
-    "AVI, MPEG-4": Change(family="containers", shots=at_rate(30.0), how=Coding(container="avi", codec="mpeg4", options={"q:v": "2", "qmin": "2", "qmax": "4", "b": "8M", "bf": "2"})),
-    "AVI, Motion JPEG": Change(family="containers", shots=at_rate(30.0), how=Coding(container="avi", codec="mjpeg", pix_fmt="yuvj420p", colour=(6, 2), options={"qmin": "2", "qmax": "4"})),
+    "AVI, H.264 with B pictures": Change(
+        family="containers", shots=at_rate(30.0), how=Coding(container="avi", options=_BF)
+    ),
+    "AVI, MPEG-4": Change(
+        family="containers",
+        shots=at_rate(30.0),
+        how=Coding(
+            container="avi", codec="mpeg4", options={"q:v": "2", "qmin": "2", "qmax": "4", "b": "8M", "bf": "2"}
+        ),
+    ),
+    "AVI, Motion JPEG": Change(
+        family="containers",
+        shots=at_rate(30.0),
+        how=Coding(
+            container="avi", codec="mjpeg", pix_fmt="yuvj420p", colour=(6, 2), options={"qmin": "2", "qmax": "4"}
+        ),
+    ),
     "MPEG-TS": Change(family="containers", how=Coding(container="mpegts", options=_BF)),
-    "WebM, VP8": Change(family="containers", how=Coding(container="webm", codec="libvpx", options={"b": "4M", "deadline": "realtime", "cpu-used": "8"})),
+    "WebM, VP8": Change(
+        family="containers",
+        how=Coding(container="webm", codec="libvpx", options={"b": "4M", "deadline": "realtime", "cpu-used": "8"}),
+    ),
     "fragmented MP4": Change(family="containers", how=Coding(file_options={"movflags": "frag_keyframe+empty_moov"})),
     "FLV": Change(family="containers", how=Coding(container="flv")),
 }
 
-# -- material ------------------------------------------------------------------------------------------------------------------------------------------
+# -- material --------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,14 +308,23 @@ def clips(data: Path) -> list[Clip]:
     with (data / "videos.csv").open(newline="") as rows:
         for row in csv.DictReader(rows):
             if row["presentation"] in ("bona_fide", "attack"):
-                found.append(Clip(name=Path(row["path"]).name, genuine=row["presentation"] == "bona_fide", path=data / row["path"]))
+                found.append(
+                    Clip(
+                        name=Path(row["path"]).name, genuine=row["presentation"] == "bona_fide", path=data / row["path"]
+                    )
+                )
     with (data / "selfies" / "videos.csv").open(newline="") as rows:
         for row in csv.DictReader(rows):
             if row["presentation"] in ("bona_fide", "attack"):
                 photos = row["references"].split()
                 photo = data / "selfies" / photos[-1] if photos else None
                 found.append(
-                    Clip(name=Path(row["path"]).name, genuine=row["presentation"] == "bona_fide", path=data / "selfies" / row["path"], reference=photo)
+                    Clip(
+                        name=Path(row["path"]).name,
+                        genuine=row["presentation"] == "bona_fide",
+                        path=data / "selfies" / row["path"],
+                        reference=photo,
+                    )
                 )
     return found
 
@@ -313,7 +356,7 @@ def base_of(clip: Clip, folder: Path) -> bytes:
     return path.read_bytes()
 
 
-# -- runs ----------------------------------------------------------------------------------------------------------------------------------------------
+# -- runs ------------------------------------------------------------------------------------------------------------
 
 COLUMNS = ("clip", "genuine", "change", "task", "outcome", "reasons", "llr", "notes")
 
@@ -327,14 +370,20 @@ def run(args: argparse.Namespace) -> None:
             done = {(row["clip"], row["change"]) for row in csv.DictReader(rows)}
     verifier = Verifier(policy=args.policy)
     material = clips(args.data) + simulated(args.data, args.work, args.simulated)
-    material = [clip for clip in material if args.only in ("all", "genuine" if clip.genuine else "attacks")][args.first :: args.clips]
+    material = [clip for clip in material if args.only in ("all", "genuine" if clip.genuine else "attacks")][
+        args.first :: args.clips
+    ]
     with rows_path.open("a", newline="") as out:
         writer = csv.DictWriter(out, COLUMNS)
         if not done:
             writer.writeheader()
         for n, clip in enumerate(material):
             wanted = [name for k, name in enumerate(CHANGES) if k == 0 or (k + n) % args.changes == 0]
-            wanted = [name for name in wanted if (clip.name, name) not in done and (not args.match or args.match in name or name == "untouched")]
+            wanted = [
+                name
+                for name in wanted
+                if (clip.name, name) not in done and (not args.match or args.match in name or name == "untouched")
+            ]
             if not wanted:
                 continue
             base = base_of(clip, args.work)
@@ -354,7 +403,16 @@ def _judged(verifier: Verifier, clip: Clip, base: bytes, name: str) -> dict[str,
         notes = "; ".join(decision.warnings)
     except Exception as error:  # noqa: BLE001 - an error is an outcome of this benchmark
         outcome, reasons, llr, notes = "error", f"{type(error).__name__}: {error}", "", ""
-    return {"clip": clip.name, "genuine": clip.genuine, "change": name, "task": task, "outcome": outcome, "reasons": reasons, "llr": llr, "notes": notes}
+    return {
+        "clip": clip.name,
+        "genuine": clip.genuine,
+        "change": name,
+        "task": task,
+        "outcome": outcome,
+        "reasons": reasons,
+        "llr": llr,
+        "notes": notes,
+    }
 
 
 def report(args: argparse.Namespace) -> None:
@@ -375,9 +433,14 @@ def report(args: argparse.Namespace) -> None:
         args.json.write_text(text + "\n")
     for group, parts in table.items():
         for name, c in parts.items():
-            print(f"{group:8} {name:32} n {c['n']:4}  accept {c['accept']:4}  reject {c['reject']:3}  inconclusive {c['inconclusive']:4}  error {c['error']:2}  untouched inconclusive {c['untouched_inconclusive']:4}")
+            outcomes = "  ".join(f"{word} {c[word]:4}" for word in ("accept", "reject", "inconclusive", "error"))
+            print(f"{group:8} {name:32} n {c['n']:4}  {outcomes}  untouched inconclusive {c['untouched_inconclusive']}")
     for row in rows:
-        if row["outcome"] == "error" or (row["genuine"] == "True" and row["outcome"] == "reject") or (row["genuine"] == "False" and row["outcome"] == "accept"):
+        if (
+            row["outcome"] == "error"
+            or (row["genuine"] == "True" and row["outcome"] == "reject")
+            or (row["genuine"] == "False" and row["outcome"] == "accept")
+        ):
             print("  ", row["clip"], "|", row["change"], "|", row["outcome"], row["reasons"], row["llr"])
 
 
@@ -386,7 +449,9 @@ def _counts(rows: list[dict[str, str]], untouched: dict[str, dict[str, str]]) ->
     out: dict[str, Any] = {"n": n}
     for outcome in ("accept", "reject", "inconclusive", "error"):
         out[outcome] = sum(row["outcome"] == outcome for row in rows)
-    out["untouched_inconclusive"] = sum(untouched[row["clip"]]["outcome"] == "inconclusive" for row in rows if row["clip"] in untouched)
+    out["untouched_inconclusive"] = sum(
+        untouched[row["clip"]]["outcome"] == "inconclusive" for row in rows if row["clip"] in untouched
+    )
     out["reject_interval"] = _bounds(out["reject"], n)
     return out
 

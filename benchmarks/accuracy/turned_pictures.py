@@ -2,10 +2,12 @@
 
     python benchmarks/accuracy/turned_pictures.py SHARED_DATA [--every N] [--json FILE]
 
-Photos of LFW and the separate photos of the selfie videos, enrolled as they are and turned by the angles below before a grey ground. A turned photo is
-*right* when its template and that of the photo as it is match at the shipped card's threshold for a false match rate of 0.0001, *refused* when there is
-a reason instead of a template, and *wrong* otherwise: that would count as evidence of a stranger. Also counted: photos changed although they stand
-upright, and faces with wrong landmarks (further than a quarter of the distance between the eyes from where they are) that pass for surely upright.
+Photos of LFW and the separate photos of the selfie videos, enrolled as they are and turned by the angles below before
+a grey ground. A turned photo is *right* when its template and that of the photo as it is match at the shipped card's
+threshold for a false match rate of 0.0001, *refused* when there is a reason instead of a template, and *wrong*
+otherwise: that would count as evidence of a stranger. Also counted: photos changed although they stand upright, and
+faces with wrong landmarks (further than a quarter of the distance between the eyes from where they are) that pass for
+surely upright.
 """
 
 from __future__ import annotations
@@ -45,9 +47,17 @@ def main():
     verifier = Verifier()
     verifier.load()
     threshold, models = verifier.card.threshold(TARGET_FMR), verifier.face_models
-    paths = sorted((args.data / "selfies" / "references").glob("*.jpg")) + sorted((args.data / "lfw").glob("*/*.jpg"))[:: args.every]
+    paths = (
+        sorted((args.data / "selfies" / "references").glob("*.jpg"))
+        + sorted((args.data / "lfw").glob("*/*.jpg"))[:: args.every]
+    )
     table = {angle: {"right": 0, "refused": 0, "wrong": 0} for angle in ANGLES_DEG}
-    counts = {"photos": 0, "upright photos that were turned": 0, "faces with wrong landmarks": 0, "of them surely upright": 0}
+    counts = {
+        "photos": 0,
+        "upright photos that were turned": 0,
+        "faces with wrong landmarks": 0,
+        "of them surely upright": 0,
+    }
     for path in paths:
         photo = load_photo(path)
         shrink = min(1.0, 1000 / max(photo.shape[:2]))
@@ -84,7 +94,9 @@ def _count_wrong_landmarks(image, expected, models, counts):
     away = np.linalg.norm(five_points(points[0]) - expected, axis=1).mean() / np.linalg.norm(expected[0] - expected[1])
     if away > 0.25:
         counts["faces with wrong landmarks"] += 1
-        counts["of them surely upright"] += is_surely_upright(faces[0], float(presence[0]), float(head_pose_deg(points[0])[2]))
+        counts["of them surely upright"] += is_surely_upright(
+            faces[0], float(presence[0]), float(head_pose_deg(points[0])[2])
+        )
 
 
 if __name__ == "__main__":

@@ -18,9 +18,32 @@ NOSE = [195, 248, 456, 420, 429, 279, 278, 327, 2, 98, 48, 49, 209, 198, 236, 3]
 _JAW = OVAL[OVAL.index(454) : OVAL.index(234) + 1]
 # Textures that only the test half may see.
 HELD_OUT = ("checks", "dots")
-TEXTURES = ("plain", "plain", "plain", "pleats", "pleats", "seam", "stripes", "noise", "blobs", "photo", "photo", "text")
+TEXTURES = (
+    "plain",
+    "plain",
+    "plain",
+    "pleats",
+    "pleats",
+    "seam",
+    "stripes",
+    "noise",
+    "blobs",
+    "photo",
+    "photo",
+    "text",
+)
 # Usual colours of masks, RGB; the others are drawn at random.
-_COLOURS = ((150, 190, 215), (120, 170, 200), (235, 235, 235), (245, 245, 240), (25, 25, 28), (45, 45, 50), (90, 95, 100), (230, 170, 185), (110, 170, 140))
+_COLOURS = (
+    (150, 190, 215),
+    (120, 170, 200),
+    (235, 235, 235),
+    (245, 245, 240),
+    (25, 25, 28),
+    (45, 45, 50),
+    (90, 95, 100),
+    (230, 170, 185),
+    (110, 170, 140),
+)
 
 
 def frame_of(points):
@@ -74,11 +97,22 @@ def texture(rng, name, colour, other):
         inside = np.hypot(x % period - period / 2, y % period - period / 2) < period * rng.uniform(0.2, 0.4)
         cloth = np.where(inside[..., None], second, cloth)
     elif name == "noise":
-        cloth += cv2.GaussianBlur(rng.normal(0, 1, (n, n)), (0, 0), rng.uniform(0.6, 4))[..., None] * rng.uniform(20, 120)
+        cloth += cv2.GaussianBlur(rng.normal(0, 1, (n, n)), (0, 0), rng.uniform(0.6, 4))[..., None] * rng.uniform(
+            20, 120
+        )
     elif name == "blobs":
         for _ in range(rng.integers(10, 50)):
             centre, axes = rng.integers(0, n, 2), rng.integers(2, 14, 2)
-            cv2.ellipse(cloth, tuple(map(int, centre)), tuple(map(int, axes)), float(rng.uniform(0, 180)), 0, 360, tuple(map(float, rng.uniform(0, 255, 3))), -1)
+            cv2.ellipse(
+                cloth,
+                tuple(map(int, centre)),
+                tuple(map(int, axes)),
+                float(rng.uniform(0, 180)),
+                0,
+                360,
+                tuple(map(float, rng.uniform(0, 255, 3))),
+                -1,
+            )
     elif name == "photo":
         h, w = other.shape[:2]
         side = int(rng.integers(30, max(31, min(h, w) // 2)))
@@ -87,7 +121,15 @@ def texture(rng, name, colour, other):
         cloth = cv2.resize(other[top : top + side, left : left + side], (n, n)).astype(np.float64)
     elif name == "text":
         cloth = np.clip(cloth, 0, 255).astype(np.uint8)
-        cv2.putText(cloth, "".join(rng.choice(list("ABCDEFGHKLMNORSTUVWXYZ"), 4)), (int(rng.integers(15, 60)), int(rng.integers(85, 120))), int(rng.integers(0, 8)), float(rng.uniform(0.7, 1.6)), tuple(map(float, second)), int(rng.integers(1, 4)))
+        cv2.putText(
+            cloth,
+            "".join(rng.choice(list("ABCDEFGHKLMNORSTUVWXYZ"), 4)),
+            (int(rng.integers(15, 60)), int(rng.integers(85, 120))),
+            int(rng.integers(0, 8)),
+            float(rng.uniform(0.7, 1.6)),
+            tuple(map(float, second)),
+            int(rng.integers(1, 4)),
+        )
     cloth = cloth + rng.normal(0, rng.uniform(0, 5), cloth.shape[:2])[..., None]
     return np.clip(cloth, 0, 255)
 
@@ -117,8 +159,15 @@ def mask_outline(rng, points, top):
     skip = int(rng.integers(0, 4))  # how far up the cheeks it reaches
     jaw = jaw[skip : len(jaw) - skip]
     jaw[len(jaw) // 2 - 3 : len(jaw) // 2 + 4] += frame[:, 1] * rng.uniform(0, 0.25)
-    middle = {"bridge": points[6] * (k := rng.uniform(0, 1)) + points[5] * (1 - k), "lip": points[2] * (k := rng.uniform(0.2, 1)) + points[0] * (1 - k), "chin": points[17] * (k := rng.uniform(0, 0.5)) + points[199] * (1 - k)}[top]
-    cheeks = [points[i] * (k := rng.uniform(0.2, 0.9)) + middle * (1 - k) for i in ((50, 280) if top == "bridge" else (205, 425))]
+    middle = {
+        "bridge": points[6] * (k := rng.uniform(0, 1)) + points[5] * (1 - k),
+        "lip": points[2] * (k := rng.uniform(0.2, 1)) + points[0] * (1 - k),
+        "chin": points[17] * (k := rng.uniform(0, 0.5)) + points[199] * (1 - k),
+    }[top]
+    cheeks = [
+        points[i] * (k := rng.uniform(0.2, 0.9)) + middle * (1 - k)
+        for i in ((50, 280) if top == "bridge" else (205, 425))
+    ]
     return _curve(np.vstack([jaw, cheeks[0], middle, cheeks[1]]), rng, 0.02 * np.linalg.norm(frame[:, 0]))
 
 
@@ -136,11 +185,15 @@ def _cloth_in(rng, name, colour, other, frame, size_wh):
 
 def lit(rng, cloth, image, frame, amount=None):
     """The cloth in the light of the photo, and rounded."""
-    light = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float64), (0, 0), 0.5 * np.linalg.norm(frame[:, 0]))
+    light = cv2.GaussianBlur(
+        cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float64), (0, 0), 0.5 * np.linalg.norm(frame[:, 0])
+    )
     light = light / max(light.mean(), 1)
     h, w = light.shape
     y, x = np.mgrid[:h, :w]
-    u = (np.linalg.inv(np.vstack([frame, [0, 0, 1]])) @ np.stack([x.ravel(), y.ravel(), np.ones(h * w)]))[0].reshape(h, w)
+    u = (np.linalg.inv(np.vstack([frame, [0, 0, 1]])) @ np.stack([x.ravel(), y.ravel(), np.ones(h * w)]))[0].reshape(
+        h, w
+    )
     shade = 1 - rng.uniform(0, 0.5) * np.clip((u + rng.normal(0, 0.2)) ** 2, 0, 1)
     return np.clip(cloth * (light ** (rng.uniform(0, 0.9) if amount is None else amount) * shade)[..., None], 0, 255)
 
@@ -165,19 +218,31 @@ def draw(rng, image, points, kind, textures=TEXTURES, other=None):
         if rng.random() < 0.5:  # ear loops
             extra = np.zeros((h, w), np.uint8)
             for ear, edge in ((234, 132), (454, 361), (127, 93), (356, 323)):
-                cv2.line(extra, *(tuple(np.round(points[i] * 16).astype(int).tolist()) for i in (ear, edge)), 255, max(1, round(eye * 0.03)), cv2.LINE_AA, 4)
+                cv2.line(
+                    extra,
+                    *(tuple(np.round(points[i] * 16).astype(int).tolist()) for i in (ear, edge)),
+                    255,
+                    max(1, round(eye * 0.03)),
+                    cv2.LINE_AA,
+                    4,
+                )
     elif kind == "scarf":
         outline = mask_outline(rng, points, str(rng.choice(["bridge", "bridge", "lip"])))
         below = frame[:, 2] + frame[:, 1] * 4
         out = frame[:, 0] * rng.uniform(0.9, 1.6)
-        alpha = np.maximum(_filled(outline, size), _filled(np.array([points[361] + out * 0.3, points[132] - out * 0.3, below - out, below + out]), size))
+        alpha = np.maximum(
+            _filled(outline, size),
+            _filled(np.array([points[361] + out * 0.3, points[132] - out * 0.3, below - out, below + out]), size),
+        )
         name = str(rng.choice([t for t in textures if t not in ("text",)]))
     elif kind in ("hand", "hand_beside"):
         return _hand(rng, image, points, frame, eye, beside=kind == "hand_beside")
     elif kind in ("thing", "thing_beside"):
         target = points[[0, 17]].mean(0) + frame[:, :2] @ rng.normal(0, 0.12, 2) - frame[:, 1] * rng.uniform(0, 0.35)
         if kind == "thing_beside":
-            target = frame[:, 2] + frame[:, :2] @ np.array([rng.choice([-1, 1]) * rng.uniform(0.5, 1.3), rng.uniform(-1.2, 2.3)])
+            target = frame[:, 2] + frame[:, :2] @ np.array(
+                [rng.choice([-1, 1]) * rng.uniform(0.5, 1.3), rng.uniform(-1.2, 2.3)]
+            )
         axes = eye * rng.uniform(0.3, 0.8, 2)
         angle = float(rng.uniform(0, 180))
         mask = np.zeros((h, w), np.uint8)
@@ -188,25 +253,54 @@ def draw(rng, image, points, kind, textures=TEXTURES, other=None):
             cv2.fillConvexPoly(mask, np.round(box * 16).astype(np.int32), 255, cv2.LINE_AA, 4)
         if rng.random() < 0.5:  # what holds it
             down = target + frame[:, 1] * 3 + frame[:, 0] * rng.normal(0, 1)
-            cv2.line(mask, *(tuple(np.round(p * 16).astype(int).tolist()) for p in (target, down)), 255, max(1, round(eye * rng.uniform(0.1, 0.5))), cv2.LINE_AA, 4)
+            cv2.line(
+                mask,
+                *(tuple(np.round(p * 16).astype(int).tolist()) for p in (target, down)),
+                255,
+                max(1, round(eye * rng.uniform(0.1, 0.5))),
+                cv2.LINE_AA,
+                4,
+            )
         alpha = mask / 255
     elif kind == "above":  # a hat or band, or dark glasses
         if rng.random() < 0.5:
             brow = points[[70, 105, 107, 9, 336, 334, 300]] - frame[:, 1] * rng.uniform(-0.05, 0.25)
-            alpha = _filled(np.vstack([brow, points[[251, 284, 332, 297, 338, 10, 109, 67, 103, 54, 21]] - frame[:, 1] * rng.uniform(0.2, 0.8)]), size)
+            alpha = _filled(
+                np.vstack(
+                    [
+                        brow,
+                        points[[251, 284, 332, 297, 338, 10, 109, 67, 103, 54, 21]]
+                        - frame[:, 1] * rng.uniform(0.2, 0.8),
+                    ]
+                ),
+                size,
+            )
         else:
             mask = np.zeros((h, w), np.uint8)
             for corners in ((33, 133), (263, 362)):
                 centre, width = points[list(corners)].mean(0) + frame[:, 1] * 0.08, eye * rng.uniform(0.3, 0.5)
-                cv2.ellipse(mask, (tuple(map(float, centre)), (float(2 * width), float(2 * width * rng.uniform(0.6, 0.9))), 0.0), 255, -1, cv2.LINE_AA)
+                cv2.ellipse(
+                    mask,
+                    (tuple(map(float, centre)), (float(2 * width), float(2 * width * rng.uniform(0.6, 0.9))), 0.0),
+                    255,
+                    -1,
+                    cv2.LINE_AA,
+                )
             alpha = mask / 255 * rng.uniform(0.7, 1)
             name, colour = "plain", rng.uniform(0, 60, 3)
     elif kind == "beard":
         lower = _filled(_curve(np.vstack([points[_JAW[3:-3]], points[[205, 2, 425]]]), rng, 0.03 * eye), size)
         lips = cv2.GaussianBlur(_filled(points[LIPS], size), (0, 0), 1)
         hair = rng.random((h, w)) < rng.uniform(0.3, 0.95)
-        alpha = cv2.GaussianBlur(lower, (0, 0), 0.08 * eye) * (1 - lips) * cv2.GaussianBlur(hair.astype(np.float64), (0, 0), rng.uniform(0.4, 1.0)) * rng.uniform(0.3, 1)
-        cloth = np.clip(np.tile(rng.uniform(10, 120) * np.array([1, 0.85, 0.75]), (h, w, 1)) + rng.normal(0, 12, (h, w, 1)), 0, 255)
+        alpha = (
+            cv2.GaussianBlur(lower, (0, 0), 0.08 * eye)
+            * (1 - lips)
+            * cv2.GaussianBlur(hair.astype(np.float64), (0, 0), rng.uniform(0.4, 1.0))
+            * rng.uniform(0.3, 1)
+        )
+        cloth = np.clip(
+            np.tile(rng.uniform(10, 120) * np.array([1, 0.85, 0.75]), (h, w, 1)) + rng.normal(0, 12, (h, w, 1)), 0, 255
+        )
         return np.round(image * (1 - alpha[..., None]) + cloth * alpha[..., None]).astype(np.uint8), alpha * 0
     elif kind == "shadow":
         at, soft = frame[:, 2] + frame[:, 1] * rng.uniform(0.3, 1.2), eye * rng.uniform(0.05, 0.8)
@@ -217,7 +311,9 @@ def draw(rng, image, points, kind, textures=TEXTURES, other=None):
     cloth = lit(rng, _cloth_in(rng, name, colour, image if other is None else other, frame, size), image, frame)
     if kind == "scarf":
         y, x = np.mgrid[:h, :w]
-        folds = np.sin((x * rng.uniform(-0.5, 0.5) + y) / eye * rng.uniform(4, 14) + 2 * np.sin(x / eye * rng.uniform(1, 4)))
+        folds = np.sin(
+            (x * rng.uniform(-0.5, 0.5) + y) / eye * rng.uniform(4, 14) + 2 * np.sin(x / eye * rng.uniform(1, 4))
+        )
         cloth = np.clip(cloth * (1 + 0.25 * rng.uniform(0.2, 1) * folds)[..., None], 0, 255)
     alpha = cv2.GaussianBlur(alpha, (0, 0), rng.uniform(0.3, 1.2))
     edge = cv2.GaussianBlur(alpha, (0, 0), 0.05 * eye) * (1 - alpha)  # what it throws on the skin
@@ -233,15 +329,24 @@ def _hand(rng, image, points, frame, eye, beside):
     colour = skin(rng, points, image)
     target = points[[0, 17]].mean(0) - frame[:, 1] * rng.uniform(-0.1, 0.35)
     if beside:
-        target = frame[:, 2] + frame[:, :2] @ np.array([rng.choice([-1, 1]) * rng.uniform(0.8, 1.3), rng.uniform(-0.8, 2.2)])
+        target = frame[:, 2] + frame[:, :2] @ np.array(
+            [rng.choice([-1, 1]) * rng.uniform(0.8, 1.3), rng.uniform(-0.8, 2.2)]
+        )
     angle = rng.uniform(0, 2 * np.pi)
     along = np.array([np.cos(angle), np.sin(angle)])
     across = np.array([-along[1], along[0]])
     drawn, alpha = image.astype(np.float64), np.zeros((h, w))
     y, x = np.mgrid[:h, :w]
     fingers, width = int(rng.integers(2, 6)), eye * rng.uniform(0.17, 0.28)
-    parts = [(target + along * eye * rng.uniform(0.6, 1.0), eye * rng.uniform(0.35, 0.6), 0.0)] if rng.random() < 0.7 else []
-    parts += [(target + across * width * 1.9 * (k - (fingers - 1) / 2), width, eye * rng.uniform(0.35, 0.8)) for k in range(fingers)]
+    parts = (
+        [(target + along * eye * rng.uniform(0.6, 1.0), eye * rng.uniform(0.35, 0.6), 0.0)]
+        if rng.random() < 0.7
+        else []
+    )
+    parts += [
+        (target + across * width * 1.9 * (k - (fingers - 1) / 2), width, eye * rng.uniform(0.35, 0.8))
+        for k in range(fingers)
+    ]
     for centre, radius, length in parts:
         lean = along + across * rng.normal(0, 0.08)
         dx, dy = x - centre[0], y - centre[1]

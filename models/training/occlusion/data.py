@@ -123,16 +123,37 @@ def main():
             counts["covered"] += 1
             if found is None:  # a face that was followed until it was covered
                 counts["not found when covered"] += 1
-                found = points + rng.normal(0, 0.02 * np.ptp(xy[:, 0]), 2).astype(np.float32) @ np.eye(2, 3, dtype=np.float32)
+                found = points + rng.normal(0, 0.02 * np.ptp(xy[:, 0]), 2).astype(np.float32) @ np.eye(
+                    2, 3, dtype=np.float32
+                )
             labels = [coverings.covered_share(alpha, xy, group) for group in (coverings.NOSE, coverings.LIPS)]
             nose, lips = (1 if share >= HIDDEN else 0 if share <= SHOWN else -1 for share in labels)
-            rows[test].append((chip_of(drawn, found), nose, lips, source, str(kind), "held out" if textures is coverings.HELD_OUT else "", path.name))
+            rows[test].append(
+                (
+                    chip_of(drawn, found),
+                    nose,
+                    lips,
+                    source,
+                    str(kind),
+                    "held out" if textures is coverings.HELD_OUT else "",
+                    path.name,
+                )
+            )
         other = image
         if n % 1000 == 0:
             print(n, counts, flush=True)
     for test, name in ((False, "fit"), (True, "test")):
         chips, nose, lips, source, kind, note, file = zip(*rows[test], strict=True)
-        np.savez(args.out / f"{name}_{part}.npz", chips=np.stack(chips), nose=np.array(nose), mouth=np.array(lips), source=np.array(source), kind=np.array(kind), note=np.array(note), photo=np.array(file))
+        np.savez(
+            args.out / f"{name}_{part}.npz",
+            chips=np.stack(chips),
+            nose=np.array(nose),
+            mouth=np.array(lips),
+            source=np.array(source),
+            kind=np.array(kind),
+            note=np.array(note),
+            photo=np.array(file),
+        )
         print(name, len(chips))
     print(counts)
 

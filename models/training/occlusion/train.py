@@ -28,7 +28,9 @@ class Net(nn.Module):
     def __init__(self):
         super().__init__()
         widths = (3, *WIDTHS)
-        self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, stride=s, padding=1, bias=False) for a, b, s in zip(widths, widths[1:], STRIDES))
+        self.convs = nn.ModuleList(
+            nn.Conv2d(a, b, 3, stride=s, padding=1, bias=False) for a, b, s in zip(widths, widths[1:], STRIDES)
+        )
         self.norms = nn.ModuleList(nn.BatchNorm2d(b) for b in WIDTHS)
         # Places matter: the chip is aligned, so what is left of the picture is not averaged away.
         self.head = nn.Linear(WIDTHS[-1] * 36, 2)
@@ -53,12 +55,24 @@ def varied(rng, x):
     angle, zoom = torch.tensor(rng.normal(0, 0.06, n)), torch.tensor(np.exp(rng.normal(0, 0.05, n)))
     flip = torch.tensor(rng.choice([-1.0, 1.0], n))
     shift = torch.tensor(rng.normal(0, 0.05, (n, 2)))
-    theta = torch.stack([torch.stack([flip * zoom * torch.cos(angle), -zoom * torch.sin(angle), shift[:, 0]], 1), torch.stack([flip * zoom * torch.sin(angle), zoom * torch.cos(angle), shift[:, 1]], 1)], 1).float()
+    theta = torch.stack(
+        [
+            torch.stack([flip * zoom * torch.cos(angle), -zoom * torch.sin(angle), shift[:, 0]], 1),
+            torch.stack([flip * zoom * torch.sin(angle), zoom * torch.cos(angle), shift[:, 1]], 1),
+        ],
+        1,
+    ).float()
     x = x.permute(0, 3, 1, 2)
-    x = nn.functional.grid_sample(x, nn.functional.affine_grid(theta, x.shape, align_corners=False), padding_mode="border", align_corners=False)
+    x = nn.functional.grid_sample(
+        x, nn.functional.affine_grid(theta, x.shape, align_corners=False), padding_mode="border", align_corners=False
+    )
     gamma = torch.tensor(np.exp(rng.normal(0, 0.25, n))).float()[:, None, None, None]
     x = 255 * (x.clamp(0, 255) / 255) ** gamma
-    x = x * torch.tensor(np.exp(rng.normal(0, 0.12, (n, 3)))).float()[:, :, None, None] * torch.tensor(np.exp(rng.normal(0, 0.15, n))).float()[:, None, None, None]
+    x = (
+        x
+        * torch.tensor(np.exp(rng.normal(0, 0.12, (n, 3)))).float()[:, :, None, None]
+        * torch.tensor(np.exp(rng.normal(0, 0.15, n))).float()[:, None, None, None]
+    )
     grey = torch.tensor(rng.random(n) < 0.1)[:, None, None, None]
     x = torch.where(grey, x.mean(1, keepdim=True).expand_as(x), x)
     soft = torch.tensor(rng.random(n) < 0.2)[:, None, None, None]
@@ -70,7 +84,10 @@ def varied(rng, x):
 def train(data, epochs, seed=0):
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    chips, labels = torch.from_numpy(data["chips"]), torch.from_numpy(np.stack([data["nose"], data["mouth"]], 1)).float()
+    chips, labels = (
+        torch.from_numpy(data["chips"]),
+        torch.from_numpy(np.stack([data["nose"], data["mouth"]], 1)).float(),
+    )
     covered = np.flatnonzero(data["mouth"] + data["nose"] > 0)
     bare = np.flatnonzero((data["kind"] == "bare"))
     others = np.flatnonzero((data["mouth"] <= 0) & (data["nose"] <= 0) & (data["kind"] != "bare"))
@@ -83,7 +100,9 @@ def train(data, epochs, seed=0):
         pick = np.concatenate([rng.choice(covered, 40), rng.choice(bare, 36), rng.choice(others, 20)])
         x, y = varied(rng, chips[pick]), labels[pick]
         asked = (y >= 0).float()
-        loss = (nn.functional.binary_cross_entropy_with_logits(net(x), y.clamp(0) * 0.98 + 0.01, reduction="none") * asked).sum() / asked.sum()
+        loss = (
+            nn.functional.binary_cross_entropy_with_logits(net(x), y.clamp(0) * 0.98 + 0.01, reduction="none") * asked
+        ).sum() / asked.sum()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -120,7 +139,9 @@ def build(net):
     image = helper.make_tensor_value_info("image_rgb", TensorProto.UINT8, ["n", SIDE_PX, SIDE_PX, 3])
     found = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", 2])
     proto = helper.make_graph(nodes, "occlusion", [image], [found], constants)
-    model = helper.make_model(proto, opset_imports=[helper.make_opsetid("", 17)], producer_name="idverify", ir_version=8)
+    model = helper.make_model(
+        proto, opset_imports=[helper.make_opsetid("", 17)], producer_name="idverify", ir_version=8
+    )
     onnx.checker.check_model(model, full_check=True)
     return model
 
@@ -137,14 +158,18 @@ def main():
     data = build(net).SerializeToString(deterministic=True)
     test = load(args.set, "test")
     session = ort.InferenceSession(data, providers=["CPUExecutionProvider"])
-    logits = np.concatenate([session.run(None, {"image_rgb": test["chips"][k : k + 256]})[0] for k in range(0, len(test["chips"]), 256)])
+    logits = np.concatenate(
+        [session.run(None, {"image_rgb": test["chips"][k : k + 256]})[0] for k in range(0, len(test["chips"]), 256)]
+    )
     with torch.no_grad():
         worst = float(np.abs(net(torch.from_numpy(test["chips"][:256])).numpy() - logits[:256]).max())
     if worst > 0.1:
         raise SystemExit(f"the graph differs from the network by {worst}")
     args.output.write_bytes(data)
     np.savez(args.set / "test_logits.npz", logits=logits)
-    print(f"{args.output}: {len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}, largest difference {worst:.1e}")
+    print(
+        f"{args.output}: {len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}, largest difference {worst:.1e}"
+    )
 
 
 if __name__ == "__main__":
