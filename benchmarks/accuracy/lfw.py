@@ -100,11 +100,11 @@ class Comparisons:
         people = np.array([n.split("/")[0] for n in names])
         alias = {b: a for a, b in SAME_PERSON}
         _, self.person = np.unique(people, return_inverse=True)
-        _, really = np.unique([alias.get(p, p) for p in people], return_inverse=True)
+        _, self.really = np.unique([alias.get(p, p) for p in people], return_inverse=True)
         self.test = np.array([is_test(p) for p in people])
         self.i, self.j = np.triu_indices(len(names), 1)
         self.mated = self.person[self.i] == self.person[self.j]
-        self.non_mated = really[self.i] != really[self.j]
+        self.non_mated = self.really[self.i] != self.really[self.j]
         n_test = self.test[self.i].astype(np.int8) + self.test[self.j]
         self.fit_pair, self.test_pair, self.touches_test = n_test == 0, n_test == 2, n_test > 0
 

@@ -149,7 +149,8 @@ def test_the_card_says_for_whom_its_rate_holds_and_what_each_group_had():
     own = group("look-alikes", 0.3, 5000)
     fitted = grouped(0, own)
     assert (fitted.stated_for, card(*scores(0)).stated_for) == ("them", "strangers at large, of any sex and group")
-    (found,) = fitted.groups
+    everybody, found = fitted.groups
+    assert (everybody.name, everybody.mated, everybody.non_mated) == ("everybody", 1000, 4000)
     assert (found.name, found.non_mated, found.mated) == ("look-alikes", 5000, 0)
     for target in TARGETS:
         assert found.errors[target] == (int((own.non_mated >= fitted.threshold(target)).sum()), 0)

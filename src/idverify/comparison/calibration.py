@@ -105,7 +105,7 @@ class CalibrationCard:
     kinds
         Kind of reference -> its thresholds; see :data:`REFERENCE_KINDS`.
     groups
-        What every group and source had.
+        What everybody, and every group and source, had.
     llr_similarity, llr : float64 [shape=(k,)]
         Knots of the map to the LLR, both rising.
     tail_similarity, tail_log10_fmr : float64 [shape=(m,)]
@@ -251,7 +251,8 @@ def fit_card(
     """
     if not len(mated) or not len(non_mated):
         raise CalibrationError(f"both classes are needed, got {len(mated)} mated and {len(non_mated)} non-mated scores")
-    everybody = GroupScores(name="everybody", non_mated=non_mated, people=people, photos=photos, alike=False)
+    counts = {"people": people, "photos": photos}
+    everybody = GroupScores(name="everybody", non_mated=non_mated, mated=mated, alike=False, **counts)
     alike = [g.non_mated for g in groups if g.alike and len(g.non_mated)]
     knots, llr = _fit_llr(mated, np.concatenate(alike) if alike else non_mated)
     average = upper_tail(non_mated)
@@ -262,10 +263,10 @@ def fit_card(
     missed = int(np.count_nonzero(mated < thresholds[strictest]))
     return CalibrationCard(
         models=dict(models),
-        counts={"people": people, "photos": photos, "mated": len(mated), "non_mated": len(non_mated)},
+        counts={**counts, "mated": len(mated), "non_mated": len(non_mated)},
         stated_for=stated_for if groups else AT_LARGE,
         kinds={kind: KindThresholds(thresholds=thresholds, mated=len(mated), missed=missed)},
-        groups=tuple(group_rates(group, thresholds) for group in groups),
+        groups=tuple(group_rates(group, thresholds) for group in (everybody, *groups)),
         llr_similarity=knots,
         llr=llr,
         tail_similarity=tail[0],

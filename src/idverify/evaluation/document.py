@@ -37,10 +37,10 @@ def sections(figures: Figures) -> tuple[Section, ...]:
     return (
         _run(figures),
         _transactions(figures["transactions"]),
-        _comparison(figures["comparison"]),
+        _comparison(figures["comparison"], figures["strangers_of_the_card"]),
         _liveness(figures["liveness"]),
         _confidence(figures["confidence"]),
-        _groups(figures["groups"], figures["devices"]),
+        _groups(figures["groups"], figures["devices"], figures["between_groups"]),
         _failures(figures["failures"]),
         _literature(figures["literature"]),
     )
@@ -120,7 +120,7 @@ def _transactions(figures: Figures) -> Section:
     )
 
 
-def _comparison(figures: Figures) -> Section:
+def _comparison(figures: Figures, strangers: Figures) -> Section:
     rows = [
         ("FMR at the policy's threshold", *shown(figures["fmr_at_policy"])),
         ("FNMR at the policy's threshold", *shown(figures["fnmr_at_policy"])),
@@ -131,7 +131,8 @@ def _comparison(figures: Figures) -> Section:
         header = ("target FMR", "threshold from dev", "FMR on eval", "FNMR on eval", "FNMR 95 % by subject")
         tables.append(Table(header=header, rows=tuple(at)))
     text = f"{figures['mated']} mated and {figures['non_mated']} non-mated comparisons of bona fide presentations."
-    return Section(key="comparison", title="Comparison", text=text + _calibration(figures), tables=tuple(tables))
+    text += _calibration(figures) + (f" {strangers['sentence']}" if strangers.get("sentence") else "")
+    return Section(key="comparison", title="Comparison", text=text, tables=tuple(tables))
 
 
 def _at_fmr(row: Figures) -> tuple[str, ...]:
@@ -210,8 +211,8 @@ def _confidence(figures: Figures) -> Section:
     )
 
 
-def _groups(groups: Figures, devices: Figures) -> Section:
-    tables = []
+def _groups(groups: Figures, devices: Figures, between: Figures) -> Section:
+    tables = _between_groups(between) if between else []
     for kind, found in (("group", groups), ("device", devices)):
         for error, rows in found.items():
             cells = tuple((r["name"], *shown(r)[:2], _value(r["ratio"]), r["verdict"]) for r in rows)
@@ -222,7 +223,36 @@ def _groups(groups: Figures, devices: Figures) -> Section:
         "A group is worse when its whole interval lies more than 25 % above the overall rate (NIST SP 800-63A-4), "
         "within when it lies below that, and undecided when there are too few trials to say."
     )
+    text = " ".join([text, *_worst_over_best(between), *between.get("warnings", ())])
     return Section(key="groups", title="Differences between groups", text=text, tables=tuple(tables))
+
+
+def _between_groups(figures: Figures) -> list[Table]:
+    """Misses by group, false matches within and across groups, at the policy's threshold."""
+    names = figures["groups"]
+    misses = tuple((row["groups"][0], str(row["people"]), *shown(row)) for row in figures["fnmr"])
+    inside = [row for row in figures["fmr"] if row["groups"][0] == row["groups"][1]]
+    matches = tuple((row["groups"][0], str(row["people"]), *shown(row)) for row in inside)
+    cells = {tuple(row["groups"]): shown(row)[0] for row in figures["fmr"]}
+    cells |= {(b, a): text for (a, b), text in cells.items()}
+    matrix = tuple((a, *(cells[a, b] for b in names)) for a in names)
+    return [
+        Table(header=("FNMR by group", "people", *RATE), rows=misses),
+        Table(header=("FMR within a group", "people", *RATE), rows=matches),
+        Table(header=("FMR between groups", *names), rows=matrix),
+    ]
+
+
+def _worst_over_best(figures: Figures) -> list[str]:
+    found = []
+    for error in ("fnmr", "fmr"):
+        ratio = figures.get(f"{error}_worst_over_best")
+        if ratio is not None:
+            least = "at least " if ratio["at_least"] else ""
+            found.append(
+                f"{error.upper()}, worst ({ratio['worst']}) over best ({ratio['best']}): {least}{ratio['ratio']:.3g}."
+            )
+    return found
 
 
 def _failures(figures: Figures) -> Section:

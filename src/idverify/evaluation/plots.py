@@ -38,7 +38,8 @@ def plots(table: ScoreTable, figures: Mapping[str, Any]) -> dict[str, list[tuple
     same, others = (compared.numbers["similarity"][rows] for rows in (compared.mated, compared.non_mated))
     once = videos_once(part)
     classes = _liveness_classes(once)
-    drawn: dict[str, list[tuple[str, Callable[[Axes], None]]]] = {"comparison": [], "liveness": [], "confidence": []}
+    keys = ("comparison", "liveness", "confidence", "groups")
+    drawn: dict[str, list[tuple[str, Callable[[Axes], None]]]] = {key: [] for key in keys}
     if same.size and others.size:
         drawn["comparison"] = [
             ("DET of the comparison", lambda ax: _det(ax, same, others, "FMR", "FNMR")),
@@ -56,6 +57,12 @@ def plots(table: ScoreTable, figures: Mapping[str, Any]) -> dict[str, list[tuple
     if figures["confidence"]["trials"]:
         rows = figures["confidence"]["reliability"]
         drawn["confidence"] = [("Reliability of the confidence", lambda ax: _reliability(ax, rows))]
+    if between := figures["between_groups"]:
+        inside = [row for row in between["fmr"] if row["groups"][0] == row["groups"][1]]
+        drawn["groups"] = [
+            ("FNMR by group, with 95 % intervals", lambda ax: _rates(ax, between["fnmr"], "FNMR")),
+            ("FMR within a group, with 95 % intervals", lambda ax: _rates(ax, inside, "FMR")),
+        ]
     style = {"svg.hashsalt": "idverify", "svg.fonttype": "none", "font.size": 9}
     with matplotlib.rc_context(style):
         return {key: [(caption, _svg(draw)) for caption, draw in items] for key, items in drawn.items() if items}
@@ -110,6 +117,18 @@ def _histograms(ax: Axes, classes: Mapping[str, Scores], label: str) -> None:
         ax.stairs(counts / scores.size, edges, label=f"{name} ({scores.size})")
     ax.set(xlabel=label, ylabel="share")
     ax.legend(fontsize=7)
+
+
+def _rates(ax: Axes, rows: list[dict[str, Any]], label: str) -> None:
+    """Rates with their intervals, by person where there is one; a rate of zero has its interval alone."""
+    counted = [row for row in rows if row["trials"]]
+    for place, row in enumerate(counted):
+        interval = row.get("by_subject", row)
+        ax.plot([max(interval["low"], 1e-7), max(interval["high"], 1e-7)], [place, place], linewidth=1.5)
+        if row["errors"]:
+            ax.plot([row["rate"]], [place], marker="o", markersize=4, color="black")
+    ax.set(xscale="log", xlabel=label, yticks=range(len(counted)))
+    ax.set_yticklabels([f"{row['groups'][0]} ({row['trials']})" for row in counted], fontsize=7)
 
 
 def _reliability(ax: Axes, rows: list[dict[str, float]]) -> None:

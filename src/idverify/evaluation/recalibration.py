@@ -19,14 +19,19 @@ from typing import Any
 import numpy as np
 
 from idverify import metrics
-from idverify.comparison.calibration import CalibrationCard, fit_card
+from idverify.comparison.calibration import REFERENCE_KINDS, CalibrationCard, fit_card
+from idverify.comparison.strangers import GroupScores
 from idverify.errors import CalibrationError
+from idverify.evaluation.groups import UNNAMED, groups_of_pairs
 from idverify.evaluation.report import read_run
 from idverify.evaluation.scores import ScoreTable, read_scores
 from idverify.metrics import Proportion
 from idverify.protocols import Split
 
 __all__ = ["HeldBack", "Recalibration", "recalibrate"]
+
+
+STATED_FOR = "strangers of the least favoured group or camera in the trials"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +62,13 @@ class Recalibration:
     held_back: HeldBack | None
 
 
-def recalibrate(scores_path: str | Path, targets: Sequence[float], *, today: date | None = None) -> Recalibration:
+def recalibrate(
+    scores_path: str | Path,
+    targets: Sequence[float],
+    *,
+    kind: str = REFERENCE_KINDS[0],
+    today: date | None = None,
+) -> Recalibration:
     """Fit a card to a scores file of ``idverify evaluate``.
 
     Parameters
@@ -65,7 +76,10 @@ def recalibrate(scores_path: str | Path, targets: Sequence[float], *, today: dat
     scores_path
         ``scores.csv``; ``run.json`` beside it names the models that made the scores.
     targets
-        False match rates that thresholds are wanted for, each between 0 and 1.
+        False match rates that thresholds are wanted for, each between 0 and 1. They hold in every group of people and
+        for every camera that the trials name, where there are enough comparisons to show it (rule of three).
+    kind
+        What the references of the trials are.
     today
         The date written into the card.
 
@@ -93,8 +107,31 @@ def recalibrate(scores_path: str | Path, targets: Sequence[float], *, today: dat
             "date": (today or date.today()).isoformat(),
             "command": "idverify calibrate",
         },
+        groups=_groups(fitted),
+        kind=kind,
+        stated_for=STATED_FOR,
     )
     return Recalibration(card=card, held_back=_held_back(card, comparable.split(Split.EVAL)))
+
+
+def _groups(fitted: ScoreTable) -> list[GroupScores]:
+    """Strangers of one group of people, and strangers before one camera; what is not named is of no group."""
+    own, theirs = groups_of_pairs(fitted)
+    named = [(name, (own == name) & (theirs == name), True) for name in np.unique(own[own != UNNAMED]).tolist()]
+    devices = fitted.texts["device"]
+    named += [(f"camera {name}", devices == name, False) for name in np.unique(devices[devices != ""]).tolist()]
+    return [_group(name, fitted.where(rows), alike) for name, rows, alike in named if (rows & fitted.non_mated).any()]
+
+
+def _group(name: str, part: ScoreTable, alike: bool) -> GroupScores:
+    return GroupScores(
+        name=name,
+        non_mated=part.numbers["similarity"][part.non_mated],
+        mated=part.numbers["similarity"][part.mated],
+        people=len(_people(part)),
+        photos=int(np.union1d(part.texts["video"], part.texts["reference"]).size),
+        alike=alike,
+    )
 
 
 def _require_enough(fitted: ScoreTable, targets: Sequence[float]) -> None:
@@ -146,7 +183,7 @@ def _held_back(card: CalibrationCard, table: ScoreTable) -> HeldBack | None:
                 Proportion(errors=int(np.count_nonzero(others >= at)), trials=others.size),
                 Proportion(errors=int(np.count_nonzero(same < at)), trials=same.size),
             )
-            for target, at in card.thresholds.items()
+            for target, at in next(iter(card.kinds.values())).thresholds.items()
         },
         cllr=metrics.cllr(*llrs),
         min_cllr=metrics.min_cllr(*llrs),

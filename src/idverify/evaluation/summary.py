@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idverify import metrics
+from idverify.evaluation.groups import group_figures, unlike_the_card
 from idverify.evaluation.results import FAILED
 from idverify.evaluation.scores import ScoreTable
 from idverify.metrics import Proportion, literature
@@ -54,6 +55,13 @@ def summarise(table: ScoreTable, run: Mapping[str, Any]) -> Figures:
         "liveness": _liveness(dev, evaluated, policy),
         "confidence": _confidence(evaluated, policy.get("prior")),
         "groups": _groups(evaluated, "group"),
+        "between_groups": group_figures(
+            evaluated.where(evaluated.bona_fide & ~np.isnan(evaluated.numbers["similarity"])), policy.get("target_fmr")
+        ),
+        "strangers_of_the_card": unlike_the_card(
+            _compared(evaluated, evaluated.non_mated).numbers["similarity"],
+            run.get("comparison", {}).get("non_mated_means", {}),
+        ),
         "devices": _groups(evaluated, "device"),
         "literature": _literature(dev, evaluated),
     }

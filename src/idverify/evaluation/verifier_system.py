@@ -76,4 +76,5 @@ class VerifierSystem:
 
 def _card_stamp(card: CalibrationCard) -> dict[str, Any]:
     """What the comparison's scores and LLRs rest on."""
-    return {"models": dict(card.models), "card_sha256": card.sha256}
+    means = {group.name: group.non_mated_mean for group in card.groups if not group.alike}
+    return {"models": dict(card.models), "card_sha256": card.sha256, "non_mated_means": means}

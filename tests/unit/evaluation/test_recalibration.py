@@ -107,3 +107,36 @@ def test_the_command_writes_a_card_that_loads(tmp_path):
     with pytest.raises(CalibrationError, match="the calibration card was fitted on sface"):
         card.require_models({**MODELS, "sface": "9" * 64})
     assert CliRunner().invoke(calibrate_command, [*arguments, "--target-fmr", "1.0"]).exit_code == 2
+
+
+def test_groups_and_cameras_of_the_trials_raise_the_threshold_to_what_the_least_favoured_needs(tmp_path):
+    """Half of the people are of a group whose strangers are alike: the card keeps the target among them."""
+    plain = recalibrate(make_run(tmp_path, 40), [1e-2])
+    rng = np.random.default_rng(1)
+    trials, results = [], {}
+    for a in range(60):
+        for b in range(a, 60):
+            alike = a % 2 == b % 2 == 0
+            mean = 0.7 if a == b else 0.35 if alike else 0.1
+            results[len(trials)] = TrialResult(outcome="accept", similarity=float(rng.normal(mean, 0.1)))
+            trials.append(
+                Trial(
+                    video=f"{a}.mp4",
+                    reference=f"{b}.jpg",
+                    mated=a == b,
+                    presentation=Presentation.BONA_FIDE,
+                    subject=f"p{a}",
+                    reference_subject=f"p{b}",
+                    group="twins" if a % 2 == 0 else "others",
+                    split=Split.DEV,
+                )
+            )
+    write_scores(tmp_path / "scores.csv", trials, results)
+    grouped = recalibrate(tmp_path / "scores.csv", [1e-2], kind="selfie").card
+    twins = next(group for group in grouped.groups if group.name == "twins")
+    assert twins.non_mated == 435
+    assert twins.errors[1e-2][0] <= 1e-2 * twins.non_mated
+    assert grouped.threshold(1e-2, "selfie") > plain.card.threshold(1e-2) + 0.1
+    assert grouped.stated_for.startswith("strangers of the least favoured")
+    with pytest.raises(CalibrationError, match="a portrait; it has them for: selfie"):
+        grouped.threshold(1e-2)

@@ -277,3 +277,21 @@ def test_limits_of_a_file_are_kept(tmp_path):
     path.write_text(GOOD + "\n[limits]\nmax_duration_s = 12.5\nmax_frames = 100\n", encoding="utf-8")
     limits = load_policy(str(path)).limits
     assert (limits.max_duration_s, limits.max_frames) == (12.5, 100)
+
+
+# -- the kind of reference ---------------------------------------------------------------------------------------------
+
+
+def test_a_policy_that_does_not_say_means_a_portrait():
+    assert {load_policy(name).reference_kind for name in policy_names()} == {"portrait"}
+
+
+@pytest.mark.parametrize("kind", ["portrait", "selfie", "document"])
+def test_a_policy_may_say_what_the_reference_is(tmp_path, kind):
+    path = tmp_path / "own.toml"
+    path.write_text(f'reference_kind = "{kind}"\n{GOOD}', encoding="utf-8")
+    assert load_policy(path).reference_kind == kind
+
+
+def test_an_unknown_kind_of_reference_is_refused(refused):
+    assert "portrait, selfie, document" in refused('reference_kind = "passport"\n' + GOOD)
