@@ -256,8 +256,8 @@ def groups(r: dict[str, Any]) -> str:
     )
     parts.append(
         f"**Selfie videos against selfies of the same people**: missed {rated(s['fnmr_portrait'])} at the thresholds "
-        f"for a portrait, {rated(s['fnmr_selfie'])} at those for a selfie ({s['thresholds']['selfie']:.3f}); the lowest "
-        f"mated similarity was {s['lowest_mated']:.3f}, the highest of strangers {s['highest_non_mated']:.3f}."
+        f"for a portrait, {rated(s['fnmr_selfie'])} at those for a selfie ({s['thresholds']['selfie']:.3f}); lowest "
+        f"mated similarity {s['lowest_mated']:.3f}, highest of strangers {s['highest_non_mated']:.3f}."
     )
     parts.append(
         "`python benchmarks/accuracy/strangers.py report lfw.npz strangers.npz selfies.json "
@@ -283,7 +283,7 @@ def tries(rows: list[dict[str, Any]]) -> str:
     cells = [[row["way"], *(percent(row[key]) for key in names)] for row in rows]
     return (
         "**What was tried**: each fitted on one half of the people and judged on the other, twice. LFW FNMR at its own "
-        "FMR 1e-4; at that threshold the FMR of UTKFace (mean of the eight groups, and all) and of the stage photos; and "
+        "FMR 1e-4; at that threshold the FMR of UTKFace (mean of the eight groups, and all) and the stage photos; and "
         "LFW FNMR at the thresholds that hold the others to a rate.\n\n"
         + table(["way to compare", *names.values()], cells)
         + "\n\n`python benchmarks/accuracy/comparison_tries.py lfw.npz strangers.npz --json "
