@@ -293,7 +293,7 @@ def test_thresholds_come_from_dev_and_errors_from_eval(trials_file, finished, tm
 
 def test_the_page_is_self_contained_and_complete(finished):
     page = (finished / "report.html").read_text()
-    assert page.count("<svg") == 7
+    assert page.count("<svg") == 9
     assert "http-equiv" in page
     for outside in ("<script", "<img", "<link", "@import", "url("):
         assert outside not in page.replace("url(#", "")
