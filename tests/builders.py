@@ -24,6 +24,7 @@ from idverify.verification.decision import (
     ReferenceEvidence,
     Task,
 )
+from idverify.verification.fusion import AttackClass, ClassEvidence, ClassVerdict
 
 TIMES_S = np.arange(0.0, 4.0, 0.25)
 
@@ -64,6 +65,19 @@ def depth_abstains() -> PADEvidence:
     return PADEvidence.not_assessed("depth", "parallax / inter-eye distance", why)
 
 
+def attack_classes(**verdicts: str) -> tuple[ClassEvidence, ...]:
+    """Every way to attack ruled out, but for those named with another verdict."""
+    return tuple(
+        ClassEvidence(
+            attack_class=one,
+            verdict=ClassVerdict(verdicts.get(one.value, "ruled_out")),
+            llr=None if verdicts.get(one.value) == "not_tested" else 2.0,
+            mechanisms=() if verdicts.get(one.value) == "not_tested" else ("stillness",),
+        )
+        for one in AttackClass
+    )
+
+
 def metadata_signal() -> PADEvidence:
     return PADEvidence(
         name="container_metadata",
@@ -82,7 +96,12 @@ def decision(**changes: Any) -> Decision:
         "reasons": (Reason.MATCH, Reason.LIVE),
         "warnings": (),
         "match": match(),
-        "liveness": LivenessEvidence(llr=4.0, probability=0.982, mechanisms=(stillness(), depth_abstains())),
+        "liveness": LivenessEvidence(
+            llr=4.0,
+            probability=0.982,
+            mechanisms=(stillness(), depth_abstains()),
+            classes=attack_classes(animated="no_sign", swapped="doubtful", rendered="not_tested"),
+        ),
         "quality": {"sharpness": 81.0, "illumination_uniformity": 64.5},
         "injection_signals": (metadata_signal(),),
         "frames": FrameCounts(decoded=300, analysed=150, compared=4, times_s=(0.5, 1.5, 2.5, 3.5)),

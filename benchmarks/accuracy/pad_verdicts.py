@@ -18,7 +18,7 @@ from idverify.metrics import Proportion
 from idverify.pad.evidence import PADEvidence
 from idverify.reasons import Reason
 from idverify.verification.decision import Findings, LivenessEvidence, Outcome, Task, decide
-from idverify.verification.fusion import fuse_liveness
+from idverify.verification.fusion import class_evidence, fuse_liveness
 from idverify.verification.policy import DecisionPolicy
 
 __all__ = ["Verdict", "accepted_of_responses", "auc", "decided", "outcomes_by_species", "score", "share"]
@@ -39,7 +39,8 @@ def decided(trial: Trial, policy: DecisionPolicy, *, without: str | None = None,
     if mechanisms:
         llr = fuse_liveness([e for e in mechanisms if e.name != without])
         silenced = tuple(_silenced(e) if e.name == without else e for e in mechanisms)
-        liveness = LivenessEvidence(llr=llr, probability=None, mechanisms=silenced)
+        classes = class_evidence(silenced, policy.attack_classes)
+        liveness = LivenessEvidence(llr=llr, probability=None, mechanisms=silenced, classes=classes)
     proven = tuple(e.reason for e in trial.injection if e.decisive and e.reason and e.name != without)
     findings = Findings(
         task=Task.LIVENESS,

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from idverify.errors import PolicyError
 from idverify.pad.evidence import PADEvidence, Status
-from idverify.verification.fusion import CORRELATION, FAMILIES, Prior, confidence, fuse_liveness
+from idverify.verification.fusion import (
+    CORRELATION,
+    FAMILIES,
+    RULED_OUT_LLR,
+    AttackClass,
+    ClassVerdict,
+    Prior,
+    class_evidence,
+    confidence,
+    fuse_liveness,
+)
 
 PRIOR = Prior(genuine=0.9, impostor=0.05, attack=0.05)
 NAMES = (*FAMILIES, "pulse", "reference_reuse")
@@ -46,9 +56,45 @@ def test_the_order_does_not_matter(panel, order):
     assert (before is None and after is None) or before == pytest.approx(after, abs=1e-9)
 
 
-@given(llr=llrs)
-def test_a_lone_mechanism_speaks_for_itself(llr):
-    assert fuse_liveness([evidence("pulse", llr)]) == pytest.approx(llr)
+@given(panel=panels)
+def test_what_nobody_saw_bounds_what_is_proven(panel):
+    """Each class has an equal share: with one of five not seen at all, the odds cannot exceed five to one."""
+    unseen = sum(c.llr is None for c in class_evidence(panel, {}))
+    fused = fuse_liveness(panel)
+    assert fused is None or unseen == 0 or fused <= np.log(len(AttackClass) / unseen) + 1e-9
+
+
+@given(support=st.floats(0, 20), doubt=st.floats(-20, 0))
+def test_what_a_replay_shows_by_nature_does_not_outvote_the_look_of_the_screen(support, doubt):
+    """Motion, depth, blinks and pulse are in a replayed recording, too."""
+    moving = [evidence(name, support) for name in ("stillness", "depth", "liveliness", "context_motion", "pulse")]
+    screen = evidence("recapture", doubt)
+    replayed = {c.attack_class: c for c in class_evidence([*moving, screen], {})}[AttackClass.REPLAYED]
+    assert replayed.llr == pytest.approx(doubt)
+    assert not replayed.passed or doubt == 0
+    assert fuse_liveness([*moving, screen]) <= np.log(5) - np.log(np.exp(-doubt) + 3) + 1e-9
+
+
+@given(panel=panels, mark=st.floats(-3, 3))
+def test_only_what_was_tested_and_reaches_the_mark_passes(panel, mark):
+    marks = {one.value: mark for one in AttackClass}
+    for one in class_evidence(panel, marks):
+        assert one.passed == (one.tested and one.llr >= mark)
+        assert (one.verdict is ClassVerdict.RULED_OUT) == (one.passed and one.llr >= RULED_OUT_LLR)
+        assert set(one.mechanisms) <= {e.name for e in panel if e.bona_fide_llr is not None}
+
+
+def test_those_that_only_speak_against_test_nothing():
+    panel = [evidence(name, 0.0) for name in ("eye_stillness", "texture_constancy", "screen_rhythm", "reference_reuse")]
+    assert {c.verdict for c in class_evidence(panel, {})} == {ClassVerdict.NOT_TESTED}
+
+
+def test_somebody_calm_is_uncertain_and_no_attacker():
+    """Cues of calm skin, eyes and mouth alone never reach what a policy rejects."""
+    calm = [evidence(name, -20.0) for name, family in FAMILIES.items() if family == "calm"]
+    lively = [evidence("stillness", 1.6), evidence("recapture", 1.6)]
+    fused = fuse_liveness([*calm, *lively])
+    assert -1.2 < fused < 0
 
 
 @given(panel=panels, at=st.integers(0, 6), more=st.floats(0, 10))
@@ -63,9 +109,11 @@ def test_a_mechanism_that_says_more_for_bona_fide_never_lowers_the_sum(panel, at
 
 @given(a=llrs, b=llrs)
 def test_families_add_and_a_family_counts_for_less_than_its_sum(a, b):
-    apart = fuse_liveness([evidence("stillness", a), evidence("pulse", b)])
-    together = fuse_liveness([evidence("stillness", a), evidence("depth", b)])
-    assert apart == pytest.approx(a + b)
+    def still(*panel: PADEvidence) -> float:
+        return class_evidence(panel, {})[0].llr
+
+    assert still(evidence("stillness", a), evidence("pulse", b)) == pytest.approx(a + b)
+    together = still(evidence("stillness", a), evidence("depth", b))
     if a * b > 0:
         assert abs(together) == pytest.approx(max(abs(a), abs(b), abs(a + b) / (1 + CORRELATION)))
     else:
@@ -84,7 +132,7 @@ def test_a_voice_never_speaks_against_its_own_side(panel, name, llr):
 def test_n_voices_of_one_family_count_for_more_than_one_and_less_than_n():
     names = [name for name, family in FAMILIES.items() if family == "motion"]
     for n in range(2, len(names) + 1):
-        assert 2.0 < fuse_liveness([evidence(name, 2.0) for name in names[:n]]) < 2.0 * n
+        assert 2.0 < class_evidence([evidence(name, 2.0) for name in names[:n]], {})[0].llr < 2.0 * n
 
 
 @given(panel=panels, proof=st.floats(-20, -0.1))
@@ -105,9 +153,9 @@ def test_proof_never_softens_what_else_speaks_against(panel, proof):
 
 
 def test_a_decisive_mechanism_that_found_nothing_is_a_voice_like_others():
-    assert fuse_liveness([evidence("reference_reuse", 0.5, decisive=True), evidence("pulse", 1.0)]) == pytest.approx(
-        1.5
-    )
+    panel = [evidence("pulse", 1.0), evidence("reference_reuse", 0.5)]
+    decisive = [evidence("pulse", 1.0), evidence("reference_reuse", 0.5, decisive=True)]
+    assert fuse_liveness(decisive) == fuse_liveness(panel)
 
 
 # -- confidence --------------------------------------------------------------------------------------------------------

@@ -42,6 +42,7 @@ _CARDS = (
     "pad_eyes.toml",
     "pad_texture.toml",
     "pad_image.toml",
+    "pad_skin.toml",
     "pad_identity.toml",
     "pad_compression.toml",
     "pad_repeats.toml",

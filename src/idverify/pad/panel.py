@@ -30,6 +30,7 @@ from idverify.pad import (
     recapture,
     reference_reuse,
     screen_rhythm,
+    skin_change,
     stillness,
     texture_constancy,
 )
@@ -42,6 +43,7 @@ from idverify.pad.pulse import SkinColour
 from idverify.pad.recapture import Recapture
 from idverify.pad.reference_reuse import ReferenceReuse
 from idverify.pad.screen_rhythm import ScreenRhythm
+from idverify.pad.skin_change import SkinStrips
 from idverify.pad.texture_constancy import SkinShade
 
 __all__ = ["MECHANISMS", "PADInputs", "Panel", "assess_reference"]
@@ -58,6 +60,7 @@ MECHANISMS = (
     eye_stillness.NAME,
     context_motion.NAME,
     texture_constancy.NAME,
+    skin_change.NAME,
     pulse.NAME,
     screen_rhythm.NAME,
     identity_continuity.NAME,
@@ -92,8 +95,8 @@ class Panel:
 
     Parameters
     ----------
-    network
-        Of the mechanism that looks at single pictures: the model ``recapture``.
+    recapture, skin_change
+        Of the mechanisms of these names: the models.
     """
 
     factories: Mapping[str, Callable[[], TrackObserver]] = {
@@ -101,13 +104,14 @@ class Panel:
         "recapture": Recapture,
         "eye_stillness": EyePictures,
         "texture_constancy": SkinShade,
+        "skin_change": SkinStrips,
         "pulse": SkinColour,
         "screen_rhythm": ScreenRhythm,
         "reference_reuse": ReferenceReuse,
     }
 
-    def __init__(self, network: Session) -> None:
-        self._network = network
+    def __init__(self, *, recapture: Session, skin_change: Session) -> None:
+        self._recapture, self._skin_change = recapture, skin_change
         self._fingerprints = FrameFingerprints()
         self._facts: injection.ContainerFacts | None = None
 
@@ -129,7 +133,7 @@ class Panel:
         """Ask every mechanism about the subject."""
         motion = _observer(inputs, "motion", MotionObserver).signals()
         return (
-            recapture.assess(*_observer(inputs, "recapture", Recapture).signals(), self._network),
+            recapture.assess(*_observer(inputs, "recapture", Recapture).signals(), self._recapture),
             stillness.assess(motion),
             depth.assess(motion),
             liveliness.assess(motion),
@@ -137,6 +141,7 @@ class Panel:
             eye_stillness.assess(_observer(inputs, "eye_stillness", EyePictures).signals()),
             context_motion.assess(motion),
             texture_constancy.assess(_observer(inputs, "texture_constancy", SkinShade).signals()),
+            skin_change.assess(_observer(inputs, "skin_change", SkinStrips).signals(), self._skin_change),
             pulse.assess(*_observer(inputs, "pulse", SkinColour).signals()),
             screen_rhythm.assess(*_observer(inputs, "screen_rhythm", ScreenRhythm).signals()),
             identity_continuity.assess(inputs.likenesses),

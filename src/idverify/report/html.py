@@ -21,6 +21,7 @@ from idverify.pad.evidence import PADEvidence
 from idverify.report import plots
 from idverify.report.words import (
     NOT_DECIDED,
+    class_words,
     findings,
     headline,
     mechanism_finding,
@@ -56,6 +57,7 @@ def to_html(decision: Decision) -> str:
         _findings(decision),
         _gallery(decision),
         _quality(decision),
+        _classes(decision),
         _evidence("Liveness, mechanism by mechanism", decision.liveness.mechanisms if decision.liveness else ()),
         _evidence("Signs of tampering", decision.injection_signals),
         _thresholds(decision),
@@ -178,6 +180,20 @@ def _article(evidence: PADEvidence) -> str:
         f'<p class="soft">{markup(native + evidence.unit + llr)}</p>'
         f"{plots.line(evidence.times_s, evidence.values, f'{finding.label} over time')}</article>"
     )
+
+
+def _classes(decision: Decision) -> str:
+    if decision.liveness is None or not decision.liveness.classes:
+        return ""
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("way to attack", "tested", "verdict", "looked at by"))
+    rows = "".join(
+        f'<tr><th scope="row">{markup(class_words(c.attack_class))}</th>'
+        f"<td>{'tested' if c.tested else 'not tested'}</td><td>{name_words(c.verdict.value)}</td>"
+        f"<td>{markup(', '.join(map(name_words, c.mechanisms)))}</td></tr>"
+        for c in decision.liveness.classes
+    )
+    note = "What was not tested or not ruled out may still be true: an acceptance says nothing about it."
+    return f'<section><h2>Ways to attack</h2><table><tr>{head}</tr>{rows}</table><p class="soft">{note}</p></section>'
 
 
 def _thresholds(decision: Decision) -> str:

@@ -154,6 +154,16 @@ def _liveness(liveness: LivenessEvidence | None) -> dict[str, Any] | None:
         "llr": _optional(liveness.llr),
         "probability": _optional(liveness.probability),
         "mechanisms": _evidence(liveness.mechanisms),
+        "attack_classes": [
+            {
+                "name": one.attack_class.value,
+                "tested": one.tested,
+                "verdict": one.verdict.value,
+                "llr": _optional(one.llr),
+                "mechanisms": list(one.mechanisms),
+            }
+            for one in liveness.classes
+        ],
     }
 
 

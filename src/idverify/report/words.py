@@ -5,8 +5,8 @@ Goal: the terminal and the HTML page say the same thing. A :class:`Finding` is o
 
 Public items: :class:`Tone`, :class:`Finding`, :func:`findings`, :func:`mechanism_finding`,
 :func:`challenge_findings`, :func:`challenge_warnings`, :func:`headline`,
-:func:`warnings`, :func:`name_words`, :func:`probability_words`, :func:`rate_words`, :func:`llr_words`,
-:func:`tone_of`, :func:`is_unsafe`, :data:`NOT_DECIDED`.
+:func:`warnings`, :func:`name_words`, :func:`class_words`, :func:`probability_words`, :func:`rate_words`,
+:func:`llr_words`, :func:`tone_of`, :func:`is_unsafe`, :data:`NOT_DECIDED`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from idverify.pad.evidence import PADEvidence, Status
 from idverify.reasons import Reason
 from idverify.text import foreign
 from idverify.verification.binding import CaptureBinding
-from idverify.verification.decision import Decision, MatchEvidence, Outcome, Task
+from idverify.verification.decision import Decision, LivenessEvidence, MatchEvidence, Outcome, Task
+from idverify.verification.fusion import AttackClass, ClassVerdict
 
 __all__ = [
     "NOT_DECIDED",
@@ -219,6 +220,7 @@ def findings(decision: Decision, *, brief: bool = False) -> tuple[Finding, ...]:
     elif decision.task is not Task.LIVENESS:
         rows.append(Finding(label="match", text="not assessed"))
     rows.append(_liveness_finding(decision) if decision.liveness else Finding(label="liveness", text="not checked"))
+    rows += [_classes_finding(decision.liveness)] if decision.liveness and decision.liveness.classes else []
     challenge = () if decision.challenge is None else challenge_findings(decision.challenge)
     mechanisms = decision.liveness.mechanisms if decision.liveness else ()
     if not brief:
@@ -333,6 +335,29 @@ def _liveness_finding(decision: Decision) -> Finding:
     words = llr_words(liveness.llr, "a live person", "an attack")
     odds = "" if liveness.probability is None else f" Probability {probability_words(liveness.probability)}."
     return Finding(label="liveness", text=f"all evidence together: {words}.{odds}", tone=_tone(liveness.llr))
+
+
+def _classes_finding(liveness: LivenessEvidence) -> Finding:
+    """What the outcome covers, in one row: which ways to attack were tested and ruled out, and which were not."""
+    parts = {name_words(v.value): [c for c in liveness.classes if c.verdict is v] for v in ClassVerdict}
+    text = "; ".join(
+        f"{what}: {', '.join(class_words(c.attack_class) for c in own)}" for what, own in parts.items() if own
+    )
+    return Finding(label="ways to attack", text=f"{text}.")
+
+
+def class_words(attack_class: AttackClass) -> str:
+    """A way to attack in a few words."""
+    return _CLASS_WORDS[attack_class]
+
+
+_CLASS_WORDS = {
+    AttackClass.STILL: "a still picture",
+    AttackClass.ANIMATED: "an animated picture",
+    AttackClass.REPLAYED: "a replay on a screen",
+    AttackClass.SWAPPED: "a face laid over another",
+    AttackClass.RENDERED: "a generated face",
+}
 
 
 def _recording_finding(decision: Decision) -> Finding:

@@ -18,6 +18,7 @@ from idverify.errors import NotAcceptedError
 from idverify.pad.evidence import PADEvidence, Status
 from idverify.reasons import Reason
 from idverify.verification.binding import CaptureBinding, CaptureEvidence, binding_of, doubts_about
+from idverify.verification.fusion import ClassEvidence
 from idverify.verification.policy import DecisionPolicy
 
 __all__ = [
@@ -77,11 +78,15 @@ class MatchEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LivenessEvidence:
-    """The mechanisms and their fusion; ``llr`` and ``probability`` are None when not assessed."""
+    """The mechanisms and their fusion; ``llr`` and ``probability`` are None when not assessed.
+
+    ``classes`` says for each way to attack what the mechanisms that see it make of it.
+    """
 
     llr: float | None
     probability: float | None
     mechanisms: tuple[PADEvidence, ...]
+    classes: tuple[ClassEvidence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,7 +290,8 @@ def _judge_liveness(
         return
     # Asked in this order, NaN is neither evidence for nor against. Where the recording cannot be judged, or only with
     # difficulty, nothing but proof speaks against it.
-    if liveness.llr >= policy.accept_liveness_llr:
+    passed = {c.attack_class.value for c in liveness.classes if c.passed}
+    if liveness.llr >= policy.accept_liveness_llr and passed >= set(policy.attack_classes):
         support.append(Reason.LIVE)
     elif liveness.llr < policy.reject_liveness_llr and not (hindered or handicapped):
         against.append(_strongest_objection(liveness.mechanisms))

@@ -28,7 +28,7 @@ from idverify.verification.enrolment import SEARCH_SIDES_PX, FaceModels
 __all__ = ["ModelSet"]
 
 COMPARISON_MODELS = ("sface", "dlib_resnet")
-PIPELINE_MODELS = ("yunet", "face_mesh", "iris", "recapture", *COMPARISON_MODELS)
+PIPELINE_MODELS = ("yunet", "face_mesh", "iris", "recapture", "skin_change", *COMPARISON_MODELS)
 
 
 class ModelSet:
@@ -94,6 +94,11 @@ class ModelSet:
     def recapture(self) -> Session:
         """The network that sees pictures of pictures."""
         return self._sessions["recapture"]
+
+    @property
+    def skin_change(self) -> Session:
+        """The trees that see one picture, warped or laid over."""
+        return self._sessions["skin_change"]
 
     @cached_property
     def _balance(self) -> tuple[Balance, str]:

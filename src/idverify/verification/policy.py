@@ -14,9 +14,11 @@ import hashlib
 import math
 import sys
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from idverify.challenge.admission import DEFAULT_SLACK_S
@@ -27,7 +29,7 @@ from idverify.models.manifest import data_dir
 from idverify.pad.panel import MECHANISMS
 from idverify.text import foreign
 from idverify.verification.binding import CaptureBinding
-from idverify.verification.fusion import Prior
+from idverify.verification.fusion import AttackClass, Prior
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -39,8 +41,9 @@ __all__ = ["DecisionPolicy", "load_policy", "policy_names"]
 # Less than this is a policy that anybody with a photo passes now and then: the mechanism that finds a photo, and
 # thresholds as far apart as those of `convenience`. What they cost is in docs/liveness.md.
 FLOOR_MECHANISMS = frozenset({"stillness"})
-FLOOR_ACCEPT_LLR = 1.5
-FLOOR_REJECT_LLR = -1.5
+FLOOR_CLASSES = {AttackClass.STILL.value: 1.5}
+FLOOR_ACCEPT_LLR = -1.0
+FLOOR_REJECT_LLR = -2.0
 # More than this is no limit on the time to answer.
 MAX_SLACK_S = 3600.0
 MAX_LATENCY_S = 30.0
@@ -58,6 +61,9 @@ class DecisionPolicy:
         The rate of strangers that may match; the threshold comes from the calibration card.
     required_mechanisms
         Liveness mechanisms without whose judgement nothing is accepted.
+    attack_classes
+        Ways to attack (:class:`~idverify.verification.fusion.AttackClass`) that must have been tested, and the bona
+        fide LLR (natural log) that the evidence must reach against each.
     accept_liveness_llr
         Fused bona fide LLR (natural log) from which on the presentation counts as bona fide.
     reject_liveness_llr
@@ -87,6 +93,7 @@ class DecisionPolicy:
     title: str
     target_fmr: float
     required_mechanisms: tuple[str, ...]
+    attack_classes: Mapping[str, float]
     accept_liveness_llr: float
     reject_liveness_llr: float
     require_challenge: bool
@@ -123,6 +130,15 @@ class DecisionPolicy:
                 f"policy {foreign(self.name)!r} requires {', '.join(repr(foreign(name)) for name in unknown)}, and "
                 f"there is no such liveness mechanism; there are {', '.join(MECHANISMS)}"
             )
+        classes = [attack_class.value for attack_class in AttackClass]
+        for name, mark in self.attack_classes.items():
+            if name not in classes:
+                raise PolicyError(
+                    f"policy {foreign(self.name)!r} names the way to attack {foreign(name)!r}, and there is no such; "
+                    f"there are {', '.join(classes)}"
+                )
+            if isinstance(mark, bool) or not isinstance(mark, int | float) or not math.isfinite(mark):
+                raise PolicyError(f"attack_classes.{name} is a finite number, got {foreign(mark)}")
         if self.accept_liveness_llr < self.reject_liveness_llr:
             raise PolicyError("accept_liveness_llr must not be below reject_liveness_llr")
         if not self.unsafe and (lacking := self._below_the_floor()):
@@ -146,6 +162,9 @@ class DecisionPolicy:
             return "requires no liveness mechanism"
         if missing := FLOOR_MECHANISMS - set(self.required_mechanisms):
             return f"does not require {', '.join(sorted(missing))}"
+        for name, least in FLOOR_CLASSES.items():
+            if self.attack_classes.get(name, -math.inf) < least:
+                return f"asks of attack_classes.{name} less than {least:g}"
         if self.accept_liveness_llr < FLOOR_ACCEPT_LLR:
             return f"accepts from a liveness LLR of {self.accept_liveness_llr:g} on, below {FLOOR_ACCEPT_LLR:g}"
         if self.reject_liveness_llr < FLOOR_REJECT_LLR:
@@ -163,6 +182,8 @@ class DecisionPolicy:
         # Portraits have the lowest thresholds: a policy that names another kind is relied on to mean it.
         if self.reference_kind != other.reference_kind != REFERENCE_KINDS[0]:
             found.append("reference_kind")
+        if any(self.attack_classes.get(name, -math.inf) < mark for name, mark in other.attack_classes.items()):
+            found.append("attack_classes")
         if self.prior.genuine > other.prior.genuine:
             found.append("prior")
         if any(getattr(self.limits, name) < getattr(other.limits, name) for name in ("max_duration_s", "max_frames")):
@@ -241,6 +262,7 @@ _TYPES: dict[type | tuple[type, ...], tuple[str, ...]] = {
     str: ("name", "title", "service_capture", "reference_kind"),
     bool: ("require_challenge",),
     list: ("required_mechanisms",),
+    dict: ("attack_classes",),
     (int, float): (
         "target_fmr",
         "accept_liveness_llr",
@@ -270,6 +292,7 @@ def _from_table(table: dict[str, Any], sha256: str, source: str) -> DecisionPoli
         if (capture := values.get("service_capture", "file")) not in {binding.value for binding in CaptureBinding}:
             raise TypeError(f"service_capture = {capture!r}")
         values["service_capture"] = CaptureBinding(capture)
+        values["attack_classes"] = MappingProxyType(dict(values["attack_classes"]))
         return DecisionPolicy(**values, sha256=sha256)
     except (KeyError, TypeError, ParameterError) as error:
         raise PolicyError(

@@ -118,6 +118,7 @@ def observe(
     policy: DecisionPolicy,
     *,
     recapture: Session,
+    skin_change: Session,
     seed: int,
     needs: Extras = NO_EXTRAS,
     liveness: bool = True,
@@ -132,8 +133,8 @@ def observe(
     models
     policy
         For its limits, and what it takes to judge a recording.
-    recapture
-        The network of the mechanism of that name.
+    recapture, skin_change
+        The models of the mechanisms of these names.
     seed
         Draws the faces to be compared.
     needs
@@ -147,7 +148,7 @@ def observe(
     ------
     MediaError
     """
-    watch, panel = Stopwatch(), Panel(recapture)
+    watch, panel = Stopwatch(), Panel(recapture=recapture, skin_change=skin_change)
     tracker = Tracker(models.detectors[0], models.mesh, models.eyes if needs.eyes else None)
     factories = {**(panel.factories if liveness else {}), **needs.factories}
     with watch("recording"), open_recording(video, limits=policy.limits) as recording:  # (0)

@@ -42,7 +42,7 @@ from idverify.verification.assembly import assemble
 from idverify.verification.binding import CaptureEvidence
 from idverify.verification.decision import Decision, Findings, LivenessEvidence, MatchEvidence, ModelStamp, Task
 from idverify.verification.enrolment import EnrolledFace, Enrolment, FaceModels, enrol
-from idverify.verification.fusion import confidence, fuse_liveness
+from idverify.verification.fusion import class_evidence, confidence, fuse_liveness
 from idverify.verification.inspection import Inspection, inspect_presentation
 from idverify.verification.isolated import IsolatedQuestions
 from idverify.verification.model_set import ModelSet
@@ -437,6 +437,7 @@ class Verifier:
             self.face_models,
             self.policy,
             recapture=self._models.recapture,
+            skin_change=self._models.skin_change,
             seed=secrets.randbits(SEED_BITS) if seed is None else seed,
             needs=needs,
             liveness=liveness,
@@ -524,7 +525,12 @@ class Verifier:
             return None
         llr = fuse_liveness(evidence)
         probability = None if llr is None else confidence(match_llr=None, liveness_llr=llr, prior=self.policy.prior)
-        return LivenessEvidence(llr=llr, probability=probability, mechanisms=evidence)
+        return LivenessEvidence(
+            llr=llr,
+            probability=probability,
+            mechanisms=evidence,
+            classes=class_evidence(evidence, self.policy.attack_classes),
+        )
 
     def _match(self, probe: Template | None, reference: EnrolledFace | None, watch: Stopwatch) -> MatchEvidence | None:
         if probe is None or reference is None:

@@ -20,10 +20,13 @@ from idverify.pad.evidence import PADEvidence, Status
 from idverify.reasons import Reason
 from idverify.simulation import INSTRUMENTS, SPECIES, parameters_of
 from idverify.verification.decision import Outcome
+from idverify.verification.fusion import fuse_liveness
 from idverify.verification.policy import load_policy
 
 # The rows here hold few mechanisms; which ones a policy requires is its own matter.
-POLICY = replace(load_policy("ial2"), required_mechanisms=("stillness",))
+POLICY = replace(
+    load_policy("ial2"), required_mechanisms=("stillness",), attack_classes={"still": 1.5}, accept_liveness_llr=0.1
+)
 
 
 def clip(name="c", presentation="bona_fide", material="bona_fide", species="bona_fide", source="s", half="dev"):
@@ -102,7 +105,7 @@ def test_a_peers_score_joins_the_clip_it_was_given_for():
 
 @pytest.mark.parametrize(
     ("llr", "outcome"),
-    [(POLICY.accept_liveness_llr, Outcome.ACCEPT), (0.0, Outcome.INCONCLUSIVE), (-5.0, Outcome.REJECT)],
+    [(1.5, Outcome.ACCEPT), (0.0, Outcome.INCONCLUSIVE), (-5.0, Outcome.REJECT)],
 )
 def test_the_policy_decides(llr, outcome):
     assert decided(trial(says(llr)), POLICY)[0] is outcome
@@ -143,7 +146,7 @@ def test_the_source_photo_counts_only_when_asked():
 def test_a_recording_that_cannot_be_judged_has_no_score():
     assert np.isnan(score(trial(), POLICY))
     assert np.isnan(score(trial(says(3.0), obstacles=(Reason.TOO_DARK,)), POLICY))
-    assert score(trial(says(0.5)), POLICY) == 0.5
+    assert score(trial(says(0.5)), POLICY) == pytest.approx(fuse_liveness(trial(says(0.5)).mechanisms))
     assert score(trial(says(0.5), handicaps=(Reason.BLURRY,)), POLICY) == 0.5
     assert np.isnan(score(trial(says(0.5), obstacles=(Reason.BLURRY,), handicaps=(Reason.BLURRY,)), POLICY))
 

@@ -82,18 +82,27 @@ def test_a_mechanism_that_could_not_judge_takes_no_side() -> None:
 
 def test_findings_follow_the_walk_and_leave_nothing_out() -> None:
     labels = [row.label for row in findings(builders.decision())]
-    assert labels == ["match", "liveness", "stillness", "depth", "container metadata", "capture", "recording"]
+    assert labels == ["match", "liveness", "ways to attack", "stillness", "depth", "container metadata", "capture", "recording"]
 
 
 def test_in_brief_what_takes_no_side_is_gathered_by_name() -> None:
     rows = findings(builders.decision(), brief=True)
-    assert [row.label for row in rows] == ["match", "liveness", "stillness", "could not judge", "capture", "recording"]
+    labels = ["match", "liveness", "ways to attack", "stillness", "could not judge", "capture", "recording"]
+    assert [row.label for row in rows] == labels
     abstention = builders.depth_abstains()
-    assert rows[3].text == f"depth: {abstention.reason.sentence}"
+    assert rows[4].text == f"depth: {abstention.reason.sentence}"
     even = dataclasses.replace(builders.stillness(0.1), name="screen_rhythm")
     liveness = dataclasses.replace(builders.decision().liveness, mechanisms=(even, abstention))
     rows = findings(dataclasses.replace(builders.decision(), liveness=liveness), brief=True)
     assert [row.text for row in rows if row.label == "say little"] == ["screen rhythm"]
+
+
+def test_what_an_acceptance_covers_is_said_in_one_row() -> None:
+    row = {row.label: row.text for row in findings(builders.decision())}["ways to attack"]
+    assert row == (
+        "ruled out: a still picture, a replay on a screen; no sign: an animated picture; doubtful: a face laid over "
+        "another; not tested: a generated face."
+    )
 
 
 def test_missing_halves_are_said_to_be_missing() -> None:

@@ -121,7 +121,9 @@ def found(challenge: ChallengeResult | None, **changes: Any) -> Findings:
     good: dict[str, Any] = {
         "task": Task.CHECK,
         "match": builders.match(),
-        "liveness": LivenessEvidence(llr=4.0, probability=0.98, mechanisms=(builders.stillness(),)),
+        "liveness": LivenessEvidence(
+            llr=4.0, probability=0.98, mechanisms=(builders.stillness(),), classes=builders.attack_classes()
+        ),
         "obstacles": (),
         "challenge": challenge,
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import builders
 import pytest
 from hypothesis import given, settings
@@ -12,6 +14,7 @@ from idverify.errors import NotAcceptedError
 from idverify.pad.evidence import PADEvidence, Status
 from idverify.reasons import NotAssessed, Reason
 from idverify.verification.decision import Decision, Findings, LivenessEvidence, Outcome, Task, decide
+from idverify.verification.fusion import AttackClass
 from idverify.verification.policy import load_policy, policy_names
 
 POLICIES = {name: load_policy(name) for name in policy_names()}
@@ -37,8 +40,9 @@ def live(llr: float | None = 4.0, *mechanisms: PADEvidence) -> LivenessEvidence:
     shown = mechanisms or (mechanism("stillness", 4.0), mechanism("depth", 4.0))
     # What the policies require besides.
     names = {m.name for m in shown}
-    shown += tuple(mechanism(name, 0.5) for name in ("recapture", "eye_stillness") if name not in names)
-    return LivenessEvidence(llr=llr, probability=None if llr is None else 0.9, mechanisms=shown)
+    shown += tuple(mechanism(name, 0.5) for name in ("recapture", "eye_stillness", "skin_change") if name not in names)
+    classes = builders.attack_classes()
+    return LivenessEvidence(llr=llr, probability=None if llr is None else 0.9, mechanisms=shown, classes=classes)
 
 
 def challenge(outcome: ChallengeOutcome, *reasons: Reason) -> ChallengeResult:
@@ -91,7 +95,25 @@ TABLE = {
     "an objection without a name": (
         found(liveness=live(-3.0, mechanism("stillness", -3.0))), IAL2, "reject", ["presentation_attack"],
     ),
-    "too little liveness": (found(liveness=live(0.3)), IAL2, "inconclusive", ["liveness_uncertain"]),
+    "too little liveness": (found(liveness=live(0.1)), IAL2, "inconclusive", ["liveness_uncertain"]),
+    "a way to attack that is doubtful": (
+        found(liveness=replace(live(), classes=builders.attack_classes(swapped="doubtful"))),
+        IAL2,
+        "inconclusive",
+        ["liveness_uncertain"],
+    ),
+    "a way to attack that was not tested": (
+        found(liveness=replace(live(), classes=builders.attack_classes(replayed="not_tested"))),
+        IAL2,
+        "inconclusive",
+        ["liveness_uncertain"],
+    ),
+    "a way to attack that the policy does not name": (
+        found(liveness=replace(live(), classes=builders.attack_classes(rendered="not_tested"))),
+        IAL2,
+        "accept",
+        ["match", "live"],
+    ),
     "liveness enough for ial2 only": (found(liveness=live(BETWEEN)), STRICT, "inconclusive", ["liveness_uncertain"]),
     "a required mechanism could not judge": (
         found(liveness=live(5.0, mechanism("stillness", 5.0), mechanism("depth", None))),
@@ -131,7 +153,7 @@ TABLE = {
         IAL2, "inconclusive", ["too_dark", "liveness_uncertain"],
     ),
     "too little liveness, and a blurred face": (
-        found(liveness=live(0.3), handicaps=(Reason.BLURRY,)), IAL2, "inconclusive", ["blurry", "liveness_uncertain"],
+        found(liveness=live(0.1), handicaps=(Reason.BLURRY,)), IAL2, "inconclusive", ["blurry", "liveness_uncertain"],
     ),
     "a doubtful likeness of a blurred face": (
         found(match=UNSURE, handicaps=(Reason.BLURRY,)), IAL2, "inconclusive", ["blurry", "match_uncertain"],
@@ -210,6 +232,12 @@ lives = st.none() | st.builds(
     llr=st.none() | st.floats(-9, 9) | st.just(NAN),
     probability=st.none(),
     mechanisms=st.lists(mechanisms, min_size=1, max_size=5).map(tuple),
+    classes=st.dictionaries(
+        st.sampled_from([one.value for one in AttackClass]),
+        st.sampled_from(["no_sign", "doubtful", "not_tested"]),
+        max_size=2,
+    ).map(lambda verdicts: builders.attack_classes(**verdicts))
+    | st.just(()),
 )
 obstacles = st.lists(st.sampled_from([Reason.NO_FACE, Reason.TOO_DARK, Reason.VIDEO_TOO_SHORT]), max_size=2).map(tuple)
 anything = st.builds(
@@ -234,7 +262,9 @@ def is_live(evidence: LivenessEvidence | None, policy) -> bool:
         return False
     status = {e.name: e.status for e in evidence.mechanisms}
     required = all(status.get(name) is Status.ASSESSED for name in policy.required_mechanisms)
-    return required and not attack_is_proven(evidence)
+    verdicts = {c.attack_class.value: c.verdict.value for c in evidence.classes}
+    covered = all(verdicts.get(name) in ("ruled_out", "no_sign") for name in policy.attack_classes)
+    return required and covered and not attack_is_proven(evidence)
 
 
 @settings(max_examples=300)

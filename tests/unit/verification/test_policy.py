@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 
 import pytest
 from hypothesis import given
@@ -31,6 +32,9 @@ min_frame_rate_hz = 8.0
 genuine = 0.9
 impostor = 0.05
 attack = 0.05
+
+[attack_classes]
+still = 2.0
 """
 
 
@@ -83,6 +87,7 @@ def test_stricter_policies_ask_for_more():
         assert looser.reject_liveness_llr <= tighter.reject_liveness_llr
         assert looser.min_duration_s <= tighter.min_duration_s
         assert looser.min_compared_frames <= tighter.min_compared_frames
+        assert all(tighter.attack_classes[name] >= mark for name, mark in looser.attack_classes.items())
 
 
 @pytest.mark.parametrize("names", ['["stilness"]', '["stillness", "recapture2"]', '["Stillness"]', '[""]'])
@@ -138,8 +143,9 @@ REQUIRED = [field.name for field in dataclasses.fields(DecisionPolicy) if field.
 
 @pytest.mark.parametrize("entry", REQUIRED)
 def test_a_missing_entry_is_refused_by_name(refused, entry):
-    if entry == "prior":
-        text = GOOD[: GOOD.index("[prior]")]
+    if entry in ("prior", "attack_classes"):
+        table = re.compile(rf"\[{entry}\]\n(?:\w+ = .*\n)+")
+        text = table.sub("", GOOD)
     else:
         text = "\n".join(line for line in GOOD.splitlines() if not line.startswith(f"{entry} "))
     assert entry in refused(text)
@@ -180,6 +186,10 @@ def test_an_unknown_limit_is_refused_by_name(refused):
         ("attack = 0.05", "attack = 0.0"),
         ("attack = 0.05", ""),
         ('required_mechanisms = ["stillness"]', 'required_mechanisms = "stillness"'),
+        ("still = 2.0", "still = 2.0\nborrowed = 1.0"),
+        ("still = 2.0", "still = 2.0\nreplayed = nan"),
+        ("still = 2.0", "still = 2.0\nreplayed = true"),
+        ("still = 2.0", 'still = 2.0\nreplayed = "much"'),
         ("require_challenge = false", 'require_challenge = "false"'),
         ("min_compared_frames = 4", 'min_compared_frames = "4"'),
         ('name = "own"', "name = 2"),
@@ -206,7 +216,12 @@ def test_a_policy_without_liveness_must_say_unsafe(refused, tmp_path):
 @pytest.mark.parametrize(
     ("line", "to"),
     [
-        ("accept_liveness_llr = 2.0", "accept_liveness_llr = 0.5"),
+        (
+            "accept_liveness_llr = 2.0\nreject_liveness_llr = -1.0",
+            "accept_liveness_llr = -1.2\nreject_liveness_llr = -1.5",
+        ),
+        ("still = 2.0", "still = 1.0"),
+        ("still = 2.0", "replayed = 2.0"),
         ("reject_liveness_llr = -1.0", "reject_liveness_llr = -9.0"),
         ('required_mechanisms = ["stillness"]', 'required_mechanisms = ["recapture"]'),
     ],
@@ -225,9 +240,10 @@ def test_liveness_below_the_floor_must_say_unsafe(refused, tmp_path, line, to):
     ("entry", "value"),
     [
         ("target_fmr", "1e-3"),
-        ("accept_liveness_llr", "1.7"),
-        ("reject_liveness_llr", "-1.4"),
+        ("accept_liveness_llr", "0.1"),
+        ("reject_liveness_llr", "-1.8"),
         ("required_mechanisms", '["stillness"]'),
+        ("swapped", "-0.9"),
         ("min_duration_s", "0.5"),
         ("min_compared_frames", "1"),
         ("min_frame_rate_hz", "1.0"),
@@ -247,7 +263,7 @@ def test_a_shipped_name_means_at_least_what_the_package_means(refused, tmp_path,
     if entry.startswith("challenge"):
         lines.insert(1, f"{entry} = {value}")
     text = "\n".join(lines)
-    assert ("prior" if entry == "genuine" else entry) in refused(text)
+    assert {"genuine": "prior", "swapped": "attack_classes"}.get(entry, entry) in refused(text)
     path = tmp_path / "own.toml"
     path.write_text(text.replace(f'name = "{name}"', 'name = "own"'), encoding="utf-8")
     assert load_policy(path).name == "own"

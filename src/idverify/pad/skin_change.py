@@ -1,0 +1,432 @@
+"""Skin change: does this face change as flesh in light does, or as one picture that is warped, relit and laid over?
+
+A head that turns and speaks shows new shadows beside the nose, folds, glints, blood and lids; a picture that is
+animated or laid over somebody else's face brings one texture, whatever moves it. The face is cut out along its mesh
+(:mod:`idverify.pad._strips`), so that a place of the face stays in one place of the picture. In blocks of
+:data:`BLOCK_PX` each strip is explained by the middle one of the window: shifted, brightened, blurred by what fits
+best in the block; what is left over is a change of texture. Its slow part (means over :data:`SLOT_S`) is told from
+its fast part, which noise and coding make, in three bands of size, and set against the texture that is there and the
+movement that was seen. Eyes, mouth, nose, brows, cheeks and chin are also compared as whole small pictures: how much
+the typical picture differs from the middle one, not the liveliest. About these numbers a forest of trees
+(``models/training/skin_change``) says which it looks like.
+
+The native value is the mean over all windows, so that one lively moment does not decide. Grain, light over the whole
+face and coding were varied in training on both sides, so that none of them is an answer.
+
+Conventions: blocks run row by row; a window is :data:`WINDOW_S` long; the native value grows with the evidence of a
+warped or pasted picture; the LLR is natural-log, bona fide over attack.
+
+Sources: block-wise linear alignment: Hager & Belhumeur 1998, doi:10.1109/34.722606; extremely randomised trees:
+Geurts et al. 2006, doi:10.1007/s10994-006-6226-1; the measures are this project's own.
+
+Public items: :data:`NAME`, :class:`SkinStrips`, :class:`StripSignals`, :func:`describe`, :func:`assess`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from idverify.faces.tracking import FaceObservation
+from idverify.models.session import Session
+from idverify.pad._llr import load_scale
+from idverify.pad._strips import SIDE_PX, cut_strip
+from idverify.pad.evidence import AnalysedFrame, PADEvidence, Status
+from idverify.reasons import NotAssessed, Reason
+
+__all__ = ["NAME", "N_FEATURES", "SkinStrips", "StripSignals", "assess", "describe"]
+
+U8 = NDArray[np.uint8]
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+NAME = "skin_change"
+UNIT = "logit (higher: more like one picture that is warped or laid over)"
+WINDOW_S, SLOT_S = 2.7, 1 / 3
+BLOCK_PX = 12
+GRID = SIDE_PX // BLOCK_PX
+# Fewer frames a second leave less than two in a slot; fewer frames in a window, or fewer pixels of face, no texture.
+MIN_RATE_HZ, MIN_FRAMES, MIN_FACE_PX = 4.5, 10, 50.0
+# Frames closer than this are skipped: what is typical shows at seven a second, as a slow webcam gives them. A window
+# that holds more frames ends early.
+_LEAST_STEP_S, _MOST_FRAMES = 0.12, 24
+# Added to luma before the logarithm, so that the noise of a dark pixel is no change of light.
+_LUMA_FLOOR = 10.0
+# Wider than this is shading; bands of the rest.
+_SHADING_PX, _BANDS_PX = 5.0, (0.9, 2.0)
+# Least texture that a block's fit may lean on: logarithm of luma, its slope, its second derivative, and an offset.
+_RIDGE = np.array([0.02**2, 0.01**2, 0.01**2, 0.02**2, 1e-3]) * BLOCK_PX**2
+_TINY = 1e-6
+# Blocks (row, column) of parts of the face.
+REGIONS = {
+    "forehead": ((1, 2), (1, 3), (1, 4), (1, 5), (1, 6)),
+    "eyes": ((2, 1), (2, 2), (2, 5), (2, 6), (3, 1), (3, 2), (3, 5), (3, 6)),
+    "nose": ((3, 3), (3, 4), (4, 3), (4, 4)),
+    "cheeks": ((4, 1), (4, 2), (4, 5), (4, 6), (5, 1), (5, 6)),
+    "mouth": ((5, 3), (5, 4), (6, 3), (6, 4), (5, 2), (5, 5)),
+    "rim": ((0, 0), (0, 7), (1, 0), (1, 7), (2, 0), (2, 7), (3, 0), (3, 7)),
+}
+# Top, bottom, left, right of parts that are compared as pictures: both eyes, mouth, nose, brows, cheeks, chin.
+PARTS = (
+    (30, 42, 22, 44), (30, 42, 52, 74), (60, 76, 32, 64), (40, 62, 36, 60), (18, 34, 26, 70), (46, 68, 16, 38),
+    (46, 68, 58, 80), (70, 86, 34, 62),
+)  # fmt: skip
+_PART_SHIFT_PX = 2
+_QUANTILES = (0.25, 0.5, 0.9)
+N_FEATURES = 26 * len(REGIONS) + len(_QUANTILES) * len(PARTS) + 1 + 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StripSignals:
+    """What the windows of one face look like.
+
+    Parameters
+    ----------
+    times_s : float64 [shape=(n,)]
+        Middle of each window.
+    features : float32 [shape=(n, 188)]
+    frames : int
+        Seen in all.
+    face_px : float
+        Width of the median face at working size; 0 where none was seen.
+    rate_hz : float
+        Frames a second, by the median step; 0 where there are fewer than two.
+    """
+
+    times_s: F64
+    features: F32
+    frames: int
+    face_px: float
+    rate_hz: float
+
+
+class SkinStrips:
+    """Collects :class:`StripSignals` (a :class:`~idverify.pad.evidence.TrackObserver`); keeps one window of strips."""
+
+    def __init__(self) -> None:
+        self._strips = np.empty((_MOST_FRAMES, SIDE_PX, SIDE_PX, 3), np.uint8)
+        # Of the current window: time, yaw, pitch, roll, x and y of the face's middle, distance of the eyes.
+        self._rows: list[tuple[float, ...]] = []
+        self._features: list[tuple[float, F32]] = []
+        self._widths: list[float] = []
+        self._steps: list[float] = []
+        self._last_s: float | None = None
+
+    def observe(self, view: AnalysedFrame, face: FaceObservation) -> None:
+        """See one analysed frame in which the face was followed."""
+        if self._last_s is not None and face.time_s - self._last_s < _LEAST_STEP_S:
+            return
+        if self._rows and (len(self._rows) == _MOST_FRAMES or face.time_s - self._rows[0][0] >= WINDOW_S):
+            self._close()
+        if self._last_s is not None:
+            self._steps.append(face.time_s - self._last_s)
+        self._last_s = face.time_s
+        points = face.points_px / np.float32(view.scale)
+        self._strips[len(self._rows)] = cut_strip(view.image_rgb, points)
+        self._rows.append((face.time_s, *placement(points, face.yaw_pitch_roll_deg)))
+        self._widths.append(float(np.ptp(points[:, 0])))
+
+    def _close(self) -> None:
+        if len(self._rows) >= MIN_FRAMES:
+            rows = np.array(self._rows)
+            self._features.append((float(rows[:, 0].mean()), describe(self._strips[: len(rows)], rows)))
+        self._rows = []
+
+    def signals(self) -> StripSignals:
+        """Everything collected so far; a last stretch shorter than two thirds of a window is left out, if not alone."""
+        parts = list(self._features)
+        rows = np.array(self._rows)
+        long = len(rows) >= MIN_FRAMES and (not parts or rows[-1, 0] - rows[0, 0] >= WINDOW_S * 2 / 3)
+        if long:
+            parts.append((float(rows[:, 0].mean()), describe(self._strips[: len(rows)], rows)))
+        step = float(np.median(self._steps)) if self._steps else 0.0
+        return StripSignals(
+            times_s=np.array([t for t, _ in parts], np.float64),
+            features=np.array([f for _, f in parts], np.float32).reshape(-1, N_FEATURES),
+            frames=len(self._widths),
+            face_px=float(np.median(self._widths)) if self._widths else 0.0,
+            rate_hz=1.0 / step if step > 0 else 0.0,
+        )
+
+
+def placement(points_px: F32, yaw_pitch_roll_deg: F64) -> tuple[float, ...]:
+    """Yaw, pitch, roll, middle of the face and distance of the outer eye corners."""
+    middle = points_px[:, :2].mean(axis=0)
+    return (
+        *map(float, yaw_pitch_roll_deg),
+        *map(float, middle),
+        float(np.hypot(*(points_px[263] - points_px[33])[:2])),
+    )
+
+
+def describe(strips: U8, rows: F64) -> F32:
+    """The numbers of one window that the trees look at.
+
+    Parameters
+    ----------
+    strips : uint8 [shape=(n, 96, 96, 3)]
+        Y', Cr, Cb.
+    rows : float64 [shape=(n, 7)]
+        Time in seconds, and :func:`placement`.
+
+    Returns
+    -------
+    float32 [shape=(188,)]
+        Logarithms, but for one correlation.
+    """
+    step = float(np.median(np.diff(rows[:, 0])))
+    maps = np.log(_block_maps(strips, step) + _TINY)
+    at = {name: tuple(np.array(blocks).T) for name, blocks in REGIONS.items()}
+    by_region = [maps[:, y, x].mean(axis=1).astype(np.float64) for y, x in at.values()]
+    return np.concatenate([*by_region, _part_changes(strips[..., 0]), _movement(rows, step)]).astype(np.float32)
+
+
+def _movement(rows: F64, step_s: float) -> F64:
+    """How much the head turned and moved, and how large it is."""
+    pose, middle, eyes = rows[:, 1:4], rows[:, 4:6], rows[:, 6]
+    size = eyes.mean()
+    speed = np.linalg.norm(np.diff(middle, axis=0), axis=1).mean() / size / step_s
+    return np.log(
+        [
+            *(pose.std(axis=0) + 0.05),
+            np.abs(np.diff(pose, axis=0)).mean() / step_s + 0.1,
+            speed + 1e-3,
+            eyes.std() / size + 1e-3,
+            size,
+        ]
+    )
+
+
+def _part_changes(luma: U8) -> F64:
+    """By how much the typical picture of each part of the face differs from the middle one; how the eyes agree."""
+    changes = np.stack([_change(luma[:, top:bottom, left:right]) for top, bottom, left, right in PARTS])
+    spread = changes[:2].std(axis=1).min()
+    together = float(np.corrcoef(changes[0], changes[1])[0, 1]) if spread > 0 else 0.0
+    return np.append(np.log(np.quantile(changes, _QUANTILES, axis=1) + 1e-4).T.ravel(), together)
+
+
+def _change(pictures: U8) -> F64:
+    """What the correlation of each picture with the middle one lacks to one, at the best shift [shape=(n,)]."""
+    d = _PART_SHIFT_PX
+    rest = np.ascontiguousarray(np.median(pictures, axis=0).astype(np.uint8)[d:-d, d:-d])
+    best = [float(cv2.matchTemplate(np.ascontiguousarray(p), rest, cv2.TM_CCOEFF_NORMED).max()) for p in pictures]
+    return np.clip(1.0 - np.nan_to_num(np.array(best, np.float64)), 0.0, 2.0)
+
+
+def _block_maps(strips: U8, step_s: float) -> F32:
+    """Energies block by block [shape=(26, 8, 8)]."""
+    luma = np.log(strips[..., 0].astype(np.float32) + np.float32(_LUMA_FLOOR))
+    detail = luma - _smoothed(luma, _SHADING_PX)
+    key = np.median(detail, axis=0)
+    left_over, fit, slopes = _explained(detail, key)
+    per_slot = max(1, round(SLOT_S / step_s))
+    if len(strips) < 3 * per_slot:
+        per_slot = max(1, len(strips) // 3)
+    slots = _Slots(per_slot, len(strips) // per_slot)
+    found: list[F32] = [*_bands_over_time(left_over, slots), *_bands_of(key)]
+    found += [v for k in range(4) for v in slots.variances(fit[..., k])]
+    colour = (_block_means(strips[..., k].astype(np.float32)) for k in (1, 2))
+    found += [slots.slow(_without_common(c)) / np.float32(100) for c in colour]
+    shade = _block_means(luma)
+    found.append(slots.slow(_without_common(shade)))
+    found += _shading(luma, slots)
+    found.append(slots.slow(_beyond_smooth(shade)))
+    found += _layers(fit, slopes, slots)
+    found.append(np.exp(shade.mean(axis=0)) / 255)
+    return np.stack(found).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class _Slots:
+    """Means over a few neighbouring frames, and what varies inside them."""
+
+    size: int
+    count: int
+
+    def split(self, values: F32) -> tuple[F32, F32]:
+        """Means [shape=(slots, ...)] and deviations from them [shape=(slots, frames, ...)]."""
+        parts = values[: self.size * self.count].reshape(self.count, self.size, *values.shape[1:])
+        means = parts.mean(axis=1)
+        return means, parts - means[:, None]
+
+    def slow(self, values: F32) -> F32:
+        """Variance of the means."""
+        return np.asarray(self.split(values)[0].var(axis=0), np.float32)
+
+    def variances(self, values: F32) -> tuple[F32, F32]:
+        """Variance of the means, and inside the slots."""
+        means, inside = self.split(values)
+        return means.var(axis=0), (inside**2).mean(axis=(0, 1))
+
+
+def _smoothed(pictures: F32, sigma_px: float) -> F32:
+    """Each picture smoothed [shape=(n, h, w)]."""
+    out = np.empty_like(pictures)
+    for picture, smooth in zip(pictures, out, strict=True):
+        cv2.GaussianBlur(picture, (0, 0), sigma_px, dst=smooth)
+    return out
+
+
+def _tiles(pictures: F32) -> F32:
+    """Blocks as rows [shape=(..., 64, 144)]."""
+    lead = pictures.shape[:-2]
+    parts = pictures.reshape(*lead, GRID, BLOCK_PX, GRID, BLOCK_PX)
+    return np.moveaxis(parts, -2, -3).reshape(*lead, GRID**2, BLOCK_PX**2)
+
+
+def _untiled(tiles: F32) -> F32:
+    lead = tiles.shape[:-2]
+    parts = np.moveaxis(tiles.reshape(*lead, GRID, GRID, BLOCK_PX, BLOCK_PX), -3, -2)
+    return np.ascontiguousarray(parts.reshape(*lead, SIDE_PX, SIDE_PX))
+
+
+def _block_means(pictures: F32) -> F32:
+    """[shape=(..., 96, 96)] to [shape=(..., 8, 8)]."""
+    return np.asarray(
+        pictures.reshape(*pictures.shape[:-2], GRID, BLOCK_PX, GRID, BLOCK_PX).mean(axis=(-1, -3)), np.float32
+    )
+
+
+def _slopes(picture: F32) -> tuple[F32, F32]:
+    return cv2.Sobel(picture, cv2.CV_32F, 1, 0, scale=0.125), cv2.Sobel(picture, cv2.CV_32F, 0, 1, scale=0.125)
+
+
+def _explained(detail: F32, key: F32) -> tuple[F32, F32, F32]:
+    """What is left of each picture beside the key, the fit of each block, and the energy of the key's slopes.
+
+    The fit's columns are contrast, shift across, shift down, blur, offset [shape=(n, 8, 8, 5)].
+    """
+    across, down = _slopes(key)
+    columns = (key, across, down, cv2.Laplacian(key, cv2.CV_32F), np.ones_like(key))
+    design = np.stack([_tiles(c) for c in columns], axis=-1).astype(np.float64)
+    normal = np.einsum("bpi,bpj->bij", design, design) + np.diag(_RIDGE)
+    change = _tiles(detail) - _tiles(key)
+    solver = np.linalg.solve(normal, design.transpose(0, 2, 1)).astype(np.float32)
+    # Batched over blocks, a matrix product each.
+    by_block = np.ascontiguousarray(change.transpose(1, 2, 0))
+    fit = solver @ by_block
+    left_over = by_block - design.astype(np.float32) @ fit
+    slopes = _block_means(across**2) + _block_means(down**2)
+    return _untiled(left_over.transpose(2, 0, 1)), fit.transpose(2, 0, 1).reshape(-1, GRID, GRID, 5), slopes
+
+
+def _energy(pictures: F32) -> F32:
+    return _block_means(pictures**2)
+
+
+def _split_in_bands(pictures: F32) -> tuple[F32, F32, F32]:
+    fine, middle = (_smoothed(pictures, sigma) for sigma in _BANDS_PX)
+    return pictures - fine, fine - middle, middle
+
+
+def _bands_over_time(left_over: F32, slots: _Slots) -> list[F32]:
+    """Slow change in three bands, less what fast change makes of the means; fast change in the same bands."""
+    means, inside = slots.split(left_over)
+    fast = [
+        _energy(b).mean(axis=0) for b in _split_in_bands(np.ascontiguousarray(inside.reshape(-1, SIDE_PX, SIDE_PX)))
+    ]
+    freedom = max(slots.size - 1, 1)
+    centred = np.ascontiguousarray(means - means.mean(axis=0))
+    slow = [_energy(b).sum(axis=0) / max(slots.count - 1, 1) for b in _split_in_bands(centred)]
+    noise = [f / freedom if slots.size > 1 else np.zeros_like(f) for f in fast]
+    return [
+        *(np.maximum(s - n, 1e-7) for s, n in zip(slow, noise, strict=True)),
+        *(f * slots.size / freedom for f in fast),
+    ]
+
+
+def _bands_of(key: F32) -> list[F32]:
+    return [_energy(band)[0] for band in _split_in_bands(key[None])]
+
+
+def _without_common(values: F32) -> F32:
+    """Blocks less the median block of their picture."""
+    return values - np.median(values, axis=(1, 2), keepdims=True)
+
+
+def _shading(luma: F32, slots: _Slots) -> list[F32]:
+    """How shading of middle size changes, and its slope, by which a misfit of the mesh changes it."""
+    # At a quarter of the size nothing of it is lost.
+    small = np.stack([cv2.resize(p, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA) for p in luma])
+    fine = _smoothed(small, 0.7)
+    shade = fine - _smoothed(fine, 2.2)
+    middle = np.median(shade, axis=0)
+    means = slots.split(shade - middle)[0]
+    across, down = _slopes(middle)
+    by_block = (GRID, small.shape[1] // GRID, GRID, small.shape[2] // GRID)
+    change = ((means - means.mean(axis=0)) ** 2).mean(axis=0).reshape(by_block).mean(axis=(1, 3))
+    return [change, (across**2 + down**2).reshape(by_block).mean(axis=(1, 3))]
+
+
+_ROWS, _COLUMNS = (index - (GRID - 1) / 2 for index in np.mgrid[0:GRID, 0:GRID])
+# Blocks inside the oval of the face.
+_INNER = ((_COLUMNS / 3.2) ** 2 + ((_ROWS - 0.1) / 3.6) ** 2 < 1).ravel().astype(np.float64)
+_SMOOTH = np.stack(
+    [v.ravel() for v in (np.ones((GRID, GRID)), _ROWS, _COLUMNS, _ROWS * _COLUMNS, _ROWS**2, _COLUMNS**2)], 1
+)
+
+
+def _beyond_smooth(shade: F32) -> F32:
+    """Shade of the blocks less a smooth field of light over the face."""
+    common = _without_common(shade)
+    own = (common - np.median(common, axis=0)).reshape(len(shade), -1).astype(np.float64)
+    fit = _SMOOTH @ np.linalg.pinv(_SMOOTH * _INNER[:, None]) * _INNER
+    return np.asarray(own - own @ fit.T, np.float32).reshape(-1, GRID, GRID)
+
+
+def _layers(fit: F32, slopes: F32, slots: _Slots) -> list[F32]:
+    """Shifts of the blocks beyond what moves the whole face: of two layers, each moves in its own way."""
+    texture = np.sqrt(np.maximum(slopes, 1e-9)).ravel()
+    inner = _INNER > 0
+    weight = texture / (texture + np.median(texture[inner])) * _INNER
+    affine = np.stack([np.ones(GRID**2), _COLUMNS.ravel(), _ROWS.ravel()], 1)
+    common = affine @ np.linalg.pinv(affine * weight[:, None]) * weight
+    found = []
+    for k in (1, 2):
+        shift = fit[..., k].reshape(len(fit), -1)
+        own = np.asarray(shift - shift @ common.T, np.float32).reshape(-1, GRID, GRID)
+        found.append(slots.variances(own))
+    (slow_across, fast_across), (slow_down, fast_down) = found
+    return [slow_across + slow_down, fast_across + fast_down]
+
+
+def assess(signals: StripSignals, session: Session) -> PADEvidence:
+    """Whether the face changes as flesh does.
+
+    Parameters
+    ----------
+    signals
+    session
+        Of the model ``skin_change``.
+    """
+    problem = _problem(signals)
+    if problem is not None:
+        return PADEvidence.not_assessed(NAME, UNIT, problem)
+    logits = session.run(signals.features)[0].ravel().astype(np.float64)
+    native = float(logits.mean())
+    return PADEvidence(
+        name=NAME,
+        status=Status.ASSESSED,
+        unit=UNIT,
+        native=native,
+        bona_fide_llr=load_scale(NAME)(native),
+        detail=f"logit {native:+.1f} that texture, light and lids come from one picture, over {len(logits)} windows",
+        times_s=signals.times_s,
+        values=logits,
+    )
+
+
+def _problem(signals: StripSignals) -> NotAssessed | None:
+    """Why the windows cannot be judged."""
+    if signals.frames and signals.face_px < MIN_FACE_PX:
+        detail = f"the face is {signals.face_px:.0f} pixels wide, {MIN_FACE_PX:.0f} are needed"
+        return NotAssessed(reason=Reason.LOW_RESOLUTION, detail=detail)
+    if signals.frames > 1 and signals.rate_hz < MIN_RATE_HZ:
+        detail = f"{signals.rate_hz:.1f} pictures a second, {MIN_RATE_HZ:g} are needed"
+        return NotAssessed(reason=Reason.LOW_FRAME_RATE, detail=detail)
+    if not len(signals.features):
+        return NotAssessed(reason=Reason.VIDEO_TOO_SHORT, detail=f"the face is followed in {signals.frames} frames")
+    return None
