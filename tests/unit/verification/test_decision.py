@@ -112,7 +112,7 @@ TABLE = {
         found(liveness=replace(live(), classes=builders.attack_classes(rendered="not_tested"))),
         IAL2,
         "accept",
-        ["match", "live"],
+        ["live", "match"],
     ),
     "liveness enough for ial2 only": (found(liveness=live(BETWEEN)), STRICT, "inconclusive", ["liveness_uncertain"]),
     "a required mechanism could not judge": (
