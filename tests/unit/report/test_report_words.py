@@ -82,8 +82,8 @@ def test_a_mechanism_that_could_not_judge_takes_no_side() -> None:
 
 def test_findings_follow_the_walk_and_leave_nothing_out() -> None:
     labels = [row.label for row in findings(builders.decision())]
-    assert labels == ["match", "liveness", "ways to attack", "stillness", "depth", "container metadata", "capture", "recording"]
-    assert labels == expected
+    assert labels[:3] == ["match", "liveness", "ways to attack"]
+    assert labels[3:] == ["stillness", "depth", "container metadata", "capture", "recording"]
 
 
 def test_in_brief_what_takes_no_side_is_gathered_by_name() -> None:
