@@ -58,6 +58,14 @@ __all__ = ["serve_group"]
     metavar="URL",
     help="s3://bucket/prefix instead of files in DIR; or IDVERIFY_BLOBS.",
 )
+@click.option(
+    "--keep-hours",
+    default=24.0,
+    show_default=True,
+    type=click.FloatRange(0, 24 * 365),
+    metavar="HOURS",
+    help="How long photo and recordings of a decided attempt are kept.",
+)
 @click.pass_context
 def serve_group(
     ctx: click.Context,
@@ -69,6 +77,7 @@ def serve_group(
     role: str,
     database: str,
     blobs: str,
+    keep_hours: float,
 ) -> None:
     """Run the capture service: people open a link, record themselves, and are decided about.
 
@@ -89,7 +98,8 @@ def serve_group(
             raise
         raise ParameterError(f"the service's packages are not installed ({error.name}); run: idverify doctor") from None
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    settings = Settings(data=data.resolve(), host=host, port=port, database=database, blobs=blobs)
+    limits = replace(Limits(), evidence_s=keep_hours * 3600)
+    settings = Settings(data=data.resolve(), host=host, port=port, database=database, blobs=blobs, limits=limits)
     settings = replace(settings, public_url=public_url, judges=judges, role=role)  # type: ignore[arg-type]
     if ctx.invoked_subcommand is not None:
         ctx.obj = settings

@@ -163,7 +163,10 @@ class ObjectBlobs:
         try:
             self._store: Any = MemoryStore() if address == "memory://" else from_url(address)
         except Exception as error:  # noqa: BLE001 - each store has errors of its own
-            raise ParameterError(f"the address of the blob store cannot be used: {error}") from None
+            # The store's own words may quote the address, and with it a password.
+            raise ParameterError(
+                f"the address of the blob store cannot be used ({type(error).__name__}); it looks like s3://bucket/prefix"
+            ) from None
 
     def put(self, name: str, content: bytes) -> None:
         """Write an object.

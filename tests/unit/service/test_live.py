@@ -196,6 +196,15 @@ def test_the_judges_processes_end_with_the_service(service):
     wait_for(lambda: not any(Path(f"/proc/{child}").exists() for child in children), "the judges' end", within_s=20)
 
 
+def test_a_port_that_is_taken_is_one_sentence(shared, tmp_path):
+    second = Service(tmp_path, port=shared.port, key=shared.key, options=("--role", "web"))
+    second.launch()
+    assert second.process.wait(timeout=PATIENCE_S) == 4
+    said = (tmp_path / "log").read_text()
+    assert f"cannot listen on 127.0.0.1:{shared.port}" in said
+    assert "Traceback" not in said
+
+
 def test_told_to_stop_it_stops_in_good_order(service):
     service.start()
     assert service.stop() == 0
