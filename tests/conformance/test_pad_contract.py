@@ -22,6 +22,7 @@ from idverify.pad import (
     recapture,
     reference_reuse,
     screen_rhythm,
+    skin_change,
     stillness,
     texture_constancy,
 )
@@ -60,8 +61,7 @@ def _shade(wander: float) -> texture_constancy.ShadeSignals:
 def _alike(people: str) -> tuple[identity_continuity.Likenesses]:
     who = np.array(list(people))
     similarity = np.where(who[:, None] == who, 0.9, 0.4) if people else np.empty((0, 0))
-    times_s, weights = np.arange(len(who), dtype=float), np.ones(len(who))
-    return (identity_continuity.Likenesses(times_s=times_s, similarity=similarity, weights=weights),)
+    return (identity_continuity.Likenesses(times_s=np.arange(len(who), dtype=float), similarity=similarity),)
 
 
 def _eyes(n: int, blinks: float) -> eye_stillness.EyeSignals:
@@ -97,6 +97,18 @@ def _network_says(views: np.ndarray, logit: np.ndarray) -> PADEvidence:
     return recapture.assess(*(signal[: len(views)] for signal in FRAMES), views, session)
 
 
+def _trees_say(signals: skin_change.StripSignals, logit: np.ndarray) -> PADEvidence:
+    """Their answers by hand, in place of the model."""
+    return skin_change.assess(signals, SimpleNamespace(run=lambda rows: (np.full((len(rows), 1), logit.item(), np.float32),)))
+
+
+def _windows(n: int) -> skin_change.StripSignals:
+    features = np.zeros((n, skin_change.N_FEATURES), np.float32)
+    return skin_change.StripSignals(
+        times_s=np.arange(n) * 2.7, features=features, frames=20 * n, face_px=120.0, rate_hz=7.5
+    )
+
+
 CASES = [
     Case(
         "recapture",
@@ -130,6 +142,13 @@ CASES = [
         screen_rhythm.assess,
         (PEAKS[:0], TIMES_S, ROWS),
         ((PEAKS, TIMES_S, ROWS),),
+    ),
+    Case(
+        "skin_change",
+        skin_change.UNIT,
+        _trees_say,
+        (_windows(0), np.zeros(1)),
+        tuple((_windows(3), np.array([logit])) for logit in (-6.0, 0.0, 6.0)),
     ),
     Case(
         "texture_constancy",
