@@ -44,15 +44,15 @@ HEADERS = {
 
 _HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 
+_ROUTES = (*routes_api.ROUTES, *routes_person.ROUTES, *routes_ops.ROUTES, *routes_docs.ROUTES)
+_PATTERNS: dict[Any, str] = {route.endpoint: route.path for route in (*_ROUTES, *routes_demo.ROUTES)}
+
 
 def make_app(web: Web) -> Starlette:
     """Put the application together."""
     app = Starlette(
         routes=[
-            *routes_api.ROUTES,
-            *routes_person.ROUTES,
-            *routes_ops.ROUTES,
-            *routes_docs.ROUTES,
+            *_ROUTES,
             *(routes_demo.ROUTES if web.demo else ()),
         ],
         exception_handlers={
@@ -97,7 +97,7 @@ def _log_fault(error: Exception, scope: Scope) -> None:
 
 def _route_of(scope: Any) -> str:
     """The pattern of an address, never the address: that may hold a token."""
-    return getattr(scope.get("route"), "path", "unmatched")
+    return _PATTERNS.get(scope.get("endpoint"), "unmatched")
 
 
 class _Envelope:
