@@ -99,7 +99,10 @@ def _network_says(views: np.ndarray, logit: np.ndarray) -> PADEvidence:
 
 def _trees_say(signals: skin_change.StripSignals, logit: np.ndarray) -> PADEvidence:
     """Their answers by hand, in place of the model."""
-    return skin_change.assess(signals, SimpleNamespace(run=lambda rows: (np.full((len(rows), 1), logit.item(), np.float32),)))
+    def run(rows):
+        return (np.full((len(rows), 1), logit.item(), np.float32),)
+
+    return skin_change.assess(signals, SimpleNamespace(run=run))
 
 
 def _windows(n: int) -> skin_change.StripSignals:
