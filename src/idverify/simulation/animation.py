@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from idverify.simulation.draws import drawn
 from idverify.simulation.faces import portrait, require_face
 from idverify.simulation.landmark_sets import BROWS, LOWER_LIDS, LOWER_LIP, UPPER_LIDS, UPPER_LIP
 from idverify.simulation.optics import SensorNoise
@@ -65,9 +66,9 @@ def photo_animated(
     image = cv2.resize(photo[top:bottom, left:right], size_wh, interpolation=cv2.INTER_CUBIC)
     scale = np.array([size_wh[0] / (right - left), size_wh[1] / (bottom - top)])
     puppet = _Puppet(image, (found[:, :2].astype(np.float64) - (left, top)) * scale)
-    script = _Script(setup.duration_s, blinks_hz, speech if speech is not None else float(rng.uniform(0.3, 0.9)), rng)
-    head = Sway(Pose(), turn if turn is not None else float(rng.uniform(0.8, 1.6)), rng, fast_hz=0.8)
-    sigma = grain if grain is not None else float(rng.uniform(0.0, 2.5))
+    script = _Script(setup.duration_s, blinks_hz, drawn(speech, rng, 0.3, 0.9), rng)
+    head = Sway(Pose(), drawn(turn, rng, 0.8, 1.6), rng, fast_hz=0.8)
+    sigma = drawn(grain, rng, 0.0, 2.5)
     noise = SensorNoise(size_wh, sigma=sigma, rng=rng)
 
     def shot(time_s: float) -> Shot:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idverify.errors import ParameterError
+from idverify.simulation.draws import drawn
 from idverify.simulation.faces import Locate, face_outline
 from idverify.simulation.optics import SensorNoise, to_coded, to_linear
 from idverify.simulation.source import Shot, Take
@@ -54,7 +55,7 @@ def degraded(take: Take, kind: str, *, rng: np.random.Generator, locate: Locate,
         raise ParameterError(f"no degradation named {kind!r}; there are {', '.join(DEGRADATIONS)}")
     if strength is not None and not 0 <= strength <= 1:
         raise ParameterError(f"strength must lie in [0, 1], got {strength!r}")
-    return DEGRADATIONS[kind](take, rng, locate, strength if strength is not None else float(rng.uniform(0.2, 1.0)))
+    return DEGRADATIONS[kind](take, rng, locate, drawn(strength, rng, 0.2, 1.0))
 
 
 def _dark(take: Take, rng: np.random.Generator, locate: Locate, strength: float) -> Take:

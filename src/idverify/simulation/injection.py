@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from idverify.simulation.draws import drawn
 from idverify.simulation.faces import portrait
 from idverify.simulation.source import Encoding, Setup, Shot, Take, held
 from idverify.simulation.writer import through_codec
@@ -150,7 +151,7 @@ def virtual_camera(setup: Setup, rng: np.random.Generator, *, first_crf: float |
         Compression of the file that is played (x264's constant rate factor).
     """
     size_wh = setup.canvas_wh((1280, 720))
-    crf = first_crf if first_crf is not None else float(rng.uniform(26, 31))
+    crf = drawn(first_crf, rng, 26, 31)
     played = through_codec(_even(setup.clip()), Encoding(crf=crf))
     times = setup.camera_times()
     shots = (Shot(time_s, _boxed(shot.image_rgb, size_wh)) for time_s, _, shot in held(played, times))

@@ -17,6 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from idverify.simulation.draws import drawn
+
 __all__ = ["Isp", "Look", "drawn_look"]
 
 U8 = NDArray[np.uint8]
@@ -71,11 +73,11 @@ def drawn_look(
     rng: np.random.Generator, *, grain: float | None, sharpen: float | None, shrink: float | None, wander: float | None
 ) -> Look:
     """A camera drawn at random; what is given stays."""
-    sigma = grain if grain is not None else float(rng.uniform(0.8, 4.0))
-    edges = sharpen if sharpen is not None else float(rng.uniform(0.0, 0.9))
+    sigma = drawn(grain, rng, 0.8, 4.0)
+    edges = drawn(sharpen, rng, 0.0, 0.9)
     sizes = [1.0, 1.0, rng.uniform(0.55, 0.95), rng.uniform(1.1, 1.5)]
     size = shrink if shrink is not None else float(rng.choice(sizes))
-    drift = wander if wander is not None else float(rng.uniform(0.1, 1.0))
+    drift = drawn(wander, rng, 0.1, 1.0)
     return Look(
         grain=sigma,
         shot=float(rng.uniform(0.2, 0.9)),

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from idverify.simulation.draws import drawn
 from idverify.simulation.faces import face_outline, require_face, smooth_warp
 from idverify.simulation.landmark_sets import EYE_RINGS, STIFF
 from idverify.simulation.optics import SensorNoise
@@ -43,7 +44,7 @@ def mask_eyeholes(setup: Setup, rng: np.random.Generator, *, hole: float = 1.25,
     photo = (setup.other or setup.source).still()
     mesh = require_face(setup.locate, photo, "the photo to print")
     mask, mesh = _paper(photo, mesh, hole, rng)
-    sigma = noise if noise is not None else float(rng.uniform(1.5, 3.0))
+    sigma = drawn(noise, rng, 1.5, 3.0)
     wearer = _Wearer(setup, mask, mesh, SensorNoise(setup.source.size_wh, sigma=sigma, rng=rng))
     return Take(shots=(wearer.dress(shot) for shot in shots), encoding=Encoding(nominal_rate_hz=setup.rate_hz))
 

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from idverify.simulation.draws import drawn
 from idverify.simulation.faces import face_outline, portrait, require_face
 from idverify.simulation.hands import SKIN_TONES, draw_grip
 from idverify.simulation.optics import SensorNoise, halftone, reproduce, to_coded
@@ -61,7 +62,7 @@ def print_bent(
         Angle from one edge of the sheet to the other, degrees; positive is bent away from the camera.
     """
     _, instrument = _held_sheet(setup, rng, None)
-    angle_deg = bend if bend is not None else float(rng.uniform(60, 110))
+    angle_deg = drawn(bend, rng, 60, 110)
     instrument.bend = _Bend(angle_deg, instrument.body_wh[0], rng)
     return _filmed(setup, rng, instrument, fill=fill, sway=sway)
 
@@ -125,7 +126,7 @@ def print_cutout(setup: Setup, rng: np.random.Generator, *, fill: float | None =
     canvas = cv2.copyMakeBorder(canvas, hand // 3, hand, 0, 0, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
     draw_grip(canvas, (middle_x, hand // 3 + wh[1] - 10.0), -90.0, 74.0, tone, rng, fingers=2, reach=1.1)
     instrument = Instrument(canvas_rgba=canvas, body_wh=(640, canvas.shape[0]))
-    share = fill if fill is not None else float(rng.uniform(0.68, 0.82))
+    share = drawn(fill, rng, 0.68, 0.82)
     # Held so low that the hand is just in the picture.
     width, height = setup.canvas_wh(_DEFAULT_WH)
     foot = (hand // 3 + wh[1] - canvas.shape[0] / 2) / 640 * share
@@ -185,7 +186,7 @@ class _Sheen:
     """A broad soft highlight of glossy paper that runs over the sheet as it turns, following the law of reflection."""
 
     def __init__(self, shape: tuple[int, ...], rng: np.random.Generator, gloss: float | None) -> None:
-        strength = gloss if gloss is not None else float(rng.uniform(0.0, 0.5))
+        strength = drawn(gloss, rng, 0.0, 0.5)
         n = 96
         y, x = np.mgrid[-1 : 1 : n * 1j, -1 : 1 : n * 1j]
         angle = rng.uniform(0, np.pi)
@@ -270,6 +271,6 @@ def _filmed(
     rest = Pose(*(rng.uniform(-1, 1, 6) * (0.03, 0.05, 0, 7, 6, 4)).tolist())
     rest = rest._replace(scale=1.0, y=rest.y + low)
     motion = Sway(rest, sway, rng, fast_hz=fast_hz)
-    share = fill if fill is not None else float(rng.uniform(0.88, 1.08))
+    share = drawn(fill, rng, 0.88, 1.08)
     shots = film(instrument, camera, motion, share, setup.camera_times())
     return Take(shots=shots, encoding=Encoding(nominal_rate_hz=setup.rate_hz))

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from idverify.simulation.draws import drawn
 from idverify.simulation.faces import portrait
 from idverify.simulation.hands import SKIN_TONES, draw_grip
 from idverify.simulation.optics import (
@@ -78,11 +79,11 @@ def replay_phone(
         draw_grip(canvas, edge, angle_deg, width * 0.155, tone, rng, fingers=fingers, reach=0.75)
     display = _Display(setup, rng, canvas, (origin + window[0], origin + window[1], *window[2:]), cover=canvas.copy())
     look = _Look(
-        fill=fill if fill is not None else float(rng.uniform(0.72, 0.95)),
+        fill=drawn(fill, rng, 0.72, 0.95),
         glare=lamp_glare if rng.random() < 0.6 else window_glare,
-        glare_strength=glare if glare is not None else float(rng.uniform(0, 0.6)),
+        glare_strength=drawn(glare, rng, 0, 0.6),
         flicker_hz=float(rng.choice([240.0, 360.0, 60.0])),
-        flicker=flicker if flicker is not None else float(rng.uniform(0, 0.12)),
+        flicker=drawn(flicker, rng, 0, 0.12),
         tilt=(0.02, 0.03, 0, 7, 6, 4),
     )
     return _replayed(setup, rng, display, body_wh, look, sway)
@@ -128,12 +129,12 @@ def replay_monitor(
     bar_y = origin + bezel + panel_h - 40
     canvas[bar_y : bar_y + 40, origin + bezel : origin + bezel + panel_w, :3] = (24, 26, 32)
     display = _Display(setup, rng, canvas, (left, top, window_w, window_h))
-    share = fill if fill is not None else float(rng.uniform(0.88, 1.12))
-    depth = moire if moire is not None else float(rng.uniform(0.3, 0.75))
+    share = drawn(fill, rng, 0.88, 1.12)
+    depth = drawn(moire, rng, 0.3, 0.75)
     look = _Look(
         fill=share * body_wh[0] / body_wh[1] * size_wh[1] / size_wh[0],
         flicker_hz=float(rng.choice([59.94, 60.0, 75.0])),
-        flicker=flicker if flicker is not None else float(rng.uniform(0.08, 0.28)),
+        flicker=drawn(flicker, rng, 0.08, 0.28),
         grid=depth,
         tilt=(0.015, 0.01, 0, 5, 4, 1.5),
         blur_px=float(rng.uniform(0.22, 0.4)),
@@ -170,9 +171,9 @@ def replay_tablet_glare(
         draw_grip(canvas, edge, 180.0 * right + rng.uniform(-12, 12), 84.0, tone, rng, fingers=1, reach=1.1)
     display = _Display(setup, rng, canvas, (origin + window[0], origin + window[1], *window[2:]), cover=canvas.copy())
     look = _Look(
-        fill=fill if fill is not None else float(rng.uniform(0.92, 1.08)),
+        fill=drawn(fill, rng, 0.92, 1.08),
         glare=window_glare,
-        glare_strength=glare if glare is not None else float(rng.uniform(0.25, 0.65)),
+        glare_strength=drawn(glare, rng, 0.25, 0.65),
         flicker_hz=60.0,
         flicker=float(rng.uniform(0, 0.05)),
         grid=0.4,

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from idverify.simulation.draws import drawn
 from idverify.simulation.faces import portrait
 from idverify.simulation.optics import SensorNoise
 from idverify.simulation.scene import Pose, Sway
@@ -48,7 +49,7 @@ def photo_panned(
     grain : float
         Standard deviation of noise added to pretend a sensor, 8-bit codes; 0 is none.
     """
-    hz = speed if speed is not None else float(rng.uniform(0.12, 0.3))
+    hz = drawn(speed, rng, 0.12, 0.3)
     angle, reach = rng.uniform(-0.4, 0.4), (1 - _VIEW) / 2 * 0.9
 
     def pose(time_s: float) -> Pose:
@@ -70,7 +71,7 @@ def photo_zoomed(
     grain : float
         Standard deviation of noise added to pretend a sensor, 8-bit codes; 0 is none.
     """
-    growth = factor if factor is not None else float(rng.uniform(1.25, 1.7))
+    growth = drawn(factor, rng, 1.25, 1.7)
     return _moved(setup, rng, lambda time_s: Pose(scale=growth ** (time_s / setup.duration_s)), 1.0, grain)
 
 

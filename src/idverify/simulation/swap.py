@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from idverify.simulation.draws import drawn
 from idverify.simulation.faces import face_outline, require_face, smooth_warp
 from idverify.simulation.landmark_sets import SPREAD
 from idverify.simulation.source import Encoding, Setup, Shot, Take
@@ -34,7 +35,7 @@ def face_swap_crude(
     shots = setup.clip()
     photo = setup.second().still()
     mesh = require_face(setup.locate, photo, "the other person's picture")
-    soft = feather if feather is not None else float(rng.uniform(0.03, 0.09))
+    soft = drawn(feather, rng, 0.03, 0.09)
 
     def swap(shot: Shot) -> Shot:
         found = setup.locate(shot.image_rgb)
