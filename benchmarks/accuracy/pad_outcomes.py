@@ -3,10 +3,10 @@
     python benchmarks/accuracy/pad_outcomes.py judge ../shared/data DIR [--takes TAKES/index.csv] [--minutes 10]
     python benchmarks/accuracy/pad_outcomes.py report DIR [--policy ial2] [--update docs/liveness.md]
 
-``judge`` appends to ``DIR/outcomes.csv`` one row per clip and mechanism, clips and takes in turns, and goes on where it
-was. ``report`` decides anew from the rows under a policy, nobody compared, and prints counts with 95 % Wilson
-intervals. The trees of ``skin_change`` were trained on the genuine clips at hand, so their rates here are those of known
-people; what the trees say of clips left out is printed by ``models/training/skin_change/train.py``.
+``judge`` appends to ``DIR/outcomes.csv`` one row per clip and mechanism, clips and takes in turns, and goes on where
+it was. ``report`` decides anew from the rows under a policy, nobody compared, and prints counts with 95 % Wilson
+intervals. The trees of ``skin_change`` were trained on the genuine clips at hand, so their rates here are those of
+known people; what the trees say of clips left out is printed by ``models/training/skin_change/train.py``.
 """
 
 from __future__ import annotations
