@@ -1,54 +1,42 @@
 """Objects over a pipe to a process that may have been taken over, and back.
 
-Conventions: eight bytes of length, then a pickle. What the child sends is read by an unpickler that makes nothing but
-the package's own value types, NumPy arrays and plain values, so that a child in a stranger's hands can lie about the
-recording and do nothing else to its parent.
+Conventions: the parent's messages are pickles, eight bytes of length before them. A child's are no pickles, since a
+pickle can change what it names: a child in a stranger's hands could turn one word of the package into another for as
+long as its parent lives. They are JSON: a list of nodes, each of which names earlier ones only, and the bytes of its
+arrays behind it. What is made of them is the package's frozen value types, NumPy arrays and plain values, so that such
+a child can lie about the recording and do nothing else to its parent.
 
-Public items: :func:`send`, :func:`receive`.
+Public items: :func:`send`, :func:`receive`, :func:`send_values`, :func:`receive_values`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import io
+import json
 import pickle
+import re
 import struct
+from collections.abc import Callable
 from enum import Enum
 from importlib import import_module
 from typing import Any, BinaryIO
 
-__all__ = ["receive", "send"]
+import numpy as np
+
+__all__ = ["receive", "receive_values", "send", "send_values"]
 
 _HEAD = struct.Struct("!Q")
 _MAX_BYTES = 512 << 20
-# What NumPy's arrays and numbers are made with, under the names of its versions 1 and 2.
-_NUMPY = {
-    (module, name)
-    for core in ("numpy.core", "numpy._core")
-    for module, name in (
-        (f"{core}.multiarray", "_reconstruct"),
-        (f"{core}.multiarray", "scalar"),
-        (f"{core}.numeric", "_frombuffer"),
-    )
-} | {("numpy", "ndarray"), ("numpy", "dtype")}
-_PLAIN = {("builtins", name) for name in ("frozenset", "set", "complex", "bytearray")}
-
-
-class _Values(pickle.Unpickler):
-    """Makes value types only."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in _NUMPY or (module, name) in _PLAIN:
-            return super().find_class(module, name)
-        if module.split(".")[0] == "idverify" and "." not in name:
-            found = getattr(import_module(module), name, None)
-            if isinstance(found, type) and (dataclasses.is_dataclass(found) or issubclass(found, Enum)):
-                return found
-        raise pickle.UnpicklingError(f"{module}.{name} is no value")
+_SCALARS = (type(None), bool, int, float, str)
+# Numbers and texts of a size: nothing that holds a pointer.
+_DTYPE = re.compile(r"[<>|][biufcSU][1-9][0-9]{0,5}")
+_CONTAINERS: dict[str, Callable[[list[Any]], Any]] = {
+    "list": list, "tuple": tuple, "set": set, "frozenset": frozenset
+}  # fmt: skip
 
 
 def send(pipe: BinaryIO, value: Any) -> None:
-    """Write one object.
+    """Write one object for a process that trusts this one.
 
     Raises
     ------
@@ -61,29 +49,186 @@ def send(pipe: BinaryIO, value: Any) -> None:
     pipe.flush()
 
 
-def receive(pipe: BinaryIO, *, trusted: bool) -> Any:
-    """Read one object.
+def receive(pipe: BinaryIO) -> Any:
+    """Read one object of :func:`send`; of the parent only, since whoever wrote it has this process in hand.
 
-    Parameters
-    ----------
-    trusted
-        Whether the other end is the parent; of a child, values only.
+    Raises
+    ------
+    EOFError
+        The other end is gone.
+    """
+    return pickle.loads(_message(pipe))
+
+
+def send_values(pipe: BinaryIO, value: Any) -> None:
+    """Write one value for a process that does not trust this one.
+
+    Raises
+    ------
+    OSError
+        The other end is gone.
+    TypeError
+        It is, or holds, something that is no value.
+    """
+    writer = _Writer()
+    root = writer.written(value)
+    text = json.dumps([root, writer.nodes, [len(part) for part in writer.parts]]).encode()
+    pipe.write(_HEAD.pack(len(text)))
+    pipe.write(text)
+    for part in writer.parts:
+        pipe.write(part)
+    pipe.flush()
+
+
+def receive_values(pipe: BinaryIO) -> Any:
+    """Read one value of :func:`send_values`; whatever comes, nothing but values is made of it.
 
     Raises
     ------
     EOFError
         The other end is gone, or sent something that is no value.
     """
+    text = _message(pipe)
+    try:
+        root, nodes, sizes = json.loads(text)
+        if not all(type(size) is int and size >= 0 for size in sizes) or sum(sizes) > _MAX_BYTES:
+            raise ValueError("the parts are too long")
+    except (ValueError, TypeError, RecursionError) as error:
+        raise EOFError(f"the message is no value: {type(error).__name__}") from error
+    reader = _Reader([_exactly(pipe, size) for size in sizes])
+    try:
+        for node in nodes:
+            reader.made.append(reader.make(*node))
+        return reader.read(root)
+    except Exception as error:
+        raise EOFError(f"the message is no value: {type(error).__name__}") from error
+
+
+class _Writer:
+    """Writes values as nodes: a scalar stands for itself, a list of one number for the node of that number."""
+
+    def __init__(self) -> None:
+        self.nodes: list[list[Any]] = []
+        self.parts: list[bytes] = []
+        # What is shared is written once. The objects are kept, so that no other gets the address of one that is gone.
+        self._known: dict[int, tuple[Any, list[int]]] = {}
+
+    def written(self, value: Any) -> Any:
+        if type(value) in _SCALARS:
+            return value
+        if id(value) not in self._known:
+            self.nodes.append(self._node(value))
+            self._known[id(value)] = value, [len(self.nodes) - 1]
+        return self._known[id(value)][1]
+
+    def _node(self, value: Any) -> list[Any]:
+        kind = type(value)
+        if isinstance(value, Enum):
+            return ["enum", kind.__module__, kind.__qualname__, self.written(value.value)]
+        if isinstance(value, (np.ndarray, np.generic)):
+            what = "array" if isinstance(value, np.ndarray) else "number"
+            return [what, self._dtype(value), list(value.shape), self._part(value.tobytes())]
+        if kind in (bytes, bytearray):
+            return ["bytes", self._part(bytes(value))]
+        if kind is dict:
+            return ["dict", [[self.written(key), self.written(item)] for key, item in value.items()]]
+        if kind.__name__ in _CONTAINERS and kind.__module__ == "builtins":
+            return [kind.__name__, [self.written(item) for item in value]]
+        if dataclasses.is_dataclass(kind):
+            names = [part.name for part in dataclasses.fields(kind)]
+            filled = {name: self.written(getattr(value, name)) for name in names}
+            return ["data", kind.__module__, kind.__qualname__, filled]
+        raise TypeError(f"{kind.__module__}.{kind.__qualname__} is no value")
+
+    def _dtype(self, value: Any) -> str:
+        if not _DTYPE.fullmatch(value.dtype.str):
+            raise TypeError(f"an array of {value.dtype} is no value")
+        return str(value.dtype.str)
+
+    def _part(self, data: bytes) -> int:
+        self.parts.append(data)
+        return len(self.parts) - 1
+
+
+class _Reader:
+    """Makes values of nodes; a node can name only those before it, so nothing is deep, endless or grows."""
+
+    def __init__(self, parts: list[bytes]) -> None:
+        self.made: list[Any] = []
+        self._parts = parts
+
+    def read(self, written: Any) -> Any:
+        if type(written) is list:
+            (number,) = written
+            return self.made[_index(number)]
+        if type(written) not in _SCALARS:
+            raise ValueError("neither a scalar nor a node")
+        return written
+
+    def make(self, kind: str, *content: Any) -> Any:
+        if kind in _CONTAINERS:
+            (items,) = content
+            read = [self.read(item) for item in items]
+            return _CONTAINERS[kind](read if kind in ("list", "tuple") else [_key(item) for item in read])
+        make: dict[str, Callable[..., Any]] = {
+            "dict": lambda pairs: {_key(self.read(key)): self.read(item) for key, item in pairs},
+            "bytes": lambda part: self._parts[_index(part)],
+            "array": self._array,
+            "number": lambda *written: self._array(*written)[()],
+            "enum": lambda module, name, value: _class(module, name, Enum)(self.read(value)),
+            "data": self._data,
+        }
+        return make[kind](*content)
+
+    def _array(self, dtype: str, shape: list[int], part: int) -> Any:
+        if not _DTYPE.fullmatch(dtype):
+            raise ValueError("no type of numbers or texts")
+        return np.ndarray([_index(n) for n in shape], np.dtype(dtype), buffer=self._parts[_index(part)]).copy()
+
+    def _data(self, module: str, name: str, written: dict[str, Any]) -> Any:
+        kind = _class(module, name, object)
+        if not kind.__dataclass_params__.frozen or {part.name for part in dataclasses.fields(kind)} != set(written):
+            raise ValueError("no value of this type")
+        made = object.__new__(kind)
+        for field, value in written.items():
+            object.__setattr__(made, field, self.read(value))
+        return made
+
+
+def _index(number: Any) -> int:
+    if type(number) is not int or number < 0:
+        raise ValueError("no index")
+    return number
+
+
+def _key(value: Any) -> Any:
+    """What may be looked up by: to hash anything else may need any depth of the stack."""
+    flat = value if type(value) is tuple else (value,)
+    if not all(type(item) in _SCALARS or isinstance(item, Enum) for item in flat):
+        raise ValueError("no key")
+    return value
+
+
+def _class(module: str, name: str, base: type) -> Any:
+    """A class of the package by its name; to import a program would run it."""
+    steps = module.split(".")
+    if steps[0] != "idverify" or "__main__" in steps:
+        raise ValueError("not of the package")
+    found = getattr(import_module(module), name)
+    if (
+        not isinstance(found, type)
+        or not issubclass(found, base)
+        or (found.__module__, found.__qualname__) != (module, name)
+    ):
+        raise ValueError("no class of that name")
+    return found
+
+
+def _message(pipe: BinaryIO) -> bytes:
     (length,) = _HEAD.unpack(_exactly(pipe, _HEAD.size))
     if length > _MAX_BYTES:
         raise EOFError("the message is too long")
-    data = io.BytesIO(_exactly(pipe, length))
-    if trusted:
-        return pickle.load(data)
-    try:
-        return _Values(data).load()
-    except Exception as error:
-        raise EOFError(f"the message is no value: {type(error).__name__}") from error
+    return _exactly(pipe, length)
 
 
 def _exactly(pipe: BinaryIO, count: int) -> bytes:

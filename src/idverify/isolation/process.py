@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import builtins
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -21,6 +22,7 @@ from typing import Any, BinaryIO, cast
 from idverify import errors
 from idverify.errors import IdverifyError, MediaCrashedError, ModelError
 from idverify.isolation import channel
+from idverify.isolation.interpreter import command
 from idverify.isolation.walls import close_walls
 
 __all__ = ["ChildProcess", "serve"]
@@ -101,9 +103,12 @@ class ChildProcess:
             return self._process
         self.end()
         environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
-        command = [sys.executable, "-m", self._module, str(self._memory_bytes)]
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+            command(self._module, str(self._memory_bytes)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
         )
         self._process = process
         answer = self._answer(process, lambda pipe: channel.send(pipe, self._settings), _START_S)
@@ -122,10 +127,14 @@ class ChildProcess:
         watch.start()
         try:
             say(cast("BinaryIO", process.stdin))
-            return channel.receive(cast("BinaryIO", process.stdout), trusted=False)
+            return channel.receive_values(cast("BinaryIO", process.stdout))
         except (EOFError, OSError) as error:
             self.end()
             raise MediaCrashedError(_how_it_ended(process, ended.is_set(), limit_s)) from error
+        except BaseException:
+            # Interrupted: the answer that is still to come would be taken for that of the next question.
+            self.end()
+            raise
         finally:
             watch.cancel()
 
@@ -148,6 +157,8 @@ def _raised_or_value(answer: Any) -> Any:
     kind, content = answer
     if kind == "value":
         return content
+    if not (isinstance(content, tuple) and len(content) == 2):
+        raise MediaCrashedError("the process that decodes failed and does not say how")
     name, text = content
     found = getattr(errors, str(name), None)
     if isinstance(found, type) and issubclass(found, IdverifyError):
@@ -169,24 +180,33 @@ def serve(prepare: Callable[[Any], dict[str, Callable[..., Any]]], readable: Cal
         What may still be read behind the walls.
     """
     threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
+    # The keyboard's interrupt reaches the whole group; the parent alone decides what becomes of it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     memory_bytes = int(sys.argv[1])
     source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     # Whatever a library prints must not be taken for an answer.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     try:
-        questions = prepare(channel.receive(source, trusted=True))
+        questions = prepare(channel.receive(source))
     except (IdverifyError, ImportError, OSError) as error:
         known = error if isinstance(error, IdverifyError) else ModelError(f"{type(error).__name__}: {error}")
-        channel.send(sink, ("error", (type(known).__name__, str(known))))
+        channel.send_values(sink, ("error", (type(known).__name__, str(known))))
         return
     walls = close_walls(readable=readable(), memory_bytes=memory_bytes)
-    channel.send(sink, ("value", walls.missing))
+    channel.send_values(sink, ("value", walls.missing))
     while True:
         try:
-            question, arguments = channel.receive(source, trusted=True)
+            question, arguments = channel.receive(source)
         except EOFError:
             return
-        channel.send(sink, _answered(questions[question], arguments))
+        _say(sink, _answered(questions[question], arguments))
+
+
+def _say(sink: BinaryIO, answer: tuple[str, Any]) -> None:
+    try:
+        channel.send_values(sink, answer)
+    except TypeError as error:
+        channel.send_values(sink, ("error", ("", str(error))))
 
 
 def _answered(ask: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[str, Any]:

@@ -45,21 +45,34 @@ _REFUSED = {
         "socketpair": 53, "fork": 57, "vfork": 58, "execve": 59, "ptrace": 101, "mount": 165, "unshare": 272,
         "accept4": 288, "perf_event_open": 298, "setns": 308, "process_vm_readv": 310, "process_vm_writev": 311,
         "bpf": 321, "execveat": 322, "userfaultfd": 323, "io_uring_setup": 425, "pidfd_getfd": 438, "kill": 62,
-        "tkill": 200, "add_key": 248, "request_key": 249, "keyctl": 250,
+        "tkill": 200, "add_key": 248, "request_key": 249, "keyctl": 250, "rt_sigqueueinfo": 129, "setpriority": 141,
+        "setrlimit": 160, "rt_tgsigqueueinfo": 297, "sendmmsg": 307, "pidfd_send_signal": 424, "pidfd_open": 434,
     },
     "aarch64": {
         "socket": 198, "socketpair": 199, "bind": 200, "listen": 201, "accept": 202, "connect": 203, "sendto": 206,
         "sendmsg": 211, "add_key": 217, "request_key": 218, "keyctl": 219, "execve": 221, "accept4": 242, "mount": 40,
         "unshare": 97, "ptrace": 117, "kill": 129, "tkill": 130, "perf_event_open": 241, "setns": 268,
         "process_vm_readv": 270, "process_vm_writev": 271, "bpf": 280, "execveat": 281, "userfaultfd": 282,
-        "io_uring_setup": 425, "pidfd_getfd": 438,
+        "io_uring_setup": 425, "pidfd_getfd": 438, "rt_sigqueueinfo": 138, "setpriority": 140, "setrlimit": 164,
+        "rt_tgsigqueueinfo": 240, "sendmmsg": 269, "pidfd_send_signal": 424, "pidfd_open": 434,
     },
 }  # fmt: skip
+# Calls that are needed in one form only: a thread and no process, a signal to itself, a look at its own limits.
+_BOUND = {
+    "x86_64": {"clone": 56, "tgkill": 234, "prlimit64": 302},
+    "aarch64": {"clone": 220, "tgkill": 131, "prlimit64": 261},
+}
+# clone3 keeps its flags where a filter cannot look; the C library falls back to clone when there is none (ENOSYS, 38).
+_CLONE3, _ABSENT = 435, 0x00050000 | 38
+# <linux/sched.h>
+_CLONE_THREAD = 0x00010000
 # x86-64 programs may also ask by the x32 table, whose numbers have this bit.
 _X32 = 0x40000000
 # BPF: load a word, compare, return (<linux/bpf_common.h>).
-_LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
+_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _OFFSET_NUMBER, _OFFSET_ARCHITECTURE = 0, 4
+# Low and high word of an argument (<linux/seccomp.h>; both machines are little-endian).
+_OFFSETS_ARGUMENT = tuple((16 + 8 * n, 20 + 8 * n) for n in range(6))
 # landlock(7): the calls have the same numbers everywhere.
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
 _LANDLOCK_VERSION = 1
@@ -143,25 +156,43 @@ def _close_calls() -> bool:
     machine = platform.machine()
     if machine not in _ARCHITECTURES:
         return False
-    program = _filter(_ARCHITECTURES[machine], sorted(_REFUSED[machine].values()), x32=machine == "x86_64")
+    program = _filter(machine, own_pid=os.getpid())
     buffer = ctypes.create_string_buffer(program, len(program))
     head = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(buffer))
     return _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.c_char_p(head)) == 0
 
 
-def _filter(architecture: int, refused: list[int], *, x32: bool) -> bytes:
+def _filter(machine: str, *, own_pid: int) -> bytes:
     """Instructions: another architecture ends the process, a listed call fails, the rest is allowed."""
+    bound = _BOUND[machine]
+    first, limit = _OFFSETS_ARGUMENT[0], _OFFSETS_ARGUMENT[2]
     steps: list[tuple[int, int, int, int]] = [
         (_LOAD, 0, 0, _OFFSET_ARCHITECTURE),
-        (_EQUAL, 1, 0, architecture),
+        (_EQUAL, 1, 0, _ARCHITECTURES[machine]),
         (_RETURN, 0, 0, _KILL),
         (_LOAD, 0, 0, _OFFSET_NUMBER),
+        (_EQUAL, 0, 1, _CLONE3),
+        (_RETURN, 0, 0, _ABSENT),
+        *_allowed_if(bound["clone"], [(first[0], _ANY_BIT, _CLONE_THREAD)]),
+        *_allowed_if(bound["tgkill"], [(first[0], _EQUAL, own_pid)]),
+        # Of itself (0), and with no new limit.
+        *_allowed_if(bound["prlimit64"], [(first[0], _EQUAL, 0), (limit[0], _EQUAL, 0), (limit[1], _EQUAL, 0)]),
     ]
     # Each comparison jumps over those that are left, and over the "allow", to the "refuse" at the end.
-    tests = [(_AT_LEAST, _X32)] * x32 + [(_EQUAL, number) for number in refused]
+    refused = sorted(_REFUSED[machine].values())
+    tests = [(_AT_LEAST, _X32)] * (machine == "x86_64") + [(_EQUAL, number) for number in refused]
     steps += [(code, len(tests) - i, 0, value) for i, (code, value) in enumerate(tests)]
     steps += [(_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _REFUSE)]
     return b"".join(struct.pack("HBBI", *step) for step in steps)
+
+
+def _allowed_if(number: int, conditions: list[tuple[int, int, int]]) -> list[tuple[int, int, int, int]]:
+    """One call, allowed if every word (offset, comparison, value) is as it should be, and refused otherwise."""
+    inner: list[tuple[int, int, int, int]] = []
+    for i, (offset, comparison, value) in enumerate(conditions):
+        inner += [(_LOAD, 0, 0, offset), (comparison, 0, 2 * (len(conditions) - 1 - i) + 1, value)]
+    inner += [(_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _REFUSE)]
+    return [(_EQUAL, 0, len(inner), number), *inner]
 
 
 def _close_files(readable: Iterable[Path]) -> bool:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import threading
 from typing import Any, BinaryIO, cast
 
 from idverify.errors import IdverifyError
+from idverify.isolation.interpreter import command
 from idverify.service import wire
 
 __all__ = ["Inmate", "InmateError"]
@@ -54,9 +54,12 @@ class Inmate:
 
     def __init__(self, *, memory_bytes: int) -> None:
         environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
-        command = [sys.executable, "-m", "idverify.service.inmate", str(memory_bytes)]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+            command("idverify.service.inmate", str(memory_bytes)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
         )
         self._lock = threading.Lock()
         self.missing_walls: tuple[str, ...] = ()

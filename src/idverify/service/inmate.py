@@ -11,6 +11,7 @@ Public items: :func:`main`.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -39,6 +40,8 @@ _FOLLOW_S = 0.5
 def main() -> None:
     """Answer until the other end is gone."""
     threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
+    # The keyboard's interrupt reaches the whole group; the service alone decides what becomes of it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     memory_bytes = int(sys.argv[1])
     source = os.fdopen(os.dup(0), "rb")
     sink = os.fdopen(os.dup(1), "wb")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from importlib import resources
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
@@ -27,7 +27,8 @@ async def page(request: Request) -> Response:
     """The same as a page."""
     web = web_of(request)
     source = resources.files("idverify.service").joinpath("api.html").read_text("utf-8")
-    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(source)
+    # Much in a description may be absent, and is then left out.
+    template = Environment(autoescape=True).from_string(source)
     described = document(web.core.settings.base_url)
     operations = [
         {"path": path, "method": method.upper(), **operation}

@@ -15,7 +15,7 @@ import math
 import sys
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -156,6 +156,11 @@ class DecisionPolicy:
         """Whether the policy decides on the comparison alone; only an unsafe one may."""
         return not self.required_mechanisms
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle it although its mapping, which nobody can change, is none that pickle knows."""
+        values = {part.name: getattr(self, part.name) for part in fields(self)}
+        return _policy_of, ({**values, "attack_classes": dict(self.attack_classes)},)
+
     def _below_the_floor(self) -> str | None:
         """What the policy asks less of liveness than any policy has to."""
         if not self.required_mechanisms:
@@ -210,6 +215,10 @@ def _policies_dir() -> Path:
 def policy_names() -> tuple[str, ...]:
     """Names of the policies in the package."""
     return tuple(sorted(path.stem for path in _policies_dir().glob("*.toml")))
+
+
+def _policy_of(values: dict[str, Any]) -> DecisionPolicy:
+    return DecisionPolicy(**{**values, "attack_classes": MappingProxyType(values["attack_classes"])})
 
 
 def load_policy(source: DecisionPolicy | str | Path) -> DecisionPolicy:
@@ -294,7 +303,7 @@ def _from_table(table: dict[str, Any], sha256: str, source: str) -> DecisionPoli
         values["service_capture"] = CaptureBinding(capture)
         values["attack_classes"] = MappingProxyType(dict(values["attack_classes"]))
         return DecisionPolicy(**values, sha256=sha256)
-    except (KeyError, TypeError, ParameterError) as error:
+    except (KeyError, TypeError, OverflowError, ParameterError) as error:
         raise PolicyError(
             f"policy {foreign(source)!r} has an entry that is missing, not known or wrong: {foreign(error)}"
         ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import pickle
 import signal
@@ -13,11 +14,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from idverify.errors import CorruptMediaError, MediaCrashedError
 from idverify.isolation import channel
 from idverify.isolation.process import ChildProcess
+from idverify.isolation.walls import available
 from idverify.reasons import NotAssessed, Reason
+from idverify.verification.decision import Outcome
 
 CHILD = """
 import os, signal, sys, time
@@ -39,6 +44,8 @@ def prepare(settings):
         pid=os.getpid,
         crash=lambda: os.kill(os.getpid(), signal.SIGSEGV) or signal.raise_signal(signal.SIGSEGV),
         hang=lambda: time.sleep(60),
+        slow=lambda: time.sleep(0.5) or "slow",
+        fork=os.fork,
         grow=lambda: len(bytearray(3 << 30)),
         fail=lambda: 1 / 0,
         corrupt=corrupt,
@@ -97,33 +104,138 @@ def test_a_child_in_a_strangers_hands_can_only_send_values(child):
     assert child.ask("add", 1, 1) == 2
 
 
+def message(root, *nodes, sizes=()) -> io.BytesIO:
+    text = json.dumps([root, list(nodes), list(sizes)]).encode()
+    return io.BytesIO(len(text).to_bytes(8, "big") + text)
+
+
+OUTCOME = ["enum", "idverify.verification.decision", "Outcome", "reject"]
+
+
 @pytest.mark.parametrize(
-    "code",
+    "told",
     [
-        pickle.dumps(os.system),
-        b"cos\nsystem\n(S'true'\ntR.",
-        b"cidverify.models.pull\npull\n.",
-        b"cidverify.verification.verifier\nVerifier\n.",
-        b"cbuiltins\neval\n.",
-        b"\x80\x04not a pickle",
+        message([0], ["data", "idverify.models.pull", "pull", {}]),
+        message([0], ["data", "idverify.verification.verifier", "Verifier", {}]),
+        message([0], ["data", "os", "system", {}]),
+        message([0], ["data", "idverify.cli.__main__", "X", {}]),
+        message([0], ["data", "idverify.challenge.nonces", "_Entry", {}]),
+        message([0], ["data", "idverify.reasons", "NotAssessed", {"reason": "x"}]),
+        message([0], ["data", "idverify.reasons", "NotAssessed", {"reason": "x", "detail": "", "__class__": "x"}]),
+        message([0], ["enum", "idverify.verification.decision", "Outcome", "sure"]),
+        message([0], OUTCOME, ["x"]),
+        message([0], ["tuple", [[0]]]),
+        message([-1], ["tuple", []]),
+        message([True], ["tuple", []], ["tuple", []]),
+        message([0], ["array", "|O", [1], 0], sizes=[0]),
+        message([0], ["array", "<f8", [1 << 40], 0], sizes=[0]),
+        message([0], ["array", "<f8", [-1], 0], sizes=[0]),
+        message([2], ["tuple", []], ["tuple", [[0]]], ["set", [[1]]]),
+        message({}, []),
+        message([0], sizes=[1 << 62]),
+        message([0], sizes=[-1]),
+        io.BytesIO((2000000).to_bytes(8, "big") + b"[" * 2000000),
+        io.BytesIO((1 << 60).to_bytes(8, "big")),
+        io.BytesIO(len(pickle.dumps(os.system)).to_bytes(8, "big") + pickle.dumps(os.system)),
     ],
 )
-def test_nothing_but_values_is_made_of_a_message(code):
-    message = len(code).to_bytes(8, "big") + code
+def test_nothing_but_values_is_made_of_a_message(told):
     with pytest.raises(EOFError):
-        channel.receive(io.BytesIO(message), trusted=False)
+        channel.receive_values(told)
 
 
-def test_values_of_the_package_come_through():
-    unsure = NotAssessed(reason=Reason.BLURRY, detail="d")
-    value = (unsure, {"a": [1.5, None]}, np.zeros((2, 2), np.uint8), frozenset({1}))
+def test_a_message_changes_no_word_of_the_package():
+    class Twisted:
+        """A pickle that names a member and gives it other insides."""
+
+        def __reduce__(self):
+            return Outcome, ("reject",), {"_value_": "accept"}
+
+    code = pickle.dumps(Twisted(), protocol=4)
+    with pytest.raises(EOFError):
+        channel.receive_values(io.BytesIO(len(code).to_bytes(8, "big") + code))
+    assert Outcome.REJECT.value == "reject"
+    assert channel.receive_values(message([0], OUTCOME)) is Outcome.REJECT
+
+
+PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
+VALUES = st.recursive(
+    PLAIN | st.just(NotAssessed(reason=Reason.BLURRY, detail="d")) | st.sampled_from(Reason),
+    lambda inner: (
+        st.lists(inner)
+        | st.lists(inner).map(tuple)
+        | st.dictionaries(st.text() | st.sampled_from(Reason), inner)
+        | st.frozensets(st.integers() | st.text())
+    ),
+)
+
+
+@given(VALUES)
+def test_values_come_back_as_they_were(value):
     pipe = io.BytesIO()
-    channel.send(pipe, value)
+    channel.send_values(pipe, value)
     pipe.seek(0)
-    back = channel.receive(pipe, trusted=False)
-    assert back[0].reason is Reason.BLURRY
-    assert back[2].shape == (2, 2)
-    assert back[3] == {1}
+    assert channel.receive_values(pipe) == value
+    assert pipe.read() == b""
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(6, dtype=np.float32).reshape(2, 3).T,
+        np.zeros((0, 3), np.uint8),
+        np.array(1.5),
+        np.float64(np.nan),
+        np.array(["a", "ß"]),
+        np.ones((2, 2), bool)[:, ::-1],
+    ],
+)
+def test_arrays_come_back_as_they_were(array):
+    pipe = io.BytesIO()
+    channel.send_values(pipe, {"a": array, "b": array})
+    pipe.seek(0)
+    back = channel.receive_values(pipe)
+    assert type(back["a"]) is type(array)
+    assert back["a"].dtype == array.dtype
+    assert np.array_equal(back["a"], array, equal_nan=array.dtype.kind == "f")
+    assert back["a"] is back["b"]
+
+
+def test_an_interrupted_question_leaves_no_answer_for_the_next_one(child):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        child.start()
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(KeyboardInterrupt):
+            child.ask("slow")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert child.ask("add", 1, 2) == 3
+
+
+def test_the_keyboards_interrupt_is_the_parents_business(child):
+    os.kill(child.ask("pid"), signal.SIGINT)
+    time.sleep(0.2)
+    pid = child._process.pid
+    assert child.ask("pid") == pid
+
+
+@pytest.mark.skipif(not available().no_network, reason="this system has no seccomp for programs")
+def test_it_leaves_no_process_behind_that_could_hold_the_pipe(child):
+    with pytest.raises(MediaCrashedError, match="PermissionError"):
+        child.ask("fork")
+
+
+def test_nothing_is_imported_from_the_working_folder(child, tmp_path, monkeypatch):
+    (tmp_path / "fractions.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    child.end()
+    monkeypatch.chdir(tmp_path)
+    assert child.ask("add", 1, 2) == 3
+    assert not (tmp_path / "ran").exists()
 
 
 def test_threads_take_turns(child):

@@ -15,7 +15,7 @@ from idverify.isolation.walls import available
 WALLS = available()
 
 INSIDE = """
-import json, os, socket, subprocess, sys, threading
+import ctypes, json, os, platform, resource, socket, subprocess, sys, threading
 from pathlib import Path
 import numpy as np
 from idverify.isolation.walls import close_walls
@@ -30,6 +30,14 @@ def tried(act):
     except BaseException as error:
         return type(error).__name__
     return "worked"
+
+no_limit = (ctypes.c_ulong * 2)(2**64 - 1, 2**64 - 1)
+x86 = platform.machine() == "x86_64"
+
+def call(number, *arguments):
+    library = ctypes.CDLL(None, use_errno=True)
+    if library.syscall(ctypes.c_long(number), *map(ctypes.c_long, arguments)) < 0:
+        raise OSError(ctypes.get_errno(), "")
 
 def write():
     with open(os.path.join(folder, "out"), "w") as file:
@@ -53,6 +61,12 @@ print(json.dumps({
     "write": tried(write),
     "parent's memory": tried(lambda: open(f"/proc/{parent}/environ").read()),
     "signal": tried(lambda: os.kill(parent, 0)),
+    "signal to a thread": tried(lambda: call(234 if x86 else 131, parent, parent, 0)),
+    "queued signal": tried(lambda: call(129 if x86 else 138, parent, 0, 0)),
+    "limits of the parent": tried(lambda: resource.prlimit(parent, resource.RLIMIT_CPU)),
+    "higher limits": tried(lambda: call(302 if x86 else 261, 0, resource.RLIMIT_AS, ctypes.addressof(no_limit), 0)),
+    "other process": tried(os.fork),
+    "own limits": tried(lambda: resource.getrlimit(resource.RLIMIT_AS)),
     "memory": tried(lambda: np.ones((512 << 20,), np.uint8)),
     "own work": tried(thread),
     "library": tried(lambda: open(os.__file__).read()),
@@ -76,7 +90,22 @@ needs_files = pytest.mark.skipif(not WALLS.no_files, reason="this system has no 
 
 
 @needs_calls
-@pytest.mark.parametrize("way", ["internet", "unix", "pair", "program", "child program", "signal"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        "internet",
+        "unix",
+        "pair",
+        "program",
+        "child program",
+        "signal",
+        "signal to a thread",
+        "queued signal",
+        "limits of the parent",
+        "higher limits",
+        "other process",
+    ],
+)
 def test_no_network_no_programs_no_other_processes(found, way):
     assert found[way] == "PermissionError"
 

@@ -215,6 +215,13 @@ def test_unknown_places_and_methods_are_problems_too(site):
 # -- the person ----------------------------------------------------------------------------------
 
 
+def test_the_description_is_a_page_too(site):
+    answer = site.api.get("/docs")
+    assert answer.status_code == 200, answer.text
+    for path in site.api.get("/openapi.json").json()["paths"]:
+        assert path in answer.text
+
+
 def test_every_answer_carries_the_headers(site):
     made = site.ask()
     for path in ("/nowhere", "/healthz", "/docs", "/openapi.json", Site.path(made), "/capture/state"):

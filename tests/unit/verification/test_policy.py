@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
+import pickle
 import re
 
 import pytest
@@ -71,6 +73,20 @@ def test_every_shipped_policy_loads(name):
     assert policy.sha256 == hashlib.sha256((FOLDER / f"{name}.toml").read_bytes()).hexdigest()
     assert load_policy(policy) is policy
     assert load_policy(FOLDER / f"{name}.toml").target_fmr == policy.target_fmr
+
+
+@pytest.mark.parametrize("name", policy_names())
+def test_a_policy_can_be_handed_to_another_process_and_stays_as_it_is(name):
+    policy = load_policy(name)
+    for back in (pickle.loads(pickle.dumps(policy)), copy.deepcopy(policy)):
+        assert back == policy
+        with pytest.raises(TypeError):
+            back.attack_classes["still"] = 0.0
+
+
+@pytest.mark.parametrize("entry", ["target_fmr", "accept_liveness_llr", "min_compared_frames", "still"])
+def test_a_number_without_end_is_refused(refused, entry):
+    refused(re.sub(rf"^{entry} = .*$", f"{entry} = {'9' * 400}", GOOD, flags=re.MULTILINE))
 
 
 def test_the_names_are_those_of_the_issue_and_there_is_one_unsafe_policy():
