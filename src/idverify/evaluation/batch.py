@@ -3,7 +3,7 @@
 The results are parts of :data:`ROWS_PER_PART` rows of the manifest, in its order; a part is written in one piece once
 its last row is decided, and what is there is left out when a batch is started again. A batch that was killed, anywhere
 and however often, and started again gives the same bytes as one that was not: nothing that takes time or chance is
-written, and the frames to compare are drawn from a secret of the batch and the row's id.
+written, and the frames to compare are drawn from a secret of the batch and the recording's name.
 
 Public items: :func:`run_batch`, :class:`BatchSystem`, :data:`Progress`.
 """
@@ -26,7 +26,9 @@ from idverify.errors import MediaError, ParameterError
 from idverify.evaluation.executors import Executor, LocalExecutor, WorkerDeath
 from idverify.evaluation.manifest import Manifest, Row, read_manifest
 from idverify.evaluation.storage import Storage, open_storage, read_media
-from idverify.models import data_dir, specs
+from idverify.models import specs
+from idverify.text import foreign
+from idverify.verification.policy import load_policy
 
 __all__ = ["BatchSystem", "Decider", "Job", "Progress", "run_batch"]
 
@@ -78,7 +80,7 @@ class BatchSystem:
     card
         File of a calibration card; None is the one that the package ships.
     key
-        Secret of the batch, from which the draws of its rows follow.
+        Secret of the batch, from which the draws of its recordings follow.
     """
 
     def __init__(self, card: Path | None, key: bytes) -> None:
@@ -93,11 +95,11 @@ class BatchSystem:
 
     def decide(self, job: Job) -> list[Outcome]:
         """Fetch the recording, watch it once, judge it against each reference, forget it."""
-        verifier = self._verifier(job.policy)
+        verifier, seed = self._verifier(job.policy), draw_of(self._key, job.video)
         try:
             video = read_media(job.video, job.base, max_bytes=_MEDIA_BYTES)
             photos = [read_media(reference, job.base, max_bytes=_MEDIA_BYTES) for _, _, reference in job.wanted]
-            return [_outcome(decision) for decision in verifier.check_many(video, photos)]
+            return [_outcome(decision) for decision in verifier.check_many(video, photos, seed=seed)]
         except MediaError as error:
             if len(job.wanted) == 1:
                 return [_failed(error)]
@@ -196,28 +198,33 @@ def run_batch(
 
 def _begun(store: Storage, manifest: Manifest, policy: str, card: Path | None) -> bytes:
     """Begin a batch, or find the same one; return its secret."""
-    card_sha256 = "" if card is None else hashlib.sha256(Path(card).read_bytes()).hexdigest()
     stamp = {
         "idverify_version": __version__,
         "manifest_sha256": manifest.sha256,
         "policy": policy,
-        "policies_sha256": _policies_sha256(),
-        "card_sha256": card_sha256,
+        "policy_sha256": {name: load_policy(name).sha256 for name in sorted({policy, *manifest.policies})},
+        "card_sha256": _sha256_of(card),
         "models": {row.name: row.sha256 for row in specs() if row.default},
     }
     if RUN not in store.names():
         key = secrets.token_hex(16)
-        store.write(RUN, json.dumps({**stamp, "key": key}, indent=2).encode() + b"\n")
-    found = json.loads(store.read(RUN))
+        store.create(RUN, json.dumps({**stamp, "key": key}, indent=2).encode() + b"\n")
+    try:
+        found = dict(json.loads(store.read(RUN)))
+        secret = bytes.fromhex(found["key"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise ParameterError(f"the place of the results has a {RUN} that is of no batch: use another one") from None
     other = sorted(name for name, value in stamp.items() if found.get(name) != value)
     if other:
         raise ParameterError(f"the place of the results holds a batch with other {', '.join(other)}: use another one")
-    return bytes.fromhex(found["key"])
+    return secret
 
 
-def _policies_sha256() -> str:
-    files = sorted((data_dir() / "policies").glob("*.toml"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+def _sha256_of(card: Path | None) -> str:
+    try:
+        return "" if card is None else hashlib.sha256(Path(card).read_bytes()).hexdigest()
+    except (OSError, ValueError) as error:
+        raise ParameterError(f"the card {foreign(card)} cannot be read: {foreign(error)}") from error
 
 
 def _parts_to_do(names: Iterable[str], total: int, shard: tuple[int, int]) -> dict[int, tuple[int, int]]:
@@ -315,6 +322,7 @@ def _parquet(manifest: Manifest, start: int, stop: int, outcomes: list[Outcome])
     return file.getvalue()
 
 
-def draw_of(key: bytes, row_id: str) -> int:
-    """The seed of a row: the same at each start of a batch, and unknown to whoever made the recording."""
-    return int.from_bytes(hmac.new(key, row_id.encode(), hashlib.sha256).digest()[:8], "big")
+def draw_of(key: bytes, name: str) -> int:
+    """The seed of a recording: the same at each start of a batch, and unknown to whoever made it."""
+    # Six bytes: a seed is a whole number in any reader's JSON.
+    return int.from_bytes(hmac.new(key, name.encode(), hashlib.sha256).digest()[:6], "big")

@@ -66,6 +66,12 @@ class Manifest:
         """Columns that are carried along."""
         return tuple(name for name in self.table.column_names if name not in OWN)
 
+    @property
+    def policies(self) -> frozenset[str]:
+        """Policies that rows name."""
+        named = self.table.column("policy").unique().to_pylist() if "policy" in self.table.column_names else ()
+        return frozenset(str(name) for name in named if name)
+
     def rows(self, start: int, stop: int, *, policy: str) -> Iterator[Row]:
         """Rows of a stretch; `policy` is that of rows that name none."""
         columns = self.columns(start, stop)
@@ -110,9 +116,10 @@ def read_manifest(where: str) -> Manifest:
         if data[:4] == b"PAR1":
             table = parquet.read_table(source)
         else:
-            names = data.partition(b"\n")[0].decode("utf-8-sig").strip().split(",")
-            as_text = csv.ConvertOptions(column_types={name.strip('"'): pa.string() for name in names})
-            table = csv.read_csv(source, convert_options=as_text)
+            layout = csv.ParseOptions(newlines_in_values=True)
+            with csv.open_csv(io.BytesIO(data), parse_options=layout) as opened:
+                as_text = csv.ConvertOptions(column_types=dict.fromkeys(opened.schema.names, pa.string()))
+            table = csv.read_csv(source, parse_options=layout, convert_options=as_text)
         # Damage deep inside shows only when the values are looked at.
         table.validate(full=True)
         _require_sound(table, where)
@@ -133,5 +140,15 @@ def _require_sound(table: Any, where: str) -> None:
     empty = [name for name in REQUIRED if table.column(name).null_count or "" in table.column(name).to_pylist()]
     if empty:
         raise ParameterError(f"{foreign(where)} has rows without {', '.join(empty)}")
-    if "id" in names and len(table.column("id").unique()) < table.num_rows:
+    if "id" in names and len(_ids(table).unique()) < table.num_rows:
         raise ParameterError(f"{foreign(where)} names an id twice")
+
+
+def _ids(table: Any) -> Any:
+    """Ids as the rows have them: one without gets its number, which may be another's id."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    given = table.column("id").cast(pa.string())
+    numbers = pa.array(range(table.num_rows)).cast(pa.string())
+    return compute.if_else(compute.equal(compute.fill_null(given, ""), ""), numbers, given)

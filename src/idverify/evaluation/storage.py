@@ -10,6 +10,10 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -35,42 +39,89 @@ class Storage(Protocol):
     def write(self, name: str, data: bytes) -> None:
         """Write a file so that it is there whole or not at all."""
 
+    def create(self, name: str, data: bytes) -> None:
+        """Write a file like :meth:`write` unless it is there; of many that try at once, one does."""
+
 
 class _Folder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        with _usable(str(folder), OSError, ValueError):
+            folder.mkdir(parents=True, exist_ok=True)
 
     def names(self) -> frozenset[str]:
-        return frozenset(path.name for path in self._folder.iterdir() if not path.name.startswith("."))
+        with _usable(str(self._folder), OSError):
+            return frozenset(path.name for path in self._folder.iterdir() if not path.name.startswith("."))
 
     def read(self, name: str) -> bytes:
-        return (self._folder / name).read_bytes()
+        with _usable(str(self._folder / name), OSError):
+            return (self._folder / name).read_bytes()
 
     def write(self, name: str, data: bytes) -> None:
-        unfinished = self._folder / f".{name}.unfinished"
-        with unfinished.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, self._folder / name)
+        with _usable(str(self._folder), OSError), self._unfinished(name, data) as unfinished:
+            os.replace(unfinished, self._folder / name)
+
+    def create(self, name: str, data: bytes) -> None:
+        with _usable(str(self._folder), OSError), self._unfinished(name, data) as unfinished:
+            try:
+                os.link(unfinished, self._folder / name)
+            except FileExistsError:
+                return
+            except OSError:
+                # A file system without links: nobody else is waited for, but what is there is kept.
+                if not (self._folder / name).exists():
+                    os.replace(unfinished, self._folder / name)
+
+    @contextmanager
+    def _unfinished(self, name: str, data: bytes) -> Iterator[Path]:
+        """The data in a file of this writer alone: another run may be writing the same part."""
+        path = self._folder / f".{name}.{secrets.token_hex(8)}.unfinished"
+        try:
+            with path.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
 
 
 class _Bucket:
     """An object store gives each file whole by itself."""
 
-    def __init__(self, store: Any) -> None:
-        self._store = store
+    def __init__(self, store: Any, address: str) -> None:
+        from obstore.exceptions import AlreadyExistsError, BaseError
+
+        self._store, self._address = store, address
+        self._failure, self._there = BaseError, AlreadyExistsError
 
     def names(self) -> frozenset[str]:
-        pages = self._store.list()
-        return frozenset(row["path"].rpartition("/")[2] for page in pages for row in page)
+        with _usable(self._address, self._failure):
+            pages = self._store.list()
+            return frozenset(row["path"].rpartition("/")[2] for page in pages for row in page)
 
     def read(self, name: str) -> bytes:
-        return bytes(self._store.get(name).bytes())
+        with _usable(self._address, self._failure):
+            return bytes(self._store.get(name).bytes())
 
     def write(self, name: str, data: bytes) -> None:
-        self._store.put(name, data)
+        with _usable(self._address, self._failure):
+            self._store.put(name, data)
+
+    def create(self, name: str, data: bytes) -> None:
+        with _usable(self._address, self._failure), suppress(self._there):
+            self._store.put(name, data, mode="create")
+
+
+@contextmanager
+def _usable(place: str, *failures: type[Exception]) -> Iterator[None]:
+    """A place that is full, closed or no place is the caller's to mend: one sentence."""
+    try:
+        yield
+    except failures as error:
+        # Messages of object stores hold whole answers of servers.
+        why = getattr(error, "strerror", None) or type(error).__name__
+        raise ParameterError(f"the place of the results, {foreign(place)}, cannot be used: {foreign(why)}") from error
 
 
 def open_storage(where: str | Path) -> Storage:
@@ -84,7 +135,7 @@ def open_storage(where: str | Path) -> Storage:
     text = str(where)
     if not _ADDRESS.fullmatch(text):
         return _Folder(Path(text))
-    return _Bucket(_store(text))
+    return _Bucket(_store(text), text)
 
 
 def _store(address: str) -> Any:
@@ -128,12 +179,17 @@ def read_media(where: str, base: Path | None = None, *, max_bytes: int) -> bytes
         if address is None:
             return _read_file((base or Path()) / where, max_bytes)
         return _read_object(_store_of_root(f"{address['root']}/"), address["path"], max_bytes)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        # A name with a null character is a ValueError.
         raise MediaNotFoundError(f"{foreign(where)} cannot be read: {foreign(error)}") from error
 
 
 def _read_file(path: Path, max_bytes: int) -> bytes:
-    _require_fitting(path.stat().st_size, max_bytes)
+    found = path.stat()
+    if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+        # A pipe is waited for without end, and so is the end of some devices.
+        raise OSError("a device or a pipe, expected a regular file")
+    _require_fitting(found.st_size, max_bytes)
     return path.read_bytes()
 
 

@@ -83,10 +83,10 @@ class IsolatedQuestions:
         )
         return decision
 
-    def check_many(self, video: Any, references: Sequence[Any]) -> list[Decision]:
+    def check_many(self, video: Any, references: Sequence[Any], seed: int | None) -> list[Decision]:
         """One recording against many photos."""
         decisions: list[Decision] = self._child.ask(
-            "check_many", self._bytes(video), [self._photo(photo) for photo in references]
+            "check_many", self._bytes(video), [self._photo(photo) for photo in references], seed
         )
         return decisions
 

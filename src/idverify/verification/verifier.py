@@ -247,16 +247,21 @@ class Verifier:
         watch = self._start()
         return self._judge(Task.LIVENESS, self._observe(video, watch, progress, seed=seed), None, watch, face_images)
 
-    def check_many(self, video: Media, references: Sequence[Photo]) -> list[Decision]:
+    def check_many(self, video: Media, references: Sequence[Photo], *, seed: int | None = None) -> list[Decision]:
         """Watch one recording once and decide about it against each photo, as :meth:`check` would.
+
+        Parameters
+        ----------
+        video, references, seed
+            As for :meth:`check`.
 
         Raises
         ------
         MediaError, ModelError, CalibrationError
         """
         if self._child is not None:
-            return self._child.check_many(video, references)
-        presentation = self.observe(video)
+            return self._child.check_many(video, references, seed)
+        presentation = self.observe(video, seed=seed)
         return [self.judge(presentation, self.enrol(photo)) for photo in references]
 
     def compare(
@@ -398,7 +403,7 @@ class Verifier:
         """What :mod:`~idverify.verification.behind_walls` may ask a verifier that works behind walls."""
         return {
             "check": self._check,
-            "check_many": self.check_many,
+            "check_many": lambda video, photos, seed: self.check_many(video, photos, seed=seed),
             "assess_liveness": lambda video, images, seed: self.assess_liveness(video, face_images=images, seed=seed),
             "compare": lambda probe, photo, images, seed: self.compare(probe, photo, face_images=images, seed=seed),
             "inspect": self.inspect,

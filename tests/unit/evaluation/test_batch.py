@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -19,10 +20,13 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from idverify.cli import main
-from idverify.errors import ParameterError
+from idverify.errors import MediaNotFoundError, ParameterError
 from idverify.evaluation import batch
 from idverify.evaluation.batch import Job, Outcome, run_batch
 from idverify.evaluation.executors import LocalExecutor
+from idverify.evaluation.manifest import read_manifest
+from idverify.evaluation.storage import open_storage, read_media
+from idverify.models import data_dir
 
 N_ROWS = 3 * batch.ROWS_PER_PART + 7
 RUN = """
@@ -53,7 +57,7 @@ class Stub:
             os._exit(9)
         if job.video.startswith("corrupt"):
             return [Outcome(outcome="failed", error="CorruptMediaError: no frame") for _ in job.wanted]
-        drawn = [batch.draw_of(self.key, row_id) / 2**64 for _, row_id, _ in job.wanted]
+        drawn = [batch.draw_of(self.key, row_id) / 2**48 for _, row_id, _ in job.wanted]
         return [Outcome(outcome="accept", confidence=value, reasons=("match",)) for value in drawn]
 
 
@@ -161,6 +165,7 @@ def test_another_batch_is_not_mixed_in(manifest, tmp_path):
         ("video,reference\na,\n", "rows without reference"),
         ("id,video,reference\n1,a,b\n1,c,d\n", "names an id twice"),
         ("video,reference\na,b,c\n", "neither CSV"),
+        ("id,video,reference\n1,a,b\n,c,d\n", "names an id twice"),
     ],
 )
 def test_a_wrong_manifest_is_one_sentence(tmp_path, text, message):
@@ -181,3 +186,107 @@ def test_the_command_decides_real_recordings(verifier, tmp_path, capsys):
     assert rows.column("outcome").to_pylist() == ["reject", "failed"]
     assert json.loads(rows.column("decision").to_pylist()[0])["outcome"] == "reject"
     assert rows.column("error").to_pylist()[1].startswith("MediaNotFoundError: nowhere.mp4 cannot be read")
+    # Started again elsewhere from the same beginning, the same bytes: the frames that are compared, too.
+    (tmp_path / "again").mkdir()
+    (tmp_path / "again" / batch.RUN).write_bytes((tmp_path / "out" / batch.RUN).read_bytes())
+    assert main(["batch", str(path), "--out", str(tmp_path / "again"), "--workers", "1"]) == 0
+    first, second = (next((tmp_path / name).glob("part-*")) for name in ("out", "again"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_runs_that_begin_at_once_share_one_secret(tmp_path):
+    stores = [open_storage(tmp_path / "out") for _ in range(2)]
+    assert all(batch.RUN not in store.names() for store in stores)
+    for store, key in zip(stores, (b"one", b"two"), strict=True):
+        store.create(batch.RUN, key)
+    assert [store.read(batch.RUN) for store in stores] == [b"one", b"one"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [batch.RUN]
+
+
+def test_runs_that_write_the_same_part_at_once_leave_it_whole(tmp_path):
+    store = open_storage(tmp_path)
+    pieces = [bytes([n]) * 400_000 for n in range(8)]
+    failures: list[Exception] = []
+
+    def write(data: bytes) -> None:
+        try:
+            for _ in range(10):
+                store.write("part", data)
+        except (ParameterError, OSError) as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=write, args=(data,)) for data in pieces]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert store.read("part") in pieces
+    assert store.names() == {"part"}
+
+
+def test_objects_of_a_bucket_are_created_once(tmp_path):
+    pytest.importorskip("obstore")
+    store = open_storage(f"file://{tmp_path}")
+    store.create("a", b"one")
+    store.create("a", b"two")
+    assert store.read("a") == b"one"
+
+
+def a_file(out: Path) -> None:
+    out.write_text("")
+
+
+def no_json(out: Path) -> None:
+    out.mkdir()
+    (out / batch.RUN).write_text("{")
+
+
+def no_batch(out: Path) -> None:
+    out.mkdir()
+    (out / batch.RUN).write_text('["key"]')
+
+
+def a_folder(out: Path) -> None:
+    (out / batch.RUN).mkdir(parents=True)
+
+
+@pytest.mark.parametrize("spoil", [a_file, no_json, no_batch, a_folder])
+def test_a_place_that_cannot_be_used_is_one_sentence(manifest, tmp_path, spoil):
+    spoil(tmp_path / "out")
+    with pytest.raises(ParameterError, match="the place of the results"):
+        run_batch(str(manifest), tmp_path / "out", engine=LocalExecutor(1), make_system=Stub)
+
+
+def test_a_card_that_is_not_there_is_one_sentence(manifest, tmp_path):
+    with pytest.raises(ParameterError, match="cannot be read"):
+        run_batch(str(manifest), tmp_path / "out", engine=LocalExecutor(1), make_system=Stub, card=tmp_path / "none")
+
+
+def test_a_policy_file_that_changed_is_another_batch(manifest, tmp_path):
+    policy, out = tmp_path / "own.toml", tmp_path / "out"
+    text = (data_dir() / "policies" / "ial2.toml").read_text().replace('name = "ial2"', 'name = "own"')
+    policy.write_text(text)
+    run_batch(str(manifest), out, engine=LocalExecutor(1), make_system=Stub, policy=str(policy), limit=3)
+    policy.write_text(text + "\n# changed\n")
+    with pytest.raises(ParameterError, match="a batch with other policy"):
+        run_batch(str(manifest), out, engine=LocalExecutor(1), make_system=Stub, policy=str(policy), limit=3)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_and_a_name_that_is_none_are_failures_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("pipe", "a\0b"):
+        with pytest.raises(MediaNotFoundError):
+            read_media(name, tmp_path, max_bytes=100)
+
+
+def test_text_stays_text_however_the_header_is_written(tmp_path):
+    path = tmp_path / "m.csv"
+    path.write_bytes(b'\xef\xbb\xbf"id",video,reference,"site, floor"\r\n007,1.mp4,2020-01-01,"0\n1"\r\n')
+    read = read_manifest(str(path))
+    (row,) = read.rows(0, 1, policy="ial2")
+    assert (row.id, row.reference) == ("007", "2020-01-01")
+    assert read.columns(0, 1)["site, floor"] == ["0\n1"]
+    path.write_bytes(b"id,video,reference,n\r007,a,b,010\r")
+    assert read_manifest(str(path)).columns(0, 1)["n"] == ["010"]
