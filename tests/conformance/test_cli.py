@@ -178,6 +178,7 @@ def test_options_reach_the_verifier(verifier: Any, tmp_path: Path) -> None:
         {
             "paths": ("a.mp4", "b.jpg"),
             "face_images": True,
+            "seed": None,
             "challenge": Path("c.json"),
             "nonce_store": None,
             "subject": None,
@@ -190,7 +191,7 @@ def test_options_reach_the_verifier(verifier: Any, tmp_path: Path) -> None:
 
 def test_no_pictures_are_asked_for_without_a_report(verifier: Any) -> None:
     main(["check", "a.mp4", "b.jpg"])
-    assert verifier.calls[1] == {"paths": ("a.mp4", "b.jpg"), "face_images": False}
+    assert verifier.calls[1] == {"paths": ("a.mp4", "b.jpg"), "face_images": False, "seed": None}
 
 
 def test_a_report_that_cannot_be_written_withholds_the_outcome(
