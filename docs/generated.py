@@ -88,6 +88,40 @@ def _page_problems() -> str:
     return _table(["code", "title", "what it says"], rows).replace("{n}", "so many")
 
 
+def _case_states() -> str:
+    from idverify.service.case_policy import load_case_policy
+    from idverify.service.case_states import CLOSED, NEXT_STEPS, CaseState
+
+    deadlines = load_case_policy().deadlines_s
+    head = ["state", "next step", "who", "within"]
+    rows = [
+        [f"`{state.value}`", f"`{step.step}`", step.who.value, _hours(deadlines[step.deadline])]
+        for state, step in NEXT_STEPS.items()
+    ]
+    return _table(
+        head, [*rows, *([f"`{state.value}`", "none: the end", "", ""] for state in CaseState if state in CLOSED)]
+    )
+
+
+def _case_policy() -> str:
+    from idverify.service.case_policy import load_case_policy
+
+    policy = load_case_policy()
+    rows = [
+        ["`judged_rejections`", f"{policy.judged_rejections}; then the case goes to `review`"],
+        ["`window_s`", f"{_hours(policy.window_s)}; how long a rejection counts"],
+        [
+            "`delays_s`",
+            ", ".join(f"{delay:g} s" for delay in policy.delays_s) + "; after the first, second, ... rejection",
+        ],
+    ]
+    return _table(["rule", "as shipped"], rows)
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:g} hours" if seconds < 48 * 3600 else f"{seconds / 86400:g} days"
+
+
 SECTIONS: dict[str, Callable[[], str]] = {
     "policies": _policies,
     "reasons": _reasons,
@@ -95,6 +129,8 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "schema": _schema,
     "exit codes": _exit_codes,
     "problems of the page": _page_problems,
+    "states of a case": _case_states,
+    "case policy": _case_policy,
 }
 
 

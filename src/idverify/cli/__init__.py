@@ -72,6 +72,7 @@ _ROWS = (
     _Row("challenge", "idverify.cli.challenge:challenge_group", "Issue an active challenge."),
     _Row("models", "idverify.cli.models:models_group", "List, pull and check the models."),
     _Row("serve", "idverify.cli.serve:serve_group", "Run the capture service."),
+    _Row("audit", "idverify.cli.audit:audit_group", "Check and export the service's record of what it did."),
     _Row("doctor", "idverify.cli.doctor:doctor_command", "Say what is installed and what is missing."),
     _Row("simulate", "idverify.cli.simulate:simulate_command", "Make a simulated attack to drill a deployment."),
     _Row("evaluate", "idverify.cli.evaluate:evaluate_command", "Measure error rates over a file of trials."),

@@ -66,6 +66,13 @@ __all__ = ["serve_group"]
     metavar="HOURS",
     help="How long photo and recordings of a decided attempt are kept.",
 )
+@click.option(
+    "--case-policy",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+    metavar="FILE",
+    help="How often a person may try, and by when each step of a case is due; TOML.",
+)
 @click.pass_context
 def serve_group(
     ctx: click.Context,
@@ -78,11 +85,13 @@ def serve_group(
     database: str,
     blobs: str,
     keep_hours: float,
+    case_policy: Path | None,
 ) -> None:
     """Run the capture service: people open a link, record themselves, and are decided about.
 
     Exit codes: 0 it was told to stop, 4 it could not start.
     """
+    from idverify.service.case_policy import load_case_policy
     from idverify.service.cell import Inmate
     from idverify.service.settings import Limits, Settings
 
@@ -100,6 +109,7 @@ def serve_group(
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     limits = replace(Limits(), evidence_s=keep_hours * 3600)
     settings = Settings(data=data.resolve(), host=host, port=port, database=database, blobs=blobs, limits=limits)
+    settings = replace(settings, cases=load_case_policy(case_policy))
     settings = replace(settings, public_url=public_url, judges=judges, role=role)  # type: ignore[arg-type]
     if ctx.invoked_subcommand is not None:
         ctx.obj = settings

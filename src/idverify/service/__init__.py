@@ -7,6 +7,8 @@ Where to read first: :mod:`~idverify.service.states` (what an attempt can be, an
 revealed), :mod:`~idverify.service.timing` (the server's clock against the recording's),
 :mod:`~idverify.service.judge` (who decides, and :mod:`~idverify.isolation.walls`, behind which walls),
 :mod:`~idverify.service.jobs` (a lease on an attempt), :mod:`~idverify.service.webhooks` (the service is told).
+Attempts of one person belong together in a case: :mod:`~idverify.service.case_states`, :mod:`~idverify.service.cases`;
+what was done, by whom and why is kept in a chain: :mod:`~idverify.service.chain`, :mod:`~idverify.service.audit`.
 What holds them: :mod:`~idverify.service.core` (database, vault, clock), :mod:`~idverify.service.app` (HTTP).
 
 Needs the extra ``serve``; with PostgreSQL or an object store also ``serve-cluster``.

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from idverify.service import routes_api, routes_demo, routes_docs, routes_ops, routes_person
+from idverify.service import routes_api, routes_cases, routes_demo, routes_docs, routes_ops, routes_person
 from idverify.service.blobs import NoSuchBlobError, StorageUnavailableError
 from idverify.service.database import DatabaseUnavailableError
 from idverify.service.problems import Problem
@@ -44,7 +44,13 @@ HEADERS = {
 
 _HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 
-_ROUTES = (*routes_api.ROUTES, *routes_person.ROUTES, *routes_ops.ROUTES, *routes_docs.ROUTES)
+_ROUTES = (
+    *routes_api.ROUTES,
+    *routes_cases.ROUTES,
+    *routes_person.ROUTES,
+    *routes_ops.ROUTES,
+    *routes_docs.ROUTES,
+)
 _PATTERNS: dict[Any, str] = {route.endpoint: route.path for route in (*_ROUTES, *routes_demo.ROUTES)}
 
 

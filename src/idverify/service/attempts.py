@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from idverify.service import outbox
+from idverify.service import audit, outbox
 from idverify.service.api_keys import Caller
 from idverify.service.core import Core
 from idverify.service.keys import DataKey, new_id, new_token, token_sha256
@@ -57,6 +57,8 @@ class Asked:
         Where webhooks go.
     link_s
         How long the link can be opened.
+    case_id
+        The case it belongs to.
     """
 
     policy: str
@@ -67,12 +69,14 @@ class Asked:
     subject: str | None = None
     callback: str | None = None
     link_s: float | None = None
+    case_id: str | None = None
 
     def digest(self) -> str:
         """What makes two requests the same."""
         photo = hashlib.sha256(self.photo).hexdigest() if self.photo is not None else None
         parts = [self.policy, self.locale, photo, self.reference_id, dict(self.options), self.subject, self.callback]
-        return hashlib.sha256(json.dumps([*parts, self.link_s], sort_keys=True).encode()).hexdigest()
+        within = [] if self.case_id is None else [self.case_id]
+        return hashlib.sha256(json.dumps([*parts, self.link_s, *within], sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +91,20 @@ class NewAttempt:
     again: bool = False
 
 
-def create(core: Core, caller: Caller, asked: Asked, *, idempotency_key: str | None = None) -> NewAttempt:
+def create(
+    core: Core,
+    caller: Caller,
+    asked: Asked,
+    *,
+    idempotency_key: str | None = None,
+    admit: Callable[[Session, Attempt], None] | None = None,
+) -> NewAttempt:
     """Make an attempt and the person's link.
+
+    Parameters
+    ----------
+    admit
+        Called first within the transaction; what it raises is why the attempt is not made.
 
     Raises
     ------
@@ -119,11 +135,14 @@ def create(core: Core, caller: Caller, asked: Asked, *, idempotency_key: str | N
         judged=0,
         begun=0,
         tries=0,
+        case_id=asked.case_id,
         wrapped_key=core.vault.master.wrap(key, attempt_id),
     )
     made = NewAttempt(view=view(row), link=f"{core.settings.base_url}/r/{token}")
     try:
         with core.database.writing() as session:
+            if admit is not None:
+                admit(session, row)
             if asked.reference_id is not None:
                 _reference(session, caller, asked.reference_id)
             if idempotency_key is not None:
@@ -164,6 +183,7 @@ def view(row: Attempt) -> dict[str, Any]:
         "locale": row.locale,
         "options": dict(row.options),
         "subject": row.subject,
+        "case": row.case_id,
         "reference": row.reference_id,
         "created_s": row.created_s,
         "expires_s": row.expires_s,
@@ -204,16 +224,22 @@ def delete_evidence(core: Core, caller: Caller, attempt_id: str) -> dict[str, An
         ``not_found``.
     """
     with core.database.writing() as session:
+        audit.hold(session)
         row = _own(locked(session, attempt_id), caller)
-        forget(core, session, row)
+        forget(core, session, row, actor=caller.id)
         if may_become(State(row.state), State.REDACTED):
             outbox.change(core, session, row, State.REDACTED)
     core.vault.blobs.delete_all(f"attempts/{attempt_id}")
     return view(row)
 
 
-def forget(core: Core, session: Session, row: Attempt) -> None:
-    """Delete the key: from the end of the transaction on, the evidence cannot be read by anybody."""
+def forget(core: Core, session: Session, row: Attempt, *, actor: str) -> None:
+    """Delete the key: from the end of the transaction on, the evidence cannot be read by anybody.
+
+    The caller holds the audit chain's head.
+    """
+    if row.wrapped_key is not None:
+        audit.append(core, session, "evidence.deleted", actor=actor, case_id=row.case_id, facts={"attempt": row.id})
     row.wrapped_key = None
     row.evidence_until_s = None
     row.lease_owner = None

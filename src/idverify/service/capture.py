@@ -503,7 +503,11 @@ def _luck_spent(session: Session, row: Attempt) -> float:
 def _draw(core: Core, row: Attempt, light: bool, avoid: Iterable[str], *, spent: float) -> Challenge:
     """The fewest steps with which luck stays improbable over all of the attempt's recordings."""
     avoided = sorted({*row.options.get("avoid", ()), *avoid})
-    kind: Kind = "both" if light and row.options.get("light") else "motion"
+    light = light and bool(row.options.get("light"))
+    gestures = row.options.get("gestures", True)
+    if not gestures and not light:
+        raise Problem("too_few_movements", "neither movements nor colours are left to ask for")
+    kind: Kind = "motion" if not light else "both" if gestures else "light"
     for steps in (None, *range(4, MAX_STEPS + 1)):
         try:
             drawn = challenges.issue(

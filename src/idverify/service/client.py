@@ -14,7 +14,7 @@ A recovery service sends the link, and on each webhook asks what the attempt has
     send_to_validated_address(attempt.link)
     ...
     change = read_webhook(body, headers, webhook_secret)
-    if client.get(change.attempt_id).accepted:
+    if change.attempt_id and client.get(change.attempt_id).accepted:
         give_back(change.subject)
 """
 
@@ -31,6 +31,7 @@ import httpx
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from idverify.errors import IdverifyError, ParameterError
+from idverify.service.case_states import CaseState
 from idverify.service.states import State
 
 __all__ = ["ApiError", "Attempt", "Change", "Client", "read_webhook"]
@@ -97,11 +98,12 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A webhook that was verified: which attempt to ask for."""
+    """A webhook that was verified: which attempt, or which case, to ask for; the other one is None."""
 
     message_id: str
-    attempt_id: str
-    state: State
+    attempt_id: str | None
+    case_id: str | None
+    state: State | CaseState
     subject: str | None
 
 
@@ -248,7 +250,7 @@ class Client:
 
 
 def read_webhook(body: bytes | str, headers: Mapping[str, str], secret: str) -> Change:
-    """Verify a webhook and read which attempt it is about.
+    """Verify a webhook and read which attempt or case it is about.
 
     Raises
     ------
@@ -260,10 +262,12 @@ def read_webhook(body: bytes | str, headers: Mapping[str, str], secret: str) -> 
         content = Webhook(secret).verify(body, lowered)
         read = content if isinstance(content, dict) else json.loads(body)
         data = read["data"]
+        is_case = str(read["type"]).startswith("case.")
         return Change(
             message_id=lowered["webhook-id"],
-            attempt_id=data["id"],
-            state=State(data["state"]),
+            attempt_id=None if is_case else data["id"],
+            case_id=data["id"] if is_case else None,
+            state=CaseState(data["state"]) if is_case else State(data["state"]),
             subject=data["subject"],
         )
     except (WebhookVerificationError, ValueError, KeyError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""What has to happen without anybody asking: attempts expire, evidence is deleted when its time is up.
+"""What has to happen without anybody asking: attempts expire, delays end, evidence is deleted when its time is up.
 
 Public items: :func:`tidy`, :class:`Housekeeper`.
 """
@@ -11,7 +11,7 @@ import threading
 from sqlalchemy import delete, select
 
 from idverify.errors import IdverifyError
-from idverify.service import outbox
+from idverify.service import audit, cases, outbox
 from idverify.service.attempts import forget, locked
 from idverify.service.core import Core
 from idverify.service.states import State
@@ -58,13 +58,15 @@ def tidy(core: Core) -> tuple[int, int]:
                 row.evidence_until_s = now
     for attempt_id in due:
         with core.database.writing() as session:
+            audit.hold(session)
             row = locked(session, attempt_id)
             still = row is not None and row.evidence_until_s is not None and row.evidence_until_s <= now
             if row is not None and still:
-                forget(core, session, row)
+                forget(core, session, row, actor=audit.MACHINE)
         # The key is gone; that the bytes go, too, only saves space.
         if still:
             core.vault.blobs.delete_all(f"attempts/{attempt_id}")
+    cases.resume_due(core)
     with core.database.writing() as session:
         session.execute(delete(IdempotentAnswer).where(IdempotentAnswer.created_s < now - _ANSWERS_S))
     return len(over), len(due)

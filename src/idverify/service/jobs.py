@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
-from idverify.service import outbox
+from idverify.service import audit, cases, outbox
 from idverify.service.attempts import data_key, locked, reference_photo
 from idverify.service.capture import chunk_name
 from idverify.service.core import Core
@@ -140,6 +140,7 @@ def settle(core: Core, job: Job, decision: dict[str, Any], capture: dict[str, An
     states = {"accept": State.ACCEPTED, "reject": State.REJECTED, "inconclusive": State.INCONCLUSIVE}
     now = core.clock()
     with core.database.writing() as session:
+        audit.hold(session)
         row = session.scalar(select(Attempt).where(*_held(job)).with_for_update())
         if row is None:
             return False
@@ -148,7 +149,11 @@ def settle(core: Core, job: Job, decision: dict[str, Any], capture: dict[str, An
         row.judged += 1
         row.failure = None
         row.evidence_until_s = now + core.settings.limits.evidence_s
+        if row.state == State.REJECTED.value:
+            row.rejected_s = now
         _let_go(row)
+        session.flush()
+        cases.decided(core, session, row)
     return True
 
 

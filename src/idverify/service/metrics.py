@@ -8,6 +8,8 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from sqlalchemy import func, select
 
+from idverify.service import cases
+from idverify.service.case_states import CaseState
 from idverify.service.core import Core
 from idverify.service.states import State
 from idverify.service.tables import Attempt, OutboxEvent
@@ -30,6 +32,10 @@ class Metrics:
         )
         self.judged = Counter("idverify_judged_total", "Recordings judged here.", ["outcome"], registry=self.registry)
         self.attempts = Gauge("idverify_attempts", "Attempts by state.", ["state"], registry=self.registry)
+        self.cases = Gauge("idverify_cases", "Cases by state.", ["state"], registry=self.registry)
+        self.overdue = Gauge(
+            "idverify_cases_overdue", "Cases whose next step is overdue, by state.", ["state"], registry=self.registry
+        )
         self.queue = Gauge("idverify_queue", "Recordings that wait for a judge.", registry=self.registry)
         self.queue_age = Gauge("idverify_queue_oldest_seconds", "How long the oldest waits.", registry=self.registry)
         self.webhooks = Gauge("idverify_webhooks_pending", "Webhooks to be delivered.", registry=self.registry)
@@ -47,12 +53,17 @@ class Metrics:
             counts: dict[str, int] = {row[0]: row[1] for row in by_state}
             waiting = (Attempt.state == State.PROCESSING.value, Attempt.queued_s.is_not(None))
             queued, oldest = session.execute(select(func.count(), func.min(Attempt.queued_s)).where(*waiting)).one()
+            by_case = cases.overdue(session, core.clock())
             pending = session.scalar(select(func.count()).where(OutboxEvent.next_s.is_not(None)))
             lost = session.scalar(
                 select(func.count()).where(OutboxEvent.next_s.is_(None), OutboxEvent.delivered_s.is_(None))
             )
         for state in State:
             self.attempts.labels(state.value).set(counts.get(state.value, 0))
+        for case_state in CaseState:
+            total, late = by_case.get(case_state.value, (0, 0))
+            self.cases.labels(case_state.value).set(total)
+            self.overdue.labels(case_state.value).set(late)
         self.queue.set(queued)
         self.queue_age.set(0 if oldest is None else max(0.0, core.clock() - oldest))
         self.webhooks.set(pending or 0)

@@ -14,6 +14,8 @@ from typing import Any
 from idverify._version import __version__
 from idverify.challenge import LANGUAGES
 from idverify.report import load_schema
+from idverify.service.case_routes import CaseRoute
+from idverify.service.case_states import NEXT_STEPS, CaseState, Who
 from idverify.service.problems import STATUS
 from idverify.service.settings import Limits
 from idverify.service.states import State
@@ -49,17 +51,24 @@ def document(base_url: str) -> dict[str, Any]:
         "servers": [{"url": base_url}],
         "security": [{"key": []}],
         "paths": _paths(),
-        "webhooks": {"attempt": {"post": _webhook()}},
+        "webhooks": {
+            "attempt": {"post": _webhook("An attempt became something else.", "Change")},
+            "case": {"post": _webhook("A case became something else.", "CaseChange")},
+        },
         "components": {
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key."}},
             "schemas": {
                 "NewAttempt": _new_attempt(),
                 "Attempt": _attempt(link=False),
                 "MadeAttempt": _attempt(link=True),
+                "NewCase": _new_case(),
+                "NewCaseAttempt": _new_case_attempt(),
+                "Case": _case(),
                 "Reference": _object({"id": _ID, "created_s": _TIME}),
                 "Decision": _decision(),
                 "Problem": _problem(),
-                "Change": _change(),
+                "Change": _change("attempt", [state.value for state in State]),
+                "CaseChange": _change("case", [state.value for state in CaseState]),
             },
         },
     }
@@ -73,24 +82,7 @@ def _paths() -> dict[str, Any]:
                 "operationId": "createAttempt",
                 "summary": "Ask for an attempt.",
                 "description": "The link in the answer is shown once; it opens once.",
-                "parameters": [
-                    {
-                        "name": "Idempotency-Key",
-                        "in": "header",
-                        "required": False,
-                        "description": "The same request again, under the same key, is answered the same.",
-                        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
-                    }
-                ],
-                "requestBody": {
-                    "required": True,
-                    "content": {"application/json": {"schema": _ref("NewAttempt")}},
-                },
-                "responses": {
-                    "201": _answer("Made.", "MadeAttempt"),
-                    "200": _answer("The same was asked for before.", "MadeAttempt"),
-                    **_problems(400, 401, 404, 409, 413, 422),
-                },
+                **_making("NewAttempt", "MadeAttempt", 400, 401, 404, 409, 413, 422),
             }
         },
         "/v1/attempts/{attempt}": {
@@ -104,6 +96,41 @@ def _paths() -> dict[str, Any]:
         "/v1/attempts/{attempt}/evidence": {
             "parameters": [attempt],
             "delete": _operation("deleteEvidence", "Delete photo and recordings, for good.", "Attempt", 404),
+        },
+        "/v1/cases": {
+            "post": {
+                "operationId": "openCase",
+                "summary": "Open a case: one person's way back to one account.",
+                **_making("NewCase", "Case", 400, 401, 409, 413),
+            }
+        },
+        "/v1/cases/{case}": {
+            "parameters": [_parameter("case")],
+            "get": _operation("getCase", "State, the next step, who takes it and by when, and attempts.", "Case", 404),
+        },
+        "/v1/cases/{case}/attempts": {
+            "parameters": [_parameter("case")],
+            "post": {
+                "operationId": "createCaseAttempt",
+                "summary": "Ask for an attempt within a case.",
+                "description": (
+                    "429 (attempt_delayed, with Retry-After) while the person has to wait after a rejection; 409 "
+                    "(case_with_person) once a person has the case. The link in the answer is shown once."
+                ),
+                **_making("NewCaseAttempt", "MadeAttempt", 400, 401, 404, 409, 413, 422),
+            },
+        },
+        "/v1/cases/{case}/withdraw": {
+            "parameters": [_parameter("case")],
+            "post": _operation("withdrawCase", "The person does not want it any more.", "Case", 404, 409),
+        },
+        "/v1/cases/{case}/recovered": {
+            "parameters": [_parameter("case")],
+            "post": _operation("recoveredCase", "The account was given back.", "Case", 404, 409),
+        },
+        "/v1/cases/{case}/not-me": {
+            "parameters": [_parameter("case")],
+            "post": _operation("notMeCase", "The person says that it was not them: freeze it.", "Case", 404, 409),
         },
         "/v1/references": {
             "post": {
@@ -135,20 +162,41 @@ def _operation(name: str, summary: str, schema: str, *problems: int) -> dict[str
     }
 
 
-def _webhook() -> dict[str, Any]:
+def _making(schema: str, made: str, *problems: int) -> dict[str, Any]:
+    """A request that is made once, however often it is sent."""
+    return {
+        "parameters": [
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "required": False,
+                "description": "The same request again, under the same key, is answered the same.",
+                "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+            }
+        ],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": _ref(schema)}}},
+        "responses": {
+            "201": _answer("Made.", made),
+            "200": _answer("The same was asked for before.", made),
+            **_problems(*problems),
+        },
+    }
+
+
+def _webhook(what: str, schema: str) -> dict[str, Any]:
     headers = {
         "webhook-id": "The same for every delivery of one message.",
         "webhook-timestamp": "Seconds since 1970 of this delivery.",
         "webhook-signature": "Standard Webhooks: HMAC-SHA256 over id, timestamp and body.",
     }
     return {
-        "summary": "An attempt became something else. Sent to the attempt's callback until answered with 2xx.",
+        "summary": f"{what} Sent to its callback until answered with 2xx.",
         "security": [],
         "parameters": [
             {"name": name, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
             for name, text in headers.items()
         ],
-        "requestBody": {"required": True, "content": {"application/json": {"schema": _ref("Change")}}},
+        "requestBody": {"required": True, "content": {"application/json": {"schema": _ref(schema)}}},
         "responses": {"200": {"description": "Taken."}},
     }
 
@@ -158,8 +206,8 @@ def _new_attempt() -> dict[str, Any]:
     return {
         **_object(
             {
-                "policy": {"enum": list(policy_names()), "default": "recovery"},
-                "locale": {"enum": list(LANGUAGES), "default": "en", "description": "Language of the page."},
+                "policy": {"enum": [*policy_names(), None], "default": "recovery"},
+                "locale": {"enum": [*LANGUAGES, None], "default": "en", "description": "Language of the page."},
                 "reference_photo": {
                     "type": "string",
                     "contentEncoding": "base64",
@@ -178,7 +226,7 @@ def _new_attempt() -> dict[str, Any]:
                     "description": "Where webhooks go: https, or http on the same machine.",
                 },
                 "expires_in_s": {
-                    "type": "number",
+                    "type": ["number", "null"],
                     "minimum": 60,
                     "maximum": 2592000,
                     "description": "How long the link can be opened.",
@@ -186,7 +234,7 @@ def _new_attempt() -> dict[str, Any]:
                 "options": _object(
                     {
                         "avoid": {
-                            "type": "array",
+                            "type": ["array", "null"],
                             "maxItems": 20,
                             "items": {"type": "string", "maxLength": 64},
                             "description": "Movements that the person cannot make: turn, look, mouth, blink, move, ...",
@@ -217,6 +265,74 @@ def _new_attempt() -> dict[str, Any]:
     }
 
 
+def _new_case() -> dict[str, Any]:
+    shared = _new_attempt()["properties"]
+    return _object(
+        {
+            "subject": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 255,
+                "description": "The service's own reference for the person; rejections are counted under it.",
+            },
+            "route": {
+                "enum": [*(route.value for route in CaseRoute), None],
+                "default": CaseRoute.STANDARD.value,
+                "description": (
+                    "no_gesture: colours instead of movements; photosensitive: no colours; minor, no_face and "
+                    "attended: a person decides."
+                ),
+            },
+            **{name: shared[name] for name in ("policy", "locale", "callback")},
+        },
+        optional=("route", "policy", "locale", "callback"),
+    )
+
+
+def _new_case_attempt() -> dict[str, Any]:
+    """As an attempt of its own, but for what the case says."""
+    whole = _new_attempt()
+    case_says = ("policy", "locale", "subject", "callback")
+    properties = {name: schema for name, schema in whole["properties"].items() if name not in case_says}
+    return {**_object(properties, optional=tuple(properties)), "oneOf": whole["oneOf"]}
+
+
+def _case() -> dict[str, Any]:
+    step = _object(
+        {
+            "step": {"enum": sorted({step.step for step in NEXT_STEPS.values()})},
+            "who": {"enum": [who.value for who in Who]},
+            "due_s": _TIME,
+        }
+    )
+    return _object(
+        {
+            "id": _ID,
+            "state": {"enum": [state.value for state in CaseState]},
+            "route": {"enum": [route.value for route in CaseRoute]},
+            "policy": {"type": "string"},
+            "locale": {"enum": list(LANGUAGES)},
+            "subject": {"type": "string"},
+            "created_s": _TIME,
+            "changed_s": _TIME,
+            "next": {"anyOf": [step, {"type": "null"}], "description": "null where nothing more has to happen."},
+            "overdue": {"type": "boolean"},
+            "wait_until_s": _MAYBE_TIME,
+            "rejections": {
+                "type": "integer",
+                "minimum": 0,
+                "description": "Judged rejections of the subject within the policy's window.",
+            },
+            "rejections_left": {"type": "integer", "minimum": 0, "description": "Then a person has the case."},
+            "case_policy_sha256": {"type": "string", "description": "Of the case policy its last change went by."},
+            "attempts": {
+                "type": "array",
+                "items": _object({"id": _ID, "state": {"enum": [state.value for state in State]}}),
+            },
+        }
+    )
+
+
 def _attempt(*, link: bool) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "id": _ID,
@@ -225,6 +341,7 @@ def _attempt(*, link: bool) -> dict[str, Any]:
         "locale": {"enum": list(LANGUAGES)},
         "options": {"type": "object"},
         "subject": {"type": ["string", "null"]},
+        "case": {"type": ["string", "null"], "description": "The case it belongs to."},
         "reference": {"type": ["string", "null"]},
         "created_s": _TIME,
         "expires_s": {**_TIME, "description": "Until then the person can begin or go on. Seconds since 1970."},
@@ -251,11 +368,11 @@ def _decision() -> dict[str, Any]:
     return {**schema["$defs"]["decision"], "$defs": schema["$defs"], "$id": schema["$id"]}
 
 
-def _change() -> dict[str, Any]:
-    data = _object({"id": _ID, "state": {"enum": [s.value for s in State]}, "subject": {"type": ["string", "null"]}})
+def _change(what: str, states: list[str]) -> dict[str, Any]:
+    data = _object({"id": _ID, "state": {"enum": states}, "subject": {"type": ["string", "null"]}})
     return _object(
         {
-            "type": {"enum": [f"attempt.{state.value}" for state in State]},
+            "type": {"enum": [f"{what}.{state}" for state in states]},
             "timestamp": _TIME,
             "data": data,
         }

@@ -1,6 +1,6 @@
 """One door for every change of state: the table is asked, and the caller's webhook is written down with it.
 
-Public items: :func:`change`.
+Public items: :func:`change`, :func:`tell`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from idverify.service.core import Core
 from idverify.service.keys import new_id
 from idverify.service.problems import Problem
 from idverify.service.states import State, TransitionError, require
-from idverify.service.tables import Attempt, OutboxEvent
+from idverify.service.tables import Attempt, Case, OutboxEvent
 
-__all__ = ["change"]
+__all__ = ["change", "tell"]
 
 
 def change(core: Core, session: Session, row: Attempt, then: State) -> None:
@@ -31,20 +31,27 @@ def change(core: Core, session: Session, row: Attempt, then: State) -> None:
     except TransitionError as error:
         raise Problem("wrong_state", str(error)) from None
     row.state = then.value
+    tell(core, session, row)
+
+
+def tell(core: Core, session: Session, row: Attempt | Case) -> None:
+    """Write down a webhook that says what an attempt or a case is now, if its caller wants any."""
     if row.callback is None:
         return
     now = core.clock()
-    # Thin: the receiver fetches the attempt, so that a stale or replayed message cannot mislead it.
+    is_case = isinstance(row, Case)
+    # Thin: the receiver fetches the attempt or case, so that a stale or replayed message cannot mislead it.
     body = {
-        "type": f"attempt.{then.value}",
+        "type": f"{'case' if is_case else 'attempt'}.{row.state}",
         "timestamp": now,
-        "data": {"id": row.id, "state": then.value, "subject": row.subject},
+        "data": {"id": row.id, "state": row.state, "subject": row.subject},
     }
     session.add(
         OutboxEvent(
             id=new_id("msg"),
             api_key_id=row.api_key_id,
-            attempt_id=row.id,
+            attempt_id=None if is_case else row.id,
+            case_id=row.id if is_case else None,
             url=row.callback,
             body=json.dumps(body, separators=(",", ":"), sort_keys=True),
             created_s=now,

@@ -1,6 +1,7 @@
 """What comes in over HTTP, read within bounds and checked before anything is done with it.
 
-Public items: :func:`body`, :func:`json_object`, :func:`asked`, :func:`photo_body`, :class:`Fields`.
+Public items: :func:`body`, :func:`json_object`, :func:`idempotency_key`, :func:`asked`, :func:`asked_case`,
+:func:`asked_in_case`, :func:`photo_body`, :class:`Fields`.
 """
 
 from __future__ import annotations
@@ -19,12 +20,25 @@ from idverify import challenge as challenges
 from idverify.challenge import LANGUAGES
 from idverify.errors import ParameterError
 from idverify.service.attempts import Asked
+from idverify.service.case_routes import CaseRoute
+from idverify.service.cases import AskedCase
 from idverify.service.core import Core
 from idverify.service.problems import Problem
 from idverify.verification.policy import policy_names
 
-__all__ = ["Fields", "asked", "body", "json_object", "language_of", "photo_body"]
+__all__ = [
+    "Fields",
+    "asked",
+    "asked_case",
+    "asked_in_case",
+    "body",
+    "idempotency_key",
+    "json_object",
+    "language_of",
+    "photo_body",
+]
 
+_LONGEST_KEY = 255
 _MAX_LINK_S, _MIN_LINK_S = 30 * 24 * 3600.0, 60.0
 _MAX_DEPTH = 20
 
@@ -83,6 +97,20 @@ async def json_object(request: Request, limit: int) -> dict[str, Any]:
     if not isinstance(read, dict) or _too_deep(read):
         raise Problem("invalid_request", "the body is no JSON object")
     return read
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The name under which a request is made once, however often it is sent; None where there is none.
+
+    Raises
+    ------
+    Problem
+        ``invalid_request``.
+    """
+    key = request.headers.get("idempotency-key")
+    if key is not None and not (0 < len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable()):
+        raise Problem("invalid_request", f"Idempotency-Key has 1 to {_LONGEST_KEY} printable characters")
+    return key
 
 
 class Fields:
@@ -165,9 +193,7 @@ def asked(given: Mapping[str, Any], core: Core) -> Asked:
         ``invalid_request``, ``too_large``, ``too_few_movements``.
     """
     fields = Fields(given)
-    policy = fields.text("policy") or "recovery"
-    if policy not in policy_names():
-        raise Problem("invalid_request", f"policy is one of: {', '.join(policy_names())}")
+    policy = _policy(fields)
     photo = _decoded(fields.text("reference_photo", longest=core.settings.limits.photo_bytes * 4 // 3 + 4), core)
     reference_id = fields.text("reference")
     if (photo is None) == (reference_id is None):
@@ -193,6 +219,53 @@ def asked(given: Mapping[str, Any], core: Core) -> Asked:
     )
     fields.nothing_else()
     return found
+
+
+def asked_case(given: Mapping[str, Any]) -> AskedCase:
+    """A request for a case.
+
+    Raises
+    ------
+    Problem
+        ``invalid_request``.
+    """
+    fields = Fields(given)
+    subject = fields.text("subject")
+    if not subject:
+        raise Problem("invalid_request", "subject is the service's own reference for the person")
+    route = fields.text("route") or CaseRoute.STANDARD.value
+    if route not in {known.value for known in CaseRoute}:
+        raise Problem("invalid_request", f"route is one of: {', '.join(known.value for known in CaseRoute)}")
+    found = AskedCase(
+        subject=subject,
+        route=CaseRoute(route),
+        policy=_policy(fields),
+        locale=language_of(fields.text("locale") or "en"),
+        callback=_callback(fields.text("callback", longest=2000)),
+    )
+    fields.nothing_else()
+    return found
+
+
+def asked_in_case(given: Mapping[str, Any], core: Core) -> Asked:
+    """A request for an attempt within a case, which says the rest.
+
+    Raises
+    ------
+    Problem
+        ``invalid_request``, ``too_large``, ``too_few_movements``.
+    """
+    for name in ("policy", "locale", "subject", "callback"):
+        if name in given:
+            raise Problem("invalid_request", f"{name} is the case's")
+    return asked(given, core)
+
+
+def _policy(fields: Fields) -> str:
+    policy = fields.text("policy") or "recovery"
+    if policy not in policy_names():
+        raise Problem("invalid_request", f"policy is one of: {', '.join(policy_names())}")
+    return policy
 
 
 def language_of(tag: str) -> str:

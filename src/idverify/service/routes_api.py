@@ -11,22 +11,17 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from idverify.service import attempts
-from idverify.service.problems import Problem
-from idverify.service.requests import asked, json_object, photo_body
+from idverify.service.requests import asked, idempotency_key, json_object, photo_body
 from idverify.service.web import web_of
 
 __all__ = ["ROUTES"]
-
-_LONGEST_KEY = 255
 
 
 async def create_attempt(request: Request) -> Response:
     """Make an attempt: 201, or 200 where the same was asked for before."""
     web = web_of(request)
     caller = await web.caller(request)
-    key = request.headers.get("idempotency-key")
-    if key is not None and not (0 < len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable()):
-        raise Problem("invalid_request", f"Idempotency-Key has 1 to {_LONGEST_KEY} printable characters")
+    key = idempotency_key(request)
     wanted = asked(await json_object(request, web.core.settings.limits.json_bytes), web.core)
     if wanted.photo is not None:
         await run_in_threadpool(web.examiner.require_usable, wanted.photo)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from idverify.service.case_policy import CasePolicy, load_case_policy
+
 __all__ = ["Limits", "Role", "Settings"]
 
 Role = Literal["all", "web", "judge"]
@@ -82,6 +84,8 @@ class Settings:
         ``web``, ``judge``, or ``all``.
     rate_per_key, rate_per_address
         Requests a minute.
+    cases
+        How often a person may try, and by when each step of a case is due.
     """
 
     data: Path
@@ -95,6 +99,7 @@ class Settings:
     rate_per_key: int = 600
     rate_per_address: int = 600
     limits: Limits = field(default_factory=Limits)
+    cases: CasePolicy = field(default_factory=load_case_policy)
 
     @property
     def database_url(self) -> str:

@@ -46,8 +46,8 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     ),
     State.ACCEPTED: frozenset({State.REDACTED}),
     State.REJECTED: frozenset({State.REDACTED}),
-    # It could not be told, and the person may show it once more.
-    State.INCONCLUSIVE: frozenset({State.RECORDING, State.REDACTED}),
+    # It could not be told, and the person may show it once more, unless another attempt takes its place.
+    State.INCONCLUSIVE: frozenset({State.RECORDING, State.CANCELED, State.REDACTED}),
     State.EXPIRED: frozenset({State.REDACTED}),
     State.CANCELED: frozenset({State.REDACTED}),
     State.REDACTED: frozenset(),

@@ -16,8 +16,11 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 __all__ = [
     "ApiKey",
     "Attempt",
+    "AuditEntry",
+    "AuditHead",
     "Base",
     "CaptureSession",
+    "Case",
     "Chunk",
     "IdempotentAnswer",
     "Link",
@@ -102,12 +105,71 @@ class Attempt(Base):
     lease_until_s: Mapped[float | None]
     queued_s: Mapped[float | None]
     tries: Mapped[int] = mapped_column(default=0)
+    # The case it belongs to, if it belongs to one. Kept without a foreign key: SQLite takes no such column away again.
+    case_id: Mapped[str | None] = mapped_column(index=True)
+    # When it was rejected; stays when the evidence goes, so that deleting does not buy another attempt.
+    rejected_s: Mapped[float | None]
 
     __table_args__ = (
+        Index("ix_attempts_rejections", "api_key_id", "subject", "rejected_s"),
         Index("ix_attempts_queue", "state", "queued_s"),
         Index("ix_attempts_expiry", "state", "expires_s"),
         Index("ix_attempts_evidence", "evidence_until_s"),
     )
+
+
+class Case(Base):
+    """One person's way back to one account."""
+
+    __tablename__ = "cases"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    api_key_id: Mapped[str] = mapped_column(ForeignKey("api_keys.id"))
+    state: Mapped[str]
+    route: Mapped[str]
+    # Of its attempts.
+    policy: Mapped[str]
+    locale: Mapped[str]
+    subject: Mapped[str]
+    callback: Mapped[str | None] = mapped_column(Text)
+    created_s: Mapped[float]
+    changed_s: Mapped[float]
+    # By when the next step is due; None at the end.
+    due_s: Mapped[float | None]
+    # Until then no attempt is made; None where nothing is waited for.
+    wait_until_s: Mapped[float | None]
+    # Of the case policy that its last change went by.
+    case_policy_sha256: Mapped[str]
+
+    __table_args__ = (
+        Index("ix_cases_due", "state", "due_s"),
+        Index("ix_cases_waiting", "state", "wait_until_s"),
+    )
+
+
+class AuditHead(Base):
+    """Where the audit chain ends: one row, which every writer of entries holds."""
+
+    __tablename__ = "audit_head"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int]
+    sha256: Mapped[str]
+
+
+class AuditEntry(Base):
+    """One entry of the audit chain; see :class:`idverify.service.chain.Entry`. Never changed, never deleted."""
+
+    __tablename__ = "audit_entries"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    before: Mapped[str]
+    case: Mapped[str | None] = mapped_column(index=True)
+    content_sha256: Mapped[str]
+    signed: Mapped[bool]
+    sha256: Mapped[str]
+    signature: Mapped[str | None]
+    content: Mapped[str] = mapped_column(Text)
 
 
 class IdempotentAnswer(Base):
@@ -194,7 +256,9 @@ class OutboxEvent(Base):
 
     id: Mapped[str] = mapped_column(primary_key=True)
     api_key_id: Mapped[str] = mapped_column(ForeignKey("api_keys.id"))
-    attempt_id: Mapped[str] = mapped_column(ForeignKey("attempts.id"), index=True)
+    # One of the two.
+    attempt_id: Mapped[str | None] = mapped_column(ForeignKey("attempts.id"), index=True)
+    case_id: Mapped[str | None] = mapped_column(index=True)
     url: Mapped[str] = mapped_column(Text)
     body: Mapped[str] = mapped_column(Text)
     created_s: Mapped[float]

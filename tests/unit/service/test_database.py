@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 from idverify.errors import ParameterError
 from idverify.service import migrations
@@ -43,3 +44,41 @@ def test_a_database_that_is_not_there_is_unavailable_and_its_password_is_not_sai
     with pytest.raises(DatabaseUnavailableError) as refused:
         database.ping()
     assert "secret-word" not in str(refused.value)
+
+
+def test_a_database_of_the_first_step_goes_on_with_what_it_holds(tmp_path, database_url):
+    """Rejections of before count, waiting webhooks stay, and the way back is open."""
+    database = Database(database_url or f"sqlite:///{tmp_path / 'old.sqlite'}")
+    config = Config()
+    config.set_main_option("script_location", str(next(iter(migrations.__path__))))
+
+    def step(to, way=command.upgrade):
+        with database.engine.begin() as connection:
+            config.attributes["connection"] = connection
+            way(config, to)
+
+    def rows(statement):
+        with database.engine.begin() as connection:
+            return [tuple(row) for row in connection.execute(text(statement))]
+
+    step("0001")
+    with database.engine.begin() as connection:
+        for statement in (
+            "INSERT INTO api_keys (id, name, secret_sha256, wrapped_webhook_secret, created_s) "
+            "VALUES ('k', 'n', 's', 'w', 1)",
+            "INSERT INTO attempts (id, api_key_id, state, policy, locale, options, created_s, expires_s, judged, "
+            "begun, tries, decided_s) VALUES ('a', 'k', 'rejected', 'p', 'en', '{}', 1, 2, 1, 1, 0, 7.5)",
+            "INSERT INTO links (token_sha256, attempt_id, created_s, expires_s) VALUES ('t', 'a', 1, 2)",
+            "INSERT INTO outbox (id, api_key_id, attempt_id, url, body, created_s, next_s, tries) "
+            "VALUES ('m', 'k', 'a', 'u', 'b', 1, 1, 0)",
+        ):
+            connection.execute(text(statement))
+    database.migrate()
+    assert rows("SELECT rejected_s, case_id FROM attempts") == [(7.5, None)]
+    assert rows("SELECT id, attempt_id FROM outbox") == [("m", "a")]
+    assert rows("SELECT number FROM audit_head") == [(0,)]
+    step("0001", command.downgrade)
+    assert rows("SELECT attempt_id FROM links") == rows("SELECT id FROM attempts") == [("a",)]
+    assert "cases" not in inspect(database.engine).get_table_names()
+    database.migrate()
+    database.close()

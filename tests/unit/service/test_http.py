@@ -20,12 +20,16 @@ from idverify.service.metrics import Metrics
 from idverify.service.pages import Pages
 from idverify.service.problems import STATUS, Problem
 from idverify.service.settings import Limits, Settings
+from idverify.service.tables import Attempt
 from idverify.service.throttle import WRONG_PER_MINUTE, Throttle
 from idverify.service.web import COOKIE, Web
 
 BASE = "http://testserver"
 ORIGIN = {"Origin": BASE}
 PHOTO = b"a photo"
+
+
+CASE_CALLS = (("GET", ""), *(("POST", end) for end in ("/attempts", "/withdraw", "/recovered", "/not-me")))
 
 
 class FakeExaminer:
@@ -106,6 +110,98 @@ def put(browser, path, n, content, sha=None):
     return browser.put(f"{path}/chunks/{n}", content=content, headers=headers)
 
 
+# -- cases ----------------------------------------------------------------------------------------
+
+
+def open_case(site, **body):
+    made = site.api.post("/v1/cases", json={"subject": "s-1", **body}, headers=site.auth)
+    assert made.status_code == 201, made.text
+    return made.json()
+
+
+def try_in(site, case, **body):
+    body = {"reference_photo": base64.b64encode(PHOTO).decode(), **body}
+    return site.api.post(f"/v1/cases/{case['id']}/attempts", json=body, headers=site.auth)
+
+
+def reject(site, made):
+    """As a judge would, without a recording."""
+    with site.core.database.writing() as session:
+        row = session.get_one(Attempt, made["id"])
+        row.state, row.recording_id, row.lease_owner = "processing", "rec", "j"
+    job = jobs.Job(attempt_id=made["id"], recording_id="rec", owner="j", tries=1)
+    assert jobs.settle(site.core, job, {"outcome": "reject", "reasons": []}, {})
+
+
+def test_a_case_over_http(site):
+    case = open_case(site, route="photosensitive", locale="fr-CA")
+    assert (case["state"], case["route"], case["locale"], case["next"]["who"]) == (
+        "open",
+        "photosensitive",
+        "fr",
+        "person",
+    )
+    made = try_in(site, case, options={"light": True})
+    assert made.status_code == 201, made.text
+    assert (made.json()["case"], made.json()["subject"], made.json()["options"]["light"]) == (case["id"], "s-1", False)
+    assert site.browser().get(site.path(made.json())).status_code == 200
+    assert refused(try_in(site, case), "attempt_open")
+    reject(site, made.json())
+    waits = try_in(site, case)
+    assert refused(waits, "attempt_delayed")
+    assert 0 < int(waits.headers["retry-after"]) <= 30
+    assert refused(site.api.post(f"/v1/cases/{case['id']}/recovered", headers=site.auth), "case_wrong_state")
+    assert site.api.post(f"/v1/cases/{case['id']}/not-me", headers=site.auth).json()["state"] == "frozen"
+    assert refused(try_in(site, case), "case_with_person")
+    assert site.api.post(f"/v1/cases/{case['id']}/withdraw", headers=site.auth).json()["next"] is None
+    seen = site.api.get(f"/v1/cases/{case['id']}", headers=site.auth).json()
+    assert (seen["state"], [row["state"] for row in seen["attempts"]]) == ("withdrawn", ["rejected"])
+
+
+def test_a_case_is_opened_once_however_often_it_is_asked_for(site):
+    headers = {**site.auth, "Idempotency-Key": "k"}
+    first, again = (site.api.post("/v1/cases", json={"subject": "s"}, headers=headers) for _ in range(2))
+    assert (first.status_code, again.status_code, first.json()) == (201, 200, again.json())
+    assert refused(site.api.post("/v1/cases", json={"subject": "t"}, headers=headers), "idempotency_conflict")
+    for key in ("", "x" * 256):
+        bad = {**site.auth, "Idempotency-Key": key}
+        assert refused(site.api.post("/v1/cases", json={"subject": "s"}, headers=bad), "invalid_request")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"subject": ""},
+        {"subject": None},
+        {"subject": 1},
+        {"subject": "x" * 256},
+        {"subject": "s", "route": "easy"},
+        {"subject": "s", "route": 1},
+        {"subject": "s", "policy": "none"},
+        {"subject": "s", "locale": "xx"},
+        {"subject": "s", "callback": "http://example.org"},
+        {"subject": "s", "state": "accepted"},
+    ],
+)
+def test_a_case_that_is_not_understood_is_refused(site, body):
+    assert refused(site.api.post("/v1/cases", json=body, headers=site.auth), "invalid_request")
+
+
+@pytest.mark.parametrize("name", ["policy", "locale", "subject", "callback"])
+def test_what_the_case_says_no_attempt_says_otherwise(site, name):
+    assert refused(try_in(site, open_case(site), **{name: "recovery"}), "invalid_request")
+
+
+def test_somebody_elses_case_looks_like_none(site):
+    case = open_case(site)
+    stranger = {"Authorization": f"Bearer {make_key(site.core, 'stranger').secret}"}
+    for method, end in CASE_CALLS:
+        body = {"reference_photo": base64.b64encode(PHOTO).decode()} if end == "/attempts" else None
+        answer = site.api.request(method, f"/v1/cases/{case['id']}{end}", json=body, headers=stranger)
+        assert refused(answer, "not_found")
+
+
 # -- the calling service -------------------------------------------------------------------------
 
 
@@ -118,6 +214,8 @@ def test_without_a_key_nothing_is_said(site, authorization):
         ("GET", f"/v1/attempts/{made['id']}"),
         ("POST", f"/v1/attempts/{made['id']}/cancel"),
         ("DELETE", f"/v1/attempts/{made['id']}/evidence"),
+        ("POST", "/v1/cases"),
+        *((method, f"/v1/cases/cas_x{end}") for method, end in CASE_CALLS),
         ("POST", "/v1/references"),
         ("DELETE", "/v1/references/ref_X"),
         ("GET", "/metrics"),

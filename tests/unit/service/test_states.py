@@ -16,7 +16,7 @@ recording         x   .   x   .   .   .   x   x   x
 processing        x   .   .   x   x   x   x   x   x
 accepted          .   .   .   .   .   .   .   .   x
 rejected          .   .   .   .   .   .   .   .   x
-inconclusive      .   x   .   .   .   .   .   .   x
+inconclusive      .   x   .   .   .   .   .   x   x
 expired           .   .   .   .   .   .   .   .   x
 canceled          .   .   .   .   .   .   .   .   x
 redacted          .   .   .   .   .   .   .   .   .

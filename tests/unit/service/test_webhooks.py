@@ -10,8 +10,11 @@ from live import Receiver
 from sqlalchemy import select
 from walk import Walk
 
-from idverify.service import api_keys
+from idverify.service import api_keys, cases
 from idverify.service.api_keys import make_key
+from idverify.service.case_routes import CaseRoute
+from idverify.service.case_states import CaseState
+from idverify.service.cases import AskedCase
 from idverify.service.client import ApiError, read_webhook
 from idverify.service.core import open_core
 from idverify.service.states import State
@@ -42,6 +45,22 @@ def test_a_message_is_signed_thin_and_delivered_once(core, caller, client, clock
     assert (change.attempt_id, change.state, change.subject) == (walk.attempt, State.RECORDING, "account 7")
     assert b"link" not in body
     assert b"photo" not in body
+    receiver.close()
+
+
+def test_a_change_of_a_case_is_told_as_such(core, caller, client, clock):
+    clock.now = time.time()
+    receiver = Receiver()
+    wanted = AskedCase(
+        subject="account 7", route=CaseRoute.STANDARD, policy="recovery", locale="en", callback=receiver.url
+    )
+    case = cases.open_case(core, caller, wanted)[0]["id"]
+    cases.not_me(core, caller, case)
+    assert deliver_due(core, client) == 1
+    body, headers = receiver.next()
+    change = read_webhook(body, headers, api_keys.webhook_secret(core, caller.id))
+    assert (change.attempt_id, change.case_id) == (None, case)
+    assert (change.state, change.subject) == (CaseState.FROZEN, "account 7")
     receiver.close()
 
 
