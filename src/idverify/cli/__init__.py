@@ -3,8 +3,8 @@
 Goal: exit codes that never say yes on doubt, errors as one sentence, and a quick start. A command's module is imported
 when the command runs; this module imports click and little else, so that ``idverify --help`` costs little.
 
-Exit codes: see :class:`ExitCode`. With ``--json`` standard output holds exactly one JSON object, an error included;
-everything else goes to standard error.
+Exit codes: see :class:`ExitCode`. With ``--json`` standard output holds exactly one JSON object, an error included,
+and nothing where the usage is wrong; everything else goes to standard error.
 
 Public items: :func:`main`, :data:`cli`, :class:`ExitCode`, :class:`Invocation`.
 """

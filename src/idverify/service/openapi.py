@@ -223,7 +223,7 @@ def _new_attempt() -> dict[str, Any]:
                     "type": ["string", "null"],
                     "maxLength": 2000,
                     "format": "uri",
-                    "description": "Where webhooks go: https, or http on the same machine.",
+                    "description": "Where webhooks go: https; while the service has no public address, http on its machine, too.",
                 },
                 "expires_in_s": {
                     "type": ["number", "null"],

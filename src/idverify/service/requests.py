@@ -214,7 +214,7 @@ def asked(given: Mapping[str, Any], core: Core) -> Asked:
         reference_id=reference_id,
         options=chosen,
         subject=fields.text("subject"),
-        callback=_callback(fields.text("callback", longest=2000)),
+        callback=_callback(fields.text("callback", longest=2000), core),
         link_s=fields.number("expires_in_s", _MIN_LINK_S, _MAX_LINK_S),
     )
     fields.nothing_else()
@@ -310,7 +310,7 @@ def _check_movements(options: Mapping[str, Any]) -> None:
         raise Problem("too_few_movements", str(error)) from None
 
 
-def _callback(text: str | None) -> str | None:
+def _callback(text: str | None, core: Core) -> str | None:
     if text is None:
         return None
     try:
@@ -319,9 +319,13 @@ def _callback(text: str | None) -> str | None:
         raise Problem("invalid_request", "callback is no address") from None
     if url.scheme == "https" and url.host and not url.userinfo:
         return text
-    if url.scheme == "http" and _is_loopback(url.host) and not url.userinfo:
+    # A service that is published has callers elsewhere, who must not reach what listens on its machine.
+    tried_here = not core.settings.public_url
+    if tried_here and url.scheme == "http" and _is_loopback(url.host) and not url.userinfo:
         return text
-    raise Problem("invalid_request", "callback is an https:// address (http:// only on this machine)")
+    raise Problem(
+        "invalid_request", "callback is an https:// address" + " (http:// only on this machine)" * tried_here
+    )
 
 
 def _is_loopback(host: str) -> bool:

@@ -48,7 +48,7 @@ def receive(pipe: BinaryIO) -> tuple[dict[str, Any], list[bytes]]:
     try:
         head = json.loads(_exactly(pipe, length))
         sizes = [int(size) for size in head["parts"]]
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise EOFError("the head is no message") from None
     if not isinstance(head, dict) or any(not 0 <= size <= _MAX_PART_BYTES for size in sizes):
         raise EOFError("the head is no message")

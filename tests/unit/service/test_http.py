@@ -382,6 +382,13 @@ def test_the_cookie_is_secure_where_the_service_is(tmp_path):
     assert "strict-transport-security" in answer.headers
 
 
+def test_callers_of_a_published_service_do_not_reach_its_own_machine(site, tmp_path):
+    published = Site(tmp_path / "published", public_url="https://verify.example/")
+    wanted = {**GOOD, "callback": "http://127.0.0.1:9/hook"}
+    assert refused(published.api.post("/v1/attempts", json=wanted, headers=published.auth), "invalid_request")
+    assert site.api.post("/v1/attempts", json=wanted, headers=site.auth).status_code == 201
+
+
 def test_links_that_are_none_are_said_kindly_and_guessing_ends(site):
     browser = site.browser()
     for _ in range(WRONG_PER_MINUTE):
