@@ -114,6 +114,24 @@ def test_every_error_is_one_sentence_and_exit_code_4(verifier: Any, capsys: Any,
     assert document["error"]["message"] == "the clip is damaged"
 
 
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (PermissionError(13, "Permission denied", "/a\x1b/b"), "/a\\x1b/b cannot be used: Permission denied"),
+        (OSError(28, "No space left on device"), "the disk cannot be used: No space left on device"),
+    ],
+)
+def test_a_place_that_cannot_be_used_is_no_fault_of_the_program(verifier: Any, capsys: Any, fault, words) -> None:
+    def fail() -> None:
+        raise fault
+
+    verifier.answer = staticmethod(fail)
+    assert main(["check", "a", "b", "--json"]) == 4
+    streams = capsys.readouterr()
+    assert streams.err == f"Error: {words}; nothing was decided\n"
+    assert json.loads(streams.out)["error"]["code"] == "parameter"
+
+
 @pytest.mark.parametrize("fault", [ZeroDivisionError("x"), MemoryError(), RecursionError("deep"), OSError(5, "io")])
 def test_a_fault_of_ours_is_neither_a_verdict_nor_a_traceback(verifier: Any, capsys: Any, fault: Exception) -> None:
     verifier.answer = staticmethod(_raise(fault))

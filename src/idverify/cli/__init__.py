@@ -11,6 +11,7 @@ Public items: :func:`main`, :data:`cli`, :class:`ExitCode`, :class:`Invocation`.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import importlib.util
 import io
@@ -26,8 +27,8 @@ from typing import Any, NamedTuple, NoReturn, cast
 import click
 
 from idverify._version import __version__
-from idverify.errors import IdverifyError
-from idverify.text import without_controls
+from idverify.errors import IdverifyError, ParameterError
+from idverify.text import foreign, without_controls
 
 __all__ = ["ExitCode", "Invocation", "cli", "main"]
 
@@ -118,6 +119,9 @@ class LazyGroup(click.Group):
         except Exception as error:  # noqa: BLE001 - the last line of defence: a fault of ours is neither a traceback nor a verdict
             if os.environ.get("IDVERIFY_DEBUG"):
                 traceback.print_exc()
+            if isinstance(error, OSError) and (error.filename is not None or error.errno == errno.ENOSPC):
+                # A place that is full, closed or none, met where no module has a better word for it.
+                _fail(ctx, ParameterError(), _one_line(_unusable(error)))
             _fail(ctx, error, _internal(error))
 
 
@@ -181,6 +185,11 @@ def _fail(ctx: click.Context, error: Exception, message: str) -> NoReturn:
 
         click.echo(dumps(error_json(error, message)))
     ctx.exit(ExitCode.ERROR)
+
+
+def _unusable(error: OSError) -> str:
+    place = "the disk cannot be used" if error.filename is None else f"{foreign(error.filename)} cannot be used"
+    return f"{place}: {foreign(error.strerror or type(error).__name__)}; nothing was decided"
 
 
 def _internal(error: Exception) -> str:

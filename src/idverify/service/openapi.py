@@ -223,7 +223,7 @@ def _new_attempt() -> dict[str, Any]:
                     "type": ["string", "null"],
                     "maxLength": 2000,
                     "format": "uri",
-                    "description": "Where webhooks go: https; while the service has no public address, http on its machine, too.",
+                    "description": "Where webhooks go: https; http on the service's machine while it is not published.",
                 },
                 "expires_in_s": {
                     "type": ["number", "null"],
