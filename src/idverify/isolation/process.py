@@ -53,11 +53,13 @@ class ChildProcess:
         Seconds for one question.
     """
 
+    # Also of one that was never made whole, and is ended all the same.
+    _process: subprocess.Popen[bytes] | None = None
+
     def __init__(self, module: str, settings: Any, *, memory_bytes: int, time_limit_s: float) -> None:
         self._module, self._settings = module, settings
         self._memory_bytes, self._time_limit_s = memory_bytes, time_limit_s
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
         #: Walls that this system does not have, in words; known once the child is ready.
         self.missing_walls: tuple[str, ...] = ()
 
@@ -103,13 +105,17 @@ class ChildProcess:
             return self._process
         self.end()
         environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
-        process = subprocess.Popen(
-            command(self._module, str(self._memory_bytes)),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-        )
+        try:
+            process = subprocess.Popen(
+                command(self._module, str(self._memory_bytes)),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=environment,
+            )
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise MediaCrashedError(f"the process that decodes cannot be begun: {why}") from error
         self._process = process
         answer = self._answer(process, lambda pipe: channel.send(pipe, self._settings), _START_S)
         self.missing_walls = tuple(_raised_or_value(answer))

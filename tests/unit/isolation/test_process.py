@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
@@ -246,3 +247,26 @@ def test_threads_take_turns(child):
     for thread in threads:
         thread.join()
     assert sorted(answers) == list(range(20))
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_what_cannot_be_begun_is_one_sentence(monkeypatch):
+    with pytest.raises(TypeError):
+        ChildProcess("some_child")  # type: ignore[call-arg]
+    gc.collect()
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    with pytest.raises(MediaCrashedError, match="cannot be begun: No such file"):
+        ChildProcess("some_child", None, memory_bytes=1 << 30, time_limit_s=3.0).start()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
+def test_a_fork_asks_a_child_of_its_own_and_leaves_its_parents_alone(child):
+    pid = child.ask("pid")
+    fork = os.fork()
+    if fork == 0:
+        try:
+            os._exit(0 if child.ask("pid") != pid else 1)
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1]) == 0
+    assert child.ask("pid") == pid
