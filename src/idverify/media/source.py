@@ -38,7 +38,7 @@ Source: TypeAlias = "str | Path | bytes | BinaryIO"
 
 # RFC 3986, section 3.1: a scheme; two letters or more, so that C:\ stays a path.
 # A Path keeps one slash of two.
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/{1,2}[^/]")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 # RFC 2397: data, where an address is given.
 _DATA_URI = re.compile(r"data:[^,]{0,200},?", re.IGNORECASE)
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
