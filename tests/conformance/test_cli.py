@@ -323,7 +323,7 @@ def test_doctor_knows_every_dependency_of_the_package() -> None:
     rows = tomllib.loads(project.read_text("utf-8"))["project"]
     needed = {row.split(">")[0] for row in rows["dependencies"] if "python_version" not in row}
     assert set(doctor._NEEDED.values()) == needed
-    assert set(doctor._EXTRAS) == set(rows["optional-dependencies"]) - {"test", "lint", "docs"}
+    assert set(doctor._EXTRAS) == set(rows["optional-dependencies"]) - {"test", "test-core", "lint", "docs"}
 
 
 @pytest.mark.parametrize("module", ["av", "cv2", "onnxruntime", "rich"])
