@@ -6,8 +6,8 @@ face to face by faces that are alike; another person is not, in however few pict
 *weakest link*: the least similarity in the tree that links all faces by the greatest similarities.
 
 Which faces look least alike is a matter of pictures: :func:`oddness` says how much a picture differs from both sides in
-time while the sides are alike, at spacings of one to eight pictures (a flash, a run of pictures, a crossfade). Where
-such a picture cannot be compared as a face, because it is turned too far or blurred, its oddness itself is judged.
+time while the sides are alike, at spacings of one to eight pictures (a flash, a run of pictures, a crossfade). Between
+its next neighbours this is judged by itself as well: a face that is turned too far or blurred cannot be compared.
 
 The mechanism never speaks for bona fide: an attack shows one person throughout as well.
 
@@ -59,7 +59,7 @@ SPACINGS = (1, 2, 3, 4, 6, 8)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Likenesses:
-    """How alike n faces of one track are, in time order, and what could not be compared.
+    """How alike n faces of one track are, in time order, and the oddest picture of it.
 
     Parameters
     ----------
@@ -67,8 +67,7 @@ class Likenesses:
     similarity : float64 [shape=(n, n)]
         Of each pair, 1 on the diagonal.
     oddest : float
-        The greatest :func:`oddness`, between its next neighbours, of a picture of the track that cannot be compared as
-        a face; 0 where there is none.
+        The greatest :func:`oddness` of a picture of the track between its next neighbours; 0 where none has any.
     oddest_s : float
         When it is shown.
     """

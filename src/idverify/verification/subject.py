@@ -23,7 +23,7 @@ from idverify.pad.identity_continuity import Likenesses, shows_same_person
 from idverify.reasons import NotAssessed, Reason
 from idverify.verification.acquisition import Candidate, Capture
 from idverify.verification.enrolment import RIVAL_SIZE, FaceModels, face_quality
-from idverify.verification.witnesses import likenesses
+from idverify.verification.witnesses import is_facing, likenesses
 
 __all__ = ["Subject", "choose_subject"]
 
@@ -186,7 +186,8 @@ def _faces(
     if scarcity is not None and not usable.any():
         return NotAssessed(reason=scarcity, detail=f"none of {len(faces)} faces was good enough to compare")
     weights = quality.unified_score(values)
-    kept = _drawn(np.flatnonzero(usable), weights, wanted, rng)
+    facing = usable & is_facing(np.stack([c.face.yaw_pitch_roll_deg for c in faces]))
+    kept = _drawn(np.flatnonzero(facing if facing.sum() >= wanted else usable), weights, wanted, rng)
     return _Chosen(
         faces=tuple(faces[k] for k in kept),
         vectors=extractor.extract([images[k] for k in kept], points[kept]),

@@ -5,9 +5,10 @@ neighbours in time, those that differ most from all that was looked at, and some
 fastest network; what is not plainly the subject to it is looked at by all networks and joins the compared faces in the
 judgement of :mod:`idverify.pad.identity_continuity`.
 
-A face turned too far to be compared is judged by its continuity alone.
+A face turned too far to be compared is judged by its continuity alone. And no picture may belong neither to the one
+before nor to the one after it, whatever the networks say.
 
-Public items: :func:`likenesses`, :func:`has_neighbours`.
+Public items: :func:`likenesses`, :func:`is_facing`, :func:`has_neighbours`.
 """
 
 from __future__ import annotations
@@ -20,9 +21,8 @@ from idverify.faces import quality
 from idverify.faces.alignment import similarity_matrices
 from idverify.faces.tracking import FaceTrack
 from idverify.pad.identity_continuity import Likenesses, glance_mark, oddness, unit_pictures
-from idverify.reasons import Reason
 
-__all__ = ["has_neighbours", "likenesses"]
+__all__ = ["has_neighbours", "is_facing", "likenesses"]
 
 F64 = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -31,10 +31,11 @@ Indices = NDArray[np.intp]
 N_ODD, N_UNLIKE, N_RANDOM = 6, 6, 4
 # Of these, at most so many are looked at again.
 MAX_SECOND_LOOKS = 3
-# Pictures as far apart as this are neighbours of the one between them.
-NEIGHBOURS_S = 0.3
-# Turned further than this a face is not compared (where the quality of a compared face has its floor).
-TURNED_BELOW = min(floor for floor, reason in quality.FLOORS.values() if reason is Reason.MISALIGNED_FACE)
+# Pictures as far apart as this are neighbours of the one between them: a head does not turn away and back in it.
+NEIGHBOURS_S = 0.21
+# Turned further than this, in yaw and pitch, the networks no longer know a person for sure: seen from below at 40
+# degrees, a genuine face is as unlike itself as a stranger.
+FACING_DEG = (45.0, 35.0)
 
 
 def likenesses(
@@ -61,7 +62,7 @@ def likenesses(
         Draws the random ones.
     """
     pictures = unit_pictures(chips_rgb)
-    odd, facing = oddness(pictures), _is_facing(track)
+    odd, facing = oddness(pictures), is_facing(track.yaw_pitch_roll_deg)
     chosen = _choose(pictures, odd, facing, compared, rng)
     points = _in_chips(track.points_px)
     again = _second_looks(chips_rgb, points, chosen, vectors, extractor)
@@ -69,7 +70,7 @@ def likenesses(
     rows = np.concatenate([compared, again])
     order = np.argsort(rows)
     faces = np.concatenate([vectors, more])[order]
-    between = np.where(facing | ~has_neighbours(track.times_s), -1.0, oddness(pictures, spacings=(1,)))
+    between = np.where(has_neighbours(track.times_s), oddness(pictures, spacings=(1,)), -1.0)
     oddest = int(np.argmax(between))
     return Likenesses(
         times_s=track.times_s[rows[order]],
@@ -79,9 +80,9 @@ def likenesses(
     )
 
 
-def _is_facing(track: FaceTrack) -> NDArray[np.bool_]:
-    pose = 100 * np.cos(np.radians(np.clip(track.yaw_pitch_roll_deg[:, :2], -90, 90))) ** 2
-    return np.asarray((pose >= TURNED_BELOW).all(axis=1))
+def is_facing(yaw_pitch_roll_deg: F64) -> NDArray[np.bool_]:
+    """Which of n faces [shape=(n, 3)] look so near to the camera that the networks know them."""
+    return np.asarray((np.abs(yaw_pitch_roll_deg[:, :2]) <= FACING_DEG).all(axis=1))
 
 
 def has_neighbours(times_s: F64) -> NDArray[np.bool_]:
