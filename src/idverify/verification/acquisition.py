@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idverify.faces import quality
-from idverify.faces.alignment import align
+from idverify.faces.alignment import similarity_matrices
 from idverify.faces.tracking import FaceObservation, FaceTrack, Tracker, as_track
 from idverify.media.frame import Frame
 from idverify.media.recording import Recording
@@ -36,8 +36,6 @@ WORKING_SIDE_PX = 640
 # Crops kept for comparison: the face with its surroundings, this many pixels at most, this many times the face.
 CROP_SIDE_PX = 288
 CROP_SCALE = 1.7
-# A chip shows the face with so much around it, as a share of its larger side.
-CHIP_MARGIN = 0.3
 # Slots per track: when they are full, neighbours merge and slots double in length.
 MAX_SLOTS = 24
 FIRST_SLOT_S = 0.25
@@ -118,11 +116,16 @@ class _Slots:
         self._merits: list[float] = []
 
     def offer(self, view: AnalysedFrame, face: FaceObservation) -> None:
+        slot, luck = int(face.time_s / self._length_s), float(self._rng.random())
+        best = self._drawn[slot][0] if slot in self._drawn else -1.0
+        # No merit makes more of it.
+        if luck <= best:
+            return
         merit = _merit(view, face)
         self._merits.append(merit)
         chance = float(np.clip(merit / (np.median(self._merits) + 1e-9), LEAST_CHANCE, 1.0))
-        slot, key = int(face.time_s / self._length_s), float(self._rng.random() ** (1.0 / chance))
-        if slot in self._drawn and self._drawn[slot][0] >= key:
+        key = luck ** (1.0 / chance)
+        if key <= best:
             return
         self._drawn[slot] = key, _crop(view.frame, face)
         if len(self._drawn) > MAX_SLOTS:
@@ -166,14 +169,22 @@ def _crop(frame: Frame, face: FaceObservation) -> Candidate:
 def _chip(view: AnalysedFrame, face: FaceObservation) -> NDArray[np.uint8]:
     """The face as :data:`quality.CHIP` has it, from the picture at working size."""
     points = face.points_px / np.float32(view.scale)
-    box = np.concatenate([points[:, :2].min(axis=0), points[:, :2].max(axis=0)])
-    margin = CHIP_MARGIN * float((box[2:] - box[:2]).max())
-    size = np.array([view.image_rgb.shape[1], view.image_rgb.shape[0]])
-    left, top = np.clip(box[:2] - margin, 0, size - 2).astype(int)
-    right, bottom = np.clip(box[2:] + margin, (left + 2, top + 2), size).astype(int)
-    origin = np.array([left, top, 0], np.float32)
-    chip: NDArray[np.uint8] = align([view.image_rgb[top:bottom, left:right]], points[None] - origin, quality.CHIP)[0]
-    return chip
+    matrix = similarity_matrices(quality.CHIP.source(points[None]), quality.CHIP.target_px)[0]
+    size, side = np.array([view.image_rgb.shape[1], view.image_rgb.shape[0]]), quality.CHIP.size_px
+    corners = np.array([[0.0, side, side, 0.0], [0.0, 0.0, side, side]])
+    there = np.linalg.solve(matrix[:, :2], corners - matrix[:, 2:])
+    left, top = np.clip(np.floor(there.min(axis=1)) - 1, 0, size - 2).astype(int)
+    right, bottom = np.clip(np.ceil(there.max(axis=1)) + 1, (left + 2, top + 2), size).astype(int)
+    image = view.image_rgb[top:bottom, left:right]
+    matrix[:, 2] += matrix[:, :2] @ (left, top)
+    while np.hypot(*matrix[:, 0]) < 0.5 and min(image.shape[:2]) >= 4:
+        # Bilinear sampling skips pixels beyond a factor of two. To halve is quick; the last odd line is left out.
+        height, width = image.shape[0] // 2, image.shape[1] // 2
+        image = cv2.resize(image[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
+        matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5)
+        matrix[:, :2] *= 2
+    chip = cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(chip, np.uint8)
 
 
 def working_size(size_wh: tuple[int, int]) -> tuple[tuple[int, int], float]:

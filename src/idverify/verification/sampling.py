@@ -62,9 +62,10 @@ class FrameSampler:
         due, jumps = time_s >= self._due_s - 1e-3, False
         if thumbnail is not None:
             before, self._before = self._before, thumbnail
-            if thumbnail.std() < BLANK_CONTRAST:
+            if cv2.meanStdDev(thumbnail)[1][0, 0] < BLANK_CONTRAST:
                 return False
-            jumps = before is not None and face_xyxy is not None and self._jumps(before, thumbnail, face_xyxy)
+            if not due and before is not None and face_xyxy is not None:
+                jumps = self._jumps(before, thumbnail, face_xyxy)
             if not (due or jumps) or (self._analysed is not None and _is_held(self._analysed, thumbnail)):
                 return False
             self._analysed = thumbnail
@@ -83,8 +84,9 @@ class FrameSampler:
 
 
 def _is_held(before: U8, now: U8) -> bool:
-    difference = cv2.absdiff(before, now)
-    return bool(difference.max() <= HELD_LEVELS and np.square(difference.astype(np.float32)).mean() <= HELD_SQUARE)
+    if cv2.norm(before, now, cv2.NORM_INF) > HELD_LEVELS:
+        return False
+    return bool(cv2.norm(before, now, cv2.NORM_L2SQR) <= HELD_SQUARE * now.size)
 
 
 def _patch(thumbnail: U8, face_xyxy: F64) -> F32:

@@ -28,7 +28,7 @@ F64 = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 # Faces glanced at: the oddest in time, those least like all others looked at, and any.
-N_ODD, N_UNLIKE, N_RANDOM = 6, 6, 4
+N_ODD, N_UNLIKE, N_RANDOM = 4, 4, 2
 # Of these, at most so many are looked at again.
 MAX_SECOND_LOOKS = 3
 # Pictures as far apart as this are neighbours of the one between them: a head does not turn away and back in it.
