@@ -157,7 +157,7 @@ def test_what_keeps_faces_from_being_compared_is_named():
         def __iter__(self):
             for frame in super().__iter__():
                 picture = frame.picture.copy()
-                if frame.time_s > 2:
+                if frame.index % 4:
                     picture[..., 1:] = 120
                 yield stage.StageFrame(frame.index, frame.time_s, picture)
 
