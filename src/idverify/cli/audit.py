@@ -75,9 +75,10 @@ def verify_command(
 
     assert file is not None
     try:
-        record = case_record.read(file.read_text("utf-8"))
+        text = file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ParameterError(f"{foreign(str(file))} cannot be read: {foreign(str(error))}") from None
+    record = case_record.read(text)
     found = chain.verify(
         record["entries"],
         key or record["public_key"],
@@ -88,6 +89,11 @@ def verify_command(
     if key is None:
         said = foreign(record["public_key"])
         click.echo(f"checked with the key in the file, which proves nothing by itself; compare: {said}", err=True)
+    if found.broken is None and not case_record.shows(text, record):
+        click.echo(
+            "the entries hold, but the page shows something else: altered, or made by another version of idverify"
+        )
+        ctx.exit(_BROKEN)
     _tell(ctx, found)
 
 

@@ -2,7 +2,7 @@
 
 A page for people holds the same JSON that a program reads, so that what is shown and what is proved are one file.
 
-Public items: :func:`as_page`, :func:`as_json`, :func:`read`.
+Public items: :func:`as_page`, :func:`as_json`, :func:`read`, :func:`shows`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from markupsafe import Markup
 from idverify.errors import ParameterError
 from idverify.service.audit import FORMAT
 
-__all__ = ["as_json", "as_page", "read"]
+__all__ = ["as_json", "as_page", "read", "shows"]
 
 _TIMES = frozenset({"due_s", "wait_until_s"})
 _EMBEDDED = re.compile(r'<script type="application/json" id="record">(.*?)</script>', re.DOTALL)
@@ -70,6 +70,11 @@ def read(text: str) -> dict[str, Any]:
     if not (case is None or isinstance(case, str)) or not isinstance(key, str):
         raise ParameterError(f"the file is no record of an audit chain ({FORMAT})")
     return record
+
+
+def shows(text: str, record: Mapping[str, Any]) -> bool:
+    """Whether what a person reads in a file is what its verified record says."""
+    return _EMBEDDED.search(text) is None or text == as_page(record)
 
 
 def _moment(time_s: float) -> str:

@@ -120,6 +120,20 @@ def test_the_page_loads_nothing_and_is_markup_of_ours_only(desk, tmp_path):
         assert f"<code>{kind}</code>" in page
 
 
+def test_a_page_that_shows_something_else_than_its_record_is_no_proof(desk, tmp_path):
+    file = tmp_path / "case.html"
+    run("export", desk.case, "--data", desk.folder, "-o", file)
+    page = file.read_text()
+    for old, new in (
+        ("<code>case.frozen</code>", "<code>case.recovered</code>"),
+        ("</main>", "<p>All is well.</p></main>"),
+    ):
+        assert old in page
+        file.write_text(page.replace(old, new))
+        found = run("verify", file, "--key", desk.key)
+        assert (found.exit_code, "shows something else" in found.output) == (1, True)
+
+
 def test_the_whole_chain_is_exported_as_json(desk, tmp_path):
     file = tmp_path / "all.json"
     assert run("export", "--data", desk.folder, "-o", file).exit_code == 0

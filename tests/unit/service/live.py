@@ -122,6 +122,17 @@ class Service:
         made: dict[str, Any] = answer.json()
         return made
 
+    def ask_in_case(self, subject: str, *, policy: str, **body: Any) -> dict[str, Any]:
+        """An attempt in a case of its own."""
+        photo = base64.b64encode(PHOTO).decode()
+        with self.api() as api:
+            case = insist(lambda: api.post("/v1/cases", json={"subject": subject, "policy": policy})).json()["id"]
+            path = f"/v1/cases/{case}/attempts"
+            answer = insist(lambda: api.post(path, json={"reference_photo": photo, **body}))
+        assert answer.status_code == 201, answer.text
+        made: dict[str, Any] = answer.json()
+        return made
+
     def look(self, attempt: str) -> dict[str, Any]:
         with self.api() as api:
             answer = insist(lambda: api.get(f"/v1/attempts/{attempt}"))

@@ -17,10 +17,15 @@ from pathlib import Path
 
 import pytest
 from live import PATIENCE_S, PHOTO, VIDEO, Person, Receiver, Service, wait_for
+from sqlalchemy import select
 
 from idverify import models
+from idverify.service import audit
 from idverify.service.client import ApiError, Client, read_webhook
+from idverify.service.core import open_core
+from idverify.service.settings import Settings
 from idverify.service.states import State
+from idverify.service.tables import Case
 
 pytestmark = pytest.mark.skipif(
     any(status.spec.default and status.state != "ok" for status in models.check()),
@@ -153,7 +158,7 @@ def test_killed_at_random_moments_every_attempt_ends_decided_or_asks_for_one_mor
     """``kill -9`` of the judge's process in mid-judgement and of the whole service in mid-upload, in turn."""
     rng = random.Random(20)
     service.start()
-    made = [service.ask(**FILE) for _ in range(6)]
+    made = [service.ask_in_case(f"s-{n}", **FILE) for n in range(6)]
     people = [Person(service, attempt) for attempt in made]
     finished = threading.Event()
     ends: dict[str, dict] = {}
@@ -186,6 +191,27 @@ def test_killed_at_random_moments_every_attempt_ends_decided_or_asks_for_one_mor
         thread.join(timeout=30)
     assert {service.look(a["id"])["state"] for a in made} <= DONE
     assert all(service.look(a["id"])["decision"] for a in made)
+    seen = {a["id"]: service.look(a["id"]) for a in made}
+    service.stop()
+    # No event was lost, none is told twice, and the chain holds.
+    core = open_core(Settings(data=service.data))
+    found = audit.verify_stored(core)
+    assert found.broken is None
+    with core.database.reading() as session:
+        told = [json.loads(entry.content) for entry in audit.entries(session)]
+        states = {case.id: case.state for case in session.scalars(select(Case))}
+    core.database.close()
+    for attempt in made:
+        of_case = [entry for entry in told if entry["case"] == attempt["case"]]
+        last = of_case[-2]["facts"]
+        assert [entry["kind"] for entry in of_case][:2] == ["case.opened", "attempt.created"]
+        assert [entry["kind"] for entry in of_case][-2:] == ["attempt.rejected", "case.delayed"]
+        assert (last["attempt"], last["outcome"]) == (attempt["id"], "reject")
+        assert last["policy_sha256"] == seen[attempt["id"]]["decision"]["policy"]["sha256"]
+        assert last["models"] == {m["name"]: m["sha256"] for m in seen[attempt["id"]]["decision"]["models"]}
+        assert last["models"]
+        assert states[attempt["case"]] in ("delayed", "open")
+        assert len(of_case) == 4
 
 
 def test_the_judges_processes_end_with_the_service(service):
