@@ -221,7 +221,7 @@ def asked(given: Mapping[str, Any], core: Core) -> Asked:
     return found
 
 
-def asked_case(given: Mapping[str, Any]) -> AskedCase:
+def asked_case(given: Mapping[str, Any], core: Core) -> AskedCase:
     """A request for a case.
 
     Raises
@@ -241,7 +241,7 @@ def asked_case(given: Mapping[str, Any]) -> AskedCase:
         route=CaseRoute(route),
         policy=_policy(fields),
         locale=language_of(fields.text("locale") or "en"),
-        callback=_callback(fields.text("callback", longest=2000)),
+        callback=_callback(fields.text("callback", longest=2000), core),
     )
     fields.nothing_else()
     return found

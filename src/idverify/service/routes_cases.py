@@ -27,7 +27,7 @@ async def open_case(request: Request) -> Response:
     web = web_of(request)
     caller = await web.caller(request)
     key = idempotency_key(request)
-    wanted = asked_case(await json_object(request, web.core.settings.limits.json_bytes))
+    wanted = asked_case(await json_object(request, web.core.settings.limits.json_bytes), web.core)
     view, again = await run_in_threadpool(cases.open_case, web.core, caller, wanted, idempotency_key=key)
     return JSONResponse(view, 200 if again else 201)
 
