@@ -10,59 +10,31 @@ people look just like a picture (a lapse, as in psychometrics), or the few who d
 
 from __future__ import annotations
 
-import argparse
 from functools import partial
-from pathlib import Path
 
-import cv2
 import numpy as np
 from fit_pad_motion import RIDGE, Reader
 from fit_pad_mouth import left_out_errors, write_card
+from pad_faces_of_others import options, rows, takes
 from scipy.optimize import minimize
 
 from idverify.pad.eye_stillness import NAME, EyePictures, native_value
-from idverify.simulation import simulate
 
 OFFSET = 0.2
 
 
-def make_swaps(data, cache, n):
-    """(person, video) of n people with another face."""
-    clips = sorted((data / "videos" / "bona_fide").iterdir(), key=lambda p: p.stem[::-1])
-    photos = sorted((data / "lfw").glob("*/*_0001.jpg"))
-    order = np.random.default_rng(17).permutation(len(photos))
-    for i, clip in enumerate(clips[:n]):
-        path = cache / f"swap_{i:03d}_{clip.stem}.mp4"
-        if not path.exists():
-            unfinished = path.with_suffix(".part.mp4")
-            simulate("face_swap_crude", clip, unfinished, seed=i, other=photos[order[i]], duration_s=4.5)
-            unfinished.rename(path)
-        yield clip.stem, path
-
-
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--swaps", type=int, default=27)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "calibration" / "pad_eyes.toml")
-    options = parser.parse_args()
-    options.cache.mkdir(parents=True, exist_ok=True)
-    cv2.setNumThreads(1)
-    read = Reader(options.cache, NAME, EyePictures)
-    rows = [(p.stem, True, native_value(read(p))) for p in sorted((options.data / "videos" / "bona_fide").iterdir())]
-    for person, path in make_swaps(options.data, options.cache, options.swaps):
-        signals = read(path)
-        rows.append((person, False, None if signals is None else native_value(signals)))
-    for name, is_bona_fide, value in rows:
-        print(f"{'bona fide' if is_bona_fide else 'swap':10s} {name:28s} {value}")
-    table = fit([row for row in rows if row[2] is not None])
-    write_card(options.out, "fit_pad_eyes.py", NAME, table)
+    chosen = options(__doc__, "swaps", 27, "pad_eyes.toml")
+    swaps = takes(
+        chosen.data, chosen.cache, chosen.n, species="face_swap_crude", name="swap", seed=17, has_other=lambda i: True
+    )
+    read = Reader(chosen.cache, NAME, EyePictures)
+    write_card(chosen.out, "fit_pad_eyes.py", NAME, fit(rows(chosen.data, read, native_value, swaps, "swap")))
 
 
-def fit(rows):
-    """The map, and errors with each person left out; rows are (person, whether bona fide, native value)."""
-    people, bona_fide, native = (np.array(column) for column in zip(*rows, strict=True))
+def fit(found):
+    """The map, and errors with each person left out; `found` are (person, whether bona fide, native value)."""
+    people, bona_fide, native = (np.array(column) for column in zip(*found, strict=True))
     x, n_bona, n_attack = np.log(native + OFFSET), int(bona_fide.sum()), int((~bona_fide).sum())
     # As many may stare as the number of people cannot exclude.
     lapse = 3 / n_bona

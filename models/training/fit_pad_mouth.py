@@ -9,54 +9,25 @@ another's. A person is left out with and without the mask. The map is zero or be
 
 from __future__ import annotations
 
-import argparse
 import datetime
-from pathlib import Path
 
-import cv2
 import numpy as np
 from fit_pad_motion import Reader, fit_logistic
+from pad_faces_of_others import options, rows, takes
 
 from idverify.pad.mouth_stillness import NAME, native_value
-from idverify.simulation import simulate
 
 OFFSET = 0.2
 
 
-def make_masks(data, cache, n):
-    """(wearer, video) of n people with a mask on."""
-    clips = sorted((data / "videos" / "bona_fide").iterdir(), key=lambda p: p.stem[::-1])
-    photos = sorted((data / "lfw").glob("*/*_0001.jpg"))
-    order = np.random.default_rng(13).permutation(len(photos))
-    for i, clip in enumerate(clips[:n]):
-        path = cache / f"mask_{i:03d}_{clip.stem}.mp4"
-        if not path.exists():
-            unfinished = path.with_suffix(".part.mp4")
-            other = photos[order[i]] if i % 2 else None
-            simulate("mask_eyeholes", clip, unfinished, seed=i, other=other, duration_s=4.5)
-            unfinished.rename(path)
-        yield clip.stem, path
-
-
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--masks", type=int, default=20)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "calibration" / "pad_mouth.toml")
-    options = parser.parse_args()
-    options.cache.mkdir(parents=True, exist_ok=True)
-    cv2.setNumThreads(1)
-    read = Reader(options.cache)
-    clips = sorted((options.data / "videos" / "bona_fide").iterdir())
-    rows = [(p.stem, True, native_value(read(p))) for p in clips]
-    for wearer, path in make_masks(options.data, options.cache, options.masks):
-        signals = read(path)
-        rows.append((wearer, False, None if signals is None else native_value(signals)))
-    for name, is_bona_fide, value in rows:
-        print(f"{'bona fide' if is_bona_fide else 'mask':10s} {name:28s} {value}")
-    table = fit([row for row in rows if row[2] is not None])
-    write_card(options.out, "fit_pad_mouth.py", NAME, table)
+    chosen = options(__doc__, "masks", 20, "pad_mouth.toml")
+    # Every second one wears another's face.
+    masks = takes(
+        chosen.data, chosen.cache, chosen.n, species="mask_eyeholes", name="mask", seed=13, has_other=lambda i: i % 2 == 1
+    )
+    found = rows(chosen.data, Reader(chosen.cache), native_value, masks, "mask")
+    write_card(chosen.out, "fit_pad_mouth.py", NAME, fit(found))
 
 
 def write_card(path, made_by, name, table):
@@ -81,8 +52,8 @@ def left_out_errors(people, bona_fide, x, fit_line):
     return wrong
 
 
-def fit(rows):
-    people, bona_fide, native = (np.array(column) for column in zip(*rows, strict=True))
+def fit(found):
+    people, bona_fide, native = (np.array(column) for column in zip(*found, strict=True))
     x, fit_line = np.log(native + OFFSET), lambda x, bona_fide: fit_logistic(x, bona_fide, np.ones(len(x)))
     intercept, slope = fit_line(x, bona_fide)
     wrong = left_out_errors(people, bona_fide, x, fit_line)
