@@ -61,7 +61,7 @@ class Coding:
     aspect: Fraction | None = None
     display_deg: int | None = None
     sound: bool = False
-    thumbnail: str = ""
+    thumbnail: bool = False
     file_options: dict[str, str] = field(default_factory=dict)
 
 
@@ -70,8 +70,10 @@ def encode(shots: Shots, how: Coding) -> bytes:
     shots = iter(shots)
     first = next(shots)
     with av.open(buffer, "w", format=how.container, options=how.file_options) as output:
-        if how.thumbnail == "before":
-            _still_track(output, first[0])
+        # Every track is made before the first packet is written.
+        thumbnail: Any = output.add_stream("mjpeg", rate=1) if how.thumbnail else None
+        if thumbnail is not None:
+            thumbnail.width, thumbnail.height, thumbnail.pix_fmt = 160, 120, "yuvj420p"
         stream: Any = output.add_stream(how.codec, rate=30, options=how.options)
         stream.height, stream.width = first[0].shape[:2]
         stream.pix_fmt = how.pix_fmt
@@ -81,6 +83,8 @@ def encode(shots: Shots, how: Coding) -> bytes:
             stream.codec_context.sample_aspect_ratio = how.aspect
         if how.display_deg is not None:
             stream.set_display_rotation(how.display_deg)
+        if thumbnail is not None:
+            _still_track(output, thumbnail, first[0])
         if how.sound:
             _sound(output)
         last = -1
@@ -103,9 +107,7 @@ def _chained(first: Any, rest: Any) -> Iterator[Any]:
     yield from rest
 
 
-def _still_track(output: Any, image: np.ndarray) -> None:
-    stream = output.add_stream("mjpeg", rate=1)
-    stream.width, stream.height, stream.pix_fmt = 160, 120, "yuvj420p"
+def _still_track(output: Any, stream: Any, image: np.ndarray) -> None:
     picture = av.VideoFrame.from_ndarray(cv2.resize(image, (160, 120)), format="rgb24").reformat(format="yuvj420p")
     picture.pts, picture.time_base = 0, Fraction(1, 1)
     output.mux(stream.encode(picture))
@@ -253,7 +255,7 @@ CHANGES: dict[str, Change] = {
     "black first second": Change(family="stalls", shots=black_start(1.0)),
     "begins at 60 s, MP4": Change(family="offsets", shots=late(60.0), how=Coding(file_options={"use_editlist": "1"})),
     "begins at 60 s, Matroska": Change(family="offsets", shots=late(60.0), how=Coding(container="matroska")),
-    "a thumbnail track before": Change(family="tracks", how=Coding(thumbnail="before", container="mov")),
+    "a thumbnail track before": Change(family="tracks", how=Coding(thumbnail=True, container="mov")),
     "a sound track": Change(family="tracks", how=Coding(sound=True)),
     "60 pictures a second": Change(family="rates", shots=at_rate(60.0)),
     "120 pictures a second": Change(family="rates", shots=at_rate(120.0)),
