@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idverify.faces.landmarks import eye_opening, head_pose_deg, inter_eye_distance
-from idverify.faces.quality import ADVISED, CHIP, FLOORS, components, handicaps, measure, retry_reasons, unified_score
+from idverify.faces.quality import (
+    ADVISED,
+    CHIP,
+    FLOORS,
+    components,
+    handicaps,
+    measure,
+    retry_reasons,
+    unified_score,
+    visibility,
+)
 from idverify.reasons import Reason
 
 SIZE_WH = (640, 480)
@@ -30,7 +40,7 @@ def face_chip() -> np.ndarray:
     return np.clip(luma[..., None] * [1.15, 0.95, 0.85], 0, 255).astype(np.uint8)
 
 
-def look(chip=None, *, points=None, surround=150.0, **changes) -> dict[str, float]:
+def look(chip=None, *, points=None, surround=150.0, covered=(0.02, 0.02), **changes) -> dict[str, float]:
     """Components of one face; `changes` replace the measured values."""
     chip = face_chip() if chip is None else np.clip(chip, 0, 255).astype(np.uint8)
     points = stage.head_points((320, 240), 150) if points is None else points
@@ -41,7 +51,8 @@ def look(chip=None, *, points=None, surround=150.0, **changes) -> dict[str, floa
         "eyes": eye_opening(points)[None],
         "surround": np.array([surround]),
     } | changes
-    return {name: float(v[0]) for name, v in components(measure(chip[None], points[None], **given)).items()}
+    values = components(measure(chip[None], points[None], **given)) | visibility(np.array([covered]))
+    return {name: float(v[0]) for name, v in values.items()}
 
 
 def blurred(chip, sigma=2.5):
@@ -90,6 +101,8 @@ FAULTS = {
         "EyesVisible",
         {"UnderExposurePrevention", "FaceOcclusionPrevention"},
     ),
+    "a nose that is seen to be covered": ({"covered": (0.95, 0.1)}, "NoseOcclusionPrevention", set()),
+    "a mouth that is seen to be covered": ({"covered": (0.1, 0.95)}, "MouthOcclusionPrevention", set()),
     "a scarf": ({"chip": scarf(face_chip())}, "FaceOcclusionPrevention", set()),
     "a head turned aside": ({"points": stage.head_points((320, 240), 150, yaw_deg=60)}, "HeadPoseYaw", set()),
     "a head looking up": ({"points": stage.head_points((320, 240), 150, pitch_deg=60)}, "HeadPosePitch", {"FaceSize"}),

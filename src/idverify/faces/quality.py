@@ -9,7 +9,7 @@ Sources: ISO/IEC 29794-5:2025 for names and for the measures of head pose (squar
 measures under the standard's name, with the native value said in :class:`FaceMeasures`.
 
 Public items: :class:`FaceMeasures`, :func:`measure`, :func:`components`, :data:`FLOORS`, :data:`ADVISED`,
-:func:`retry_reasons`, :func:`handicaps`, :func:`unified_score`.
+:func:`retry_reasons`, :func:`handicaps`, :func:`unified_score`, :func:`visibility`.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ __all__ = [
     "measure",
     "retry_reasons",
     "unified_score",
+    "visibility",
 ]
 
 F64 = NDArray[np.float64]
@@ -245,10 +246,20 @@ def components(m: FaceMeasures) -> dict[str, F64]:
     }
 
 
+def visibility(covered: F64) -> dict[str, F64]:
+    """Two more components, of what :class:`idverify.faces.occlusion.OcclusionModel` says of n faces [shape=(n, 2)]."""
+    return {
+        "NoseOcclusionPrevention": 100 * (1 - covered[:, 0]),
+        "MouthOcclusionPrevention": 100 * (1 - covered[:, 1]),
+    }
+
+
 # Component -> (floor, code): below the floor a face is not used, the most useful advice first. Where the 27 bona fide
 # clips, LFW photos and degraded clips lie: ``benchmarks/accuracy/quality_levels.py``.
 FLOORS: Mapping[str, tuple[float, Reason]] = {
     "FaceInside": (50.0, Reason.FACE_CROPPED),
+    "MouthOcclusionPrevention": (10.0, Reason.MOUTH_COVERED),
+    "NoseOcclusionPrevention": (10.0, Reason.MOUTH_COVERED),
     "FaceSize": (8.0, Reason.FACE_TOO_FAR),
     "FaceDistance": (8.0, Reason.FACE_TOO_CLOSE),
     "InterEyeDistance": (5.0, Reason.LOW_RESOLUTION),
@@ -270,6 +281,8 @@ FLOORS: Mapping[str, tuple[float, Reason]] = {
 # but for clips of which a person would say the same (a dark room, a small old television picture).
 ADVISED: Mapping[str, tuple[float, Reason]] = {
     "FaceInside": (90.0, Reason.FACE_CROPPED),
+    "MouthOcclusionPrevention": (50.0, Reason.MOUTH_COVERED),
+    "NoseOcclusionPrevention": (50.0, Reason.MOUTH_COVERED),
     "FaceSize": (60.0, Reason.FACE_TOO_FAR),
     "FaceDistance": (50.0, Reason.FACE_TOO_CLOSE),
     "InterEyeDistance": (30.0, Reason.LOW_RESOLUTION),

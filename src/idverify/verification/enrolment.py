@@ -20,6 +20,7 @@ from idverify.faces import quality
 from idverify.faces.alignment import align
 from idverify.faces.detection import DetectedFace, YuNet
 from idverify.faces.landmarks import EyeModel, FaceMesh, inter_eye_distance, region_of_detection, region_of_points
+from idverify.faces.occlusion import OcclusionModel
 from idverify.faces.tracking import MIN_PRESENCE, FaceObservation, observations
 from idverify.faces.uprightness import EIGHTHS_DEG, find_turn, is_surely_upright, turn_scores, turned
 from idverify.pad.reference_reuse import face_crop
@@ -46,6 +47,7 @@ class FaceModels:
     mesh: FaceMesh
     extractor: FusedExtractor
     eyes: EyeModel | None = None
+    occlusion: OcclusionModel | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -87,6 +89,7 @@ def face_quality(
     chips_rgb: NDArray[np.uint8],
     faces: Sequence[FaceObservation],
     picture_size_wh: tuple[int, int],
+    occlusion: OcclusionModel | None = None,
 ) -> dict[str, NDArray[np.float64]]:
     """Quality components of n faces, name -> float64 0..100 [shape=(n,)].
 
@@ -100,6 +103,8 @@ def face_quality(
         The same faces in full-picture pixels.
     picture_size_wh
         Full picture size.
+    occlusion
+        Says whether nose and mouth are covered; without it that is not among the components.
     """
     points = np.stack([f.points_px for f in faces])
     measures = quality.measure(
@@ -111,7 +116,8 @@ def face_quality(
         eyes=np.stack([f.eye_opening for f in faces]),
         surround=np.array([_surround_luma(image) for image in images_rgb]),
     )
-    return quality.components(measures)
+    values = quality.components(measures)
+    return values if occlusion is None else values | quality.visibility(occlusion.covered(chips_rgb))
 
 
 def _surround_luma(image_rgb: NDArray[np.uint8]) -> float:
@@ -221,7 +227,7 @@ def _enrolled(found: _Found, models: FaceModels, notes: tuple[str, ...]) -> Enro
     photo_rgb, face = found.photo_rgb, found.face
     size = (photo_rgb.shape[1], photo_rgb.shape[0])
     chips = align([photo_rgb], face.points_px[None], quality.CHIP)
-    components = face_quality([photo_rgb], chips, [face], size)
+    components = face_quality([photo_rgb], chips, [face], size, models.occlusion)
     values = {name: float(v[0]) for name, v in components.items()}
     failed = [r for r in quality.retry_reasons(values) if r not in _TOLERATED]
     if failed:

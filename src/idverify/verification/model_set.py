@@ -19,6 +19,7 @@ from idverify.comparison.features import DlibExtractor, FusedExtractor, SFaceExt
 from idverify.errors import CalibrationError
 from idverify.faces.detection import YuNet
 from idverify.faces.landmarks import EyeModel, FaceMesh
+from idverify.faces.occlusion import OcclusionModel
 from idverify.models.manifest import data_dir
 from idverify.models.session import Session
 from idverify.pad import recapture
@@ -28,7 +29,7 @@ from idverify.verification.enrolment import SEARCH_SIDES_PX, FaceModels
 __all__ = ["ModelSet"]
 
 COMPARISON_MODELS = ("sface", "dlib_resnet")
-PIPELINE_MODELS = ("yunet", "face_mesh", "iris", "recapture", "skin_change", *COMPARISON_MODELS)
+PIPELINE_MODELS = ("yunet", "face_mesh", "iris", "occlusion", "recapture", "skin_change", *COMPARISON_MODELS)
 
 
 class ModelSet:
@@ -85,6 +86,7 @@ class ModelSet:
             detectors=tuple(YuNet(sessions["yunet"], input_side_px=side) for side in SEARCH_SIDES_PX),
             mesh=FaceMesh(sessions["face_mesh"]),
             eyes=EyeModel(sessions["iris"]),
+            occlusion=OcclusionModel(sessions["occlusion"]),
             extractor=FusedExtractor(
                 SFaceExtractor(sessions["sface"], self._balance[0]), DlibExtractor(sessions["dlib_resnet"])
             ),

@@ -117,13 +117,13 @@ def choose_subject(capture: Capture, models: FaceModels) -> Subject | NotAssesse
     presence = {t.track_id: float(_heights(t).sum()) for t in tracks}
     track = max(tracks, key=lambda t: presence[t.track_id])
     rng = np.random.default_rng([capture.seed, 1])
-    chosen = _faces(capture, track, extractor, MAX_COMPARED, rng)
+    chosen = _faces(capture, track, models, MAX_COMPARED, rng)
     if isinstance(chosen, NotAssessed):
         return chosen
     template = pool(chosen.vectors, chosen.weights)
     size = float(np.median(_heights(track)))
     rivals = [t for t in tracks if t is not track and np.median(_heights(t)) >= RIVAL_SIZE * size]
-    others = [t for t in rivals if not _is_same_person(capture, t, template, extractor, rng)]
+    others = [t for t in rivals if not _is_same_person(capture, t, template, models, rng)]
     own = len(track) + sum(len(t) for t in rivals if t not in others)
     problems = [*_rival_problems(track, others), *_eye_problems(chosen.faces, models)]
     return Subject(
@@ -170,7 +170,7 @@ def _speed(track: FaceTrack) -> float:
 
 
 def _faces(
-    capture: Capture, track: FaceTrack, extractor: FusedExtractor, wanted: int, rng: np.random.Generator
+    capture: Capture, track: FaceTrack, models: FaceModels, wanted: int, rng: np.random.Generator
 ) -> _Chosen | NotAssessed:
     """Faces of a track that clear every quality floor, drawn over its time."""
     faces = capture.candidates[track.track_id]
@@ -178,7 +178,7 @@ def _faces(
         return NotAssessed(reason=Reason.NO_FACE, detail="no face could be cropped")
     points, images = np.stack([c.points_px for c in faces]), [c.image_rgb for c in faces]
     chips = align(images, points, quality.CHIP)
-    values = face_quality(images, chips, [c.face for c in faces], capture.size_wh)
+    values = face_quality(images, chips, [c.face for c in faces], capture.size_wh, models.occlusion)
     rows = [{name: float(v[k]) for name, v in values.items()} for k in range(len(faces))]
     failures = [quality.retry_reasons(row) for row in rows]
     usable = np.array([not failed for failed in failures])
@@ -190,7 +190,7 @@ def _faces(
     kept = _drawn(np.flatnonzero(facing if facing.sum() >= wanted else usable), weights, wanted, rng)
     return _Chosen(
         faces=tuple(faces[k] for k in kept),
-        vectors=extractor.extract([images[k] for k in kept], points[kept]),
+        vectors=models.extractor.extract([images[k] for k in kept], points[kept]),
         weights=weights[kept],
         quality={name: v[kept] for name, v in values.items()},
         typical={name: float(np.median(v)) for name, v in values.items()},
@@ -212,10 +212,10 @@ def _drawn(usable: NDArray[np.intp], weights: F64, wanted: int, rng: np.random.G
 
 
 def _is_same_person(
-    capture: Capture, track: FaceTrack, template: Template, extractor: FusedExtractor, rng: np.random.Generator
+    capture: Capture, track: FaceTrack, template: Template, models: FaceModels, rng: np.random.Generator
 ) -> bool:
     """Whether another track shows the subject again; if it cannot be told, it does not."""
-    chosen = _faces(capture, track, extractor, 3, rng)
+    chosen = _faces(capture, track, models, 3, rng)
     if isinstance(chosen, NotAssessed):
         return False
     return shows_same_person(float(pool(chosen.vectors, chosen.weights).vector @ template.vector))
