@@ -25,6 +25,7 @@ from idverify.metrics.intervals import wilson
 from idverify.models.session import Session
 from idverify.verification.model_set import ModelSet
 
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 COMPONENTS = ("NoseOcclusionPrevention", "MouthOcclusionPrevention")
 
 
@@ -67,11 +68,21 @@ def counted(found: np.ndarray) -> dict[str, object]:
     return {"covered": int(found.sum()), "of": len(found), **bounds}
 
 
+def _as_markdown(table: dict[str, dict[str, object]]) -> str:
+    lines = ["| faces | taken for covered |", "| --- | --- |"]
+    for name, row in table.items():
+        n, low, high = int(str(row["of"])), float(str(row["low"])), float(str(row["high"]))
+        share = int(str(row["covered"])) / n
+        lines.append(f"| {name} | {share:.2%} ({row['covered']} of {n}; {low:.2%} to {high:.2%}) |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("set", type=Path)
     parser.add_argument("--clips", type=Path)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--card", type=Path, help="write the table between the marks of this card")
     args = parser.parse_args()
     session = Session("occlusion")
     parts = [np.load(path) for path in sorted(args.set.glob("test_[0-9]*.npz"))]
@@ -98,6 +109,10 @@ def main() -> None:
                 print(f"  {name}: {int(c.sum())} of {len(c)}")
     for name, row in table.items():
         print(f"{name:48} {row}")
+    if args.card:
+        card = args.card.read_text()
+        head, tail = card.partition(BEGIN)[0], card.partition(END)[2]
+        args.card.write_text(f"{head}{BEGIN}\n{_as_markdown(table)}\n{END}{tail}")
     if args.json:
         args.json.write_text(json.dumps(table, indent=1) + "\n")
 
