@@ -1,4 +1,4 @@
-"""The one door for text that others wrote: file names, tags of containers, entries of files.
+"""The one way in for text that others wrote: file names, tags of containers, entries of files.
 
 Goal: what a file or a caller says can be read and cannot do anything: no escape sequence reaches a terminal, no
 bidirectional override reorders a line, no line break forges a line of a log, no length floods a screen.

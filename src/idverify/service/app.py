@@ -132,7 +132,7 @@ class _Envelope:
 
         try:
             await self._app(scope, receive, with_headers)
-        except Exception as error:  # noqa: BLE001 - the last door: a fault of ours is an answer, not a traceback
+        except Exception as error:  # noqa: BLE001 - the last line of defence: a fault of ours is an answer, not a traceback
             _log_fault(error, scope)
             if status is None:
                 await problem_answer(Problem("internal"))(scope, receive, with_headers)

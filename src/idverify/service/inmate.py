@@ -75,7 +75,7 @@ def _answer(head: dict[str, Any], parts: list[bytes]) -> dict[str, Any]:
     from idverify.service.verdict import LateError
 
     try:
-        return _DOORS[head["what"]](head, parts)
+        return _QUESTIONS[head["what"]](head, parts)
     except LateError as error:
         return {"error": "late", "detail": _one_line(error)}
     except MediaError as error:
@@ -138,7 +138,7 @@ def _hint(head: dict[str, Any], parts: list[bytes]) -> dict[str, Any]:
     return {"hint": "too_dark" if float(np.median(inside)) < _DARK else "ok"}
 
 
-_DOORS: dict[str, Callable[[dict[str, Any], list[bytes]], dict[str, Any]]] = {
+_QUESTIONS: dict[str, Callable[[dict[str, Any], list[bytes]], dict[str, Any]]] = {
     "judge": _judge,
     "photo": _photo,
     "hint": _hint,

@@ -1,4 +1,4 @@
-"""One door for every change of state: the table is asked, and the caller's webhook is written down with it.
+"""One place for every change of state: the table is asked, and the caller's webhook is written down with it.
 
 Public items: :func:`change`, :func:`tell`.
 """

@@ -5,7 +5,7 @@ over hair, ears and neck that continue it, and points of the body that stay. A :
 are held; :meth:`Cage.posed` gives where every point is then seen by a pinhole camera.
 
 Conventions: x to the right, y down, z away from the camera, pixels of the photo's canvas. Yaw > 0 turns to the
-person's left, pitch > 0 looks up, roll > 0 tilts to their left shoulder, as in :mod:`idverify.landmarks`.
+person's left, pitch > 0 looks up, roll > 0 tilts to their left shoulder, as in :mod:`idverify.faces.landmarks`.
 
 Public items: :class:`Moment`, :class:`Cage`, :func:`rotation`.
 """
