@@ -2,8 +2,8 @@
 
 Goal: bind a recording to the attempt that it was made for. Stands on top of the library; nothing below imports it.
 
-Where to read first: :mod:`~idverify.service.states` (what an attempt can be, and become), then one attempt from start to
-end:
+Where to read first: :mod:`~idverify.service.states` (what an attempt can be, and become), then one attempt from start
+to end:
 :mod:`~idverify.service.attempts` (a service asks), :mod:`~idverify.service.capture` (the person records, steps are
 revealed), :mod:`~idverify.service.timing` (the server's clock against the recording's),
 :mod:`~idverify.service.judge` (who decides, and :mod:`~idverify.isolation.walls`, behind which walls),
