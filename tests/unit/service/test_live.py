@@ -202,7 +202,8 @@ def test_killed_at_random_moments_every_attempt_ends_decided_or_asks_for_one_mor
         states = {case.id: case.state for case in session.scalars(select(Case))}
     core.database.close()
     for attempt in made:
-        of_case = [entry for entry in told if entry["case"] == attempt["case"]]
+        # On a slow machine the delay after a rejection is over before this looks, and the case is open again.
+        of_case = [e for e in told if e["case"] == attempt["case"] and e["kind"] != "case.open"]
         last = of_case[-2]["facts"]
         assert [entry["kind"] for entry in of_case][:2] == ["case.opened", "attempt.created"]
         assert [entry["kind"] for entry in of_case][-2:] == ["attempt.rejected", "case.delayed"]
