@@ -339,7 +339,7 @@ def simulated(data: Path, folder: Path, each_of: int = 2) -> list[Clip]:
     films = [clip.path for clip in clips(data) if clip.genuine]
     found = []
     for species, row in SPECIES.items():
-        if row.channel == "bona_fide":
+        if row.channel == "bona_fide" or row.needs_challenge:
             continue
         for seed in range(each_of):
             path = folder / f"{species}_{seed}.mp4"

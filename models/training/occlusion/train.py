@@ -44,7 +44,7 @@ class Net(nn.Module):
 
 
 def load(folder, name):
-    parts = [np.load(path) for path in sorted(folder.glob(f"{name}_*.npz"))]
+    parts = [np.load(path) for path in sorted(folder.glob(f"{name}_[0-9]*.npz"))]
     return {key: np.concatenate([part[key] for part in parts]) for key in parts[0].files}
 
 
@@ -166,7 +166,6 @@ def main():
     if worst > 0.1:
         raise SystemExit(f"the graph differs from the network by {worst}")
     args.output.write_bytes(data)
-    np.savez(args.set / "test_logits.npz", logits=logits)
     print(
         f"{args.output}: {len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}, largest difference {worst:.1e}"
     )
