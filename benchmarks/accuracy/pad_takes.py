@@ -1,6 +1,7 @@
 """Takes of the strongest simulated attackers, for fitting and for measuring liveness.
 
-    python benchmarks/accuracy/pad_takes.py --data ../shared/data --out DIR [--each 60] [--jobs 1] [--minutes 30]
+    python benchmarks/accuracy/pad_takes.py --data ../shared/data --out DIR [--each 120] [--species photo_driven ...]
+                                            [--jobs 1] [--minutes 30]
 
 Writes ``DIR/<half>/<species>/*`` and ``DIR/index.csv``: one row per take with species, person, photo, driver's clip,
 drawn parameters, the other photo of the person to compare with, instrument, encoder and seed. People and drivers of the
@@ -48,7 +49,7 @@ COLUMNS = (
 INSTRUMENTS = ("injected", "injected", "phone", "injected", "injected", "monitor", "injected", "injected", "paper")
 SIZES = ((480, 640), (360, 480), (480, 854), (640, 480), (540, 720), (720, 960), (720, 1280), (1080, 1440))
 SIZE_SHARES = (0.25, 0.5, 0.05, 0.12, 0.04, 0.02, 0.01, 0.01)
-RATES_HZ = (30.0, 25.0, 24.0, 20.0, 15.0, 15.0, 15.0, 15.0, 12.0, 10.0)
+RATES_HZ = (30.0, 25.0, 24.0, 20.0, 15.0, 15.0, 15.0, 15.0, 12.0, 10.0, 7.5, 5.0)
 CODECS = ("h264", "h264", "h264", "mpeg4", "vp8", "vp9")
 # Under which the challenges are issued that are answered.
 CHALLENGE_KEY = b"takes of the liveness benchmark"
@@ -287,7 +288,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--each", type=int, default=60, help="takes of each species")
+    parser.add_argument("--each", type=int, default=120, help="takes of each species")
+    parser.add_argument("--species", choices=SPECIES, nargs="+", default=SPECIES, help="of which to make takes")
+    parser.add_argument("--injected", action="store_true", help="make no takes that are shown on something")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=30.0)
     args = parser.parse_args(arguments)
@@ -297,7 +300,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if index.exists():
         with index.open(newline="", encoding="utf-8") as file:
             done = {Path(row["path"]).stem for row in csv.DictReader(file)}
-    waiting = [recipe for recipe in recipes(args.data, args.out, args.each) if recipe.stem not in done]
+    wanted = [r for r in recipes(args.data, args.out, args.each) if r.species in args.species]
+    waiting = [r for r in wanted if r.stem not in done and (r.instrument == "injected" or not args.injected)]
     end = time.monotonic() + 60 * args.minutes
     with ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         running: set[Future[dict[str, Any] | str]] = set()

@@ -380,7 +380,8 @@ class _Glare:
         if self._rest is None:
             self._rest = tilt
         # The law of reflection doubles the tilt; what is mirrored is far away, so the plane's own shift does not count.
-        slide = np.clip((tilt - self._rest) * 2 * width, -0.25 * width, 0.25 * width)
-        x, y = np.rint(slide + np.array([width, height]) / 4).astype(int)
+        room = np.array(self._size_wh) / 4
+        # Rounded down, so that half a pixel never leads out of the reflection.
+        x, y = (np.clip((tilt - self._rest) * 2 * width, -room, room) + room).astype(int)
         light = cv2.multiply(self._light[y : y + height, x : x + width], surface.cover, scale=1 / 255)
         return add_light(surface.image_rgb, light)

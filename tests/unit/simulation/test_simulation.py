@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import cv2
@@ -27,7 +28,8 @@ from idverify.simulation.optics import (
     to_coded,
     to_linear,
 )
-from idverify.simulation.scene import Pose, Sway, plane_homography
+from idverify.simulation.scene import Pose, Surface, Sway, plane_homography
+from idverify.simulation.screens import _Glare
 from idverify.simulation.source import Encoding, held
 from idverify.simulation.writer import through_codec, write_take
 
@@ -497,3 +499,14 @@ def test_command_lists_and_writes(clip: Path, tmp_path: Path) -> None:
 def test_command_refuses_wrong_usage(arguments: list[str]) -> None:
     result = CliRunner().invoke(simulate_command, ["print_flat", "x.jpg", "-o", "y.mp4", *arguments])
     assert result.exit_code == 2
+
+
+@pytest.mark.parametrize("size_wh", [(40, 90), (90, 40), (61, 37)])
+def test_a_reflection_never_leaves_the_glass(size_wh):
+    """However far the display is turned, in pictures of any shape."""
+    look = SimpleNamespace(glare=lambda wh, rng, strength: np.zeros((wh[1], wh[0], 3), np.uint8), glare_strength=1.0)
+    glare = _Glare(size_wh, look, np.random.default_rng(0))
+    image = np.zeros((*size_wh[::-1], 3), np.uint8)
+    for tilt in (0.0, 1.0, -1.0):
+        turned = np.array([[1.0, 0, 0], [0, 1, 0], [tilt, tilt, 1]])
+        assert glare(Surface(image, image, 0.0, turned)).shape == image.shape
