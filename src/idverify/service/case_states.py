@@ -97,16 +97,31 @@ CASE_TRANSITIONS: dict[CaseState, frozenset[CaseState]] = {
             CaseState.WITHDRAWN,
         }
     ),
-    # One reviewer would accept what the machine rejected: a second one has to agree.
+    # One reviewer would accept what the machine rejected: a senior, and somebody else, has to agree.
     CaseState.SECOND_REVIEW: frozenset(
-        {CaseState.ACCEPTED, CaseState.REFUSED, CaseState.REVIEW, CaseState.FROZEN, CaseState.WITHDRAWN}
+        {
+            CaseState.ACCEPTED,
+            CaseState.REFUSED,
+            CaseState.REVIEW,
+            CaseState.CONFIRMED,
+            CaseState.FROZEN,
+            CaseState.WITHDRAWN,
+        }
     ),
     # The reviewer asked something; the answer brings the case back.
     CaseState.QUESTION: frozenset({CaseState.REVIEW, CaseState.FROZEN, CaseState.WITHDRAWN}),
     # Refused by a person, with reasons; the appeal is one click.
     CaseState.REFUSED: frozenset({CaseState.APPEAL, CaseState.FROZEN, CaseState.WITHDRAWN}),
+    # A senior who would accept needs a second one, too, where the machine had rejected.
     CaseState.APPEAL: frozenset(
-        {CaseState.ACCEPTED, CaseState.CONFIRMED, CaseState.QUESTION, CaseState.FROZEN, CaseState.WITHDRAWN}
+        {
+            CaseState.ACCEPTED,
+            CaseState.SECOND_REVIEW,
+            CaseState.CONFIRMED,
+            CaseState.QUESTION,
+            CaseState.FROZEN,
+            CaseState.WITHDRAWN,
+        }
     ),
     # The refusal was confirmed by a senior: other proofs in person are what is left, and the person is told where.
     CaseState.CONFIRMED: frozenset({CaseState.REVIEW, CaseState.FROZEN, CaseState.WITHDRAWN}),
@@ -126,7 +141,7 @@ NEXT_STEPS: dict[CaseState, Next] = {
     CaseState.VOUCHING: Next(step="vouch", who=Who.VOUCHER, deadline="vouch"),
     CaseState.ATTENDED: Next(step="meet", who=Who.REVIEWER, deadline="attended"),
     CaseState.REVIEW: Next(step="review", who=Who.REVIEWER, deadline="review"),
-    CaseState.SECOND_REVIEW: Next(step="second_review", who=Who.REVIEWER, deadline="review"),
+    CaseState.SECOND_REVIEW: Next(step="second_review", who=Who.SENIOR, deadline="review"),
     CaseState.QUESTION: Next(step="answer", who=Who.PERSON, deadline="answer"),
     CaseState.REFUSED: Next(step="appeal", who=Who.PERSON, deadline="appeal"),
     CaseState.APPEAL: Next(step="appeal_review", who=Who.SENIOR, deadline="appeal_review"),

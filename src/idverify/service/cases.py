@@ -7,7 +7,8 @@ after the other: of two decisions at once, one is the last and the other is not.
 Conventions: rows are locked in one order, the head, the case, its attempts.
 
 Public items: :class:`AskedCase`, :func:`open_case`, :func:`get`, :func:`new_attempt`, :func:`withdraw`,
-:func:`recovered`, :func:`not_me`, :func:`decided`, :func:`resume_due`.
+:func:`recovered`, :func:`not_me`, :func:`decided`, :func:`resume_due`; for those who change cases further:
+:func:`locked_case`, :func:`become`, :func:`note`.
 """
 
 from __future__ import annotations
@@ -36,10 +37,13 @@ from idverify.service.tables import Attempt, Case, IdempotentAnswer
 
 __all__ = [
     "AskedCase",
+    "become",
     "decided",
     "get",
+    "locked_case",
     "new_attempt",
     "not_me",
+    "note",
     "open_case",
     "overdue",
     "recovered",
@@ -68,6 +72,8 @@ class AskedCase:
         Of the attempts.
     callback
         Where webhooks go, those of the attempts, too.
+    group
+        A label of the service's own; figures are kept apart by it.
     """
 
     subject: str
@@ -75,10 +81,13 @@ class AskedCase:
     policy: str
     locale: str
     callback: str | None = None
+    group: str | None = None
 
     def digest(self) -> str:
         """What makes two requests the same."""
-        return hashlib.sha256(json.dumps(["case", asdict(self)], sort_keys=True).encode()).hexdigest()
+        # A label that is not given leaves the digests of before as they were.
+        told = {name: value for name, value in asdict(self).items() if name != "group" or value is not None}
+        return hashlib.sha256(json.dumps(["case", told], sort_keys=True).encode()).hexdigest()
 
 
 # -- what the service asks -------------------------------------------------------------------------
@@ -112,6 +121,8 @@ def open_case(
         locale=asked.locale,
         subject=asked.subject,
         callback=asked.callback,
+        group_label=asked.group,
+        needs_senior=False,
         created_s=now,
         changed_s=now,
         due_s=_due_s(core, state),
@@ -120,7 +131,7 @@ def open_case(
     try:
         with core.database.writing() as session:
             facts = {"state": state.value, "route": row.route, "subject": row.subject, "policy": row.policy}
-            _note(core, session, "case.opened", row, actor=caller.id, facts=facts)
+            note(core, session, "case.opened", row, actor=caller.id, facts=facts)
             session.add(row)
             session.flush()
             view = _view(core, session, row)
@@ -232,26 +243,26 @@ def decided(core: Core, session: Session, row: Attempt) -> None:
         "software": decision.get("idverify_version"),
         "recording": row.recording_id,
     }
-    case = None if row.case_id is None else _locked(session, row.case_id)
+    case = None if row.case_id is None else locked_case(session, row.case_id)
     if case is None:
         audit.append(core, session, f"attempt.{row.state}", actor=audit.MACHINE, facts=facts)
         return
-    _note(core, session, f"attempt.{row.state}", case, actor=audit.MACHINE, facts=facts)
+    note(core, session, f"attempt.{row.state}", case, actor=audit.MACHINE, facts=facts)
     if CaseState(case.state) not in _TRYING or row.state == State.INCONCLUSIVE.value:
         return
     times = _rejections(core, session, case)
     if len(times) >= core.settings.cases.judged_rejections:
         why = {"why": "rejections", "rejections": len(times)}
-        _become(core, session, case, CaseState.REVIEW, actor=audit.MACHINE, facts=why)
+        become(core, session, case, CaseState.REVIEW, actor=audit.MACHINE, facts=why)
     elif row.state == State.ACCEPTED.value:
         # Accepted and rejected at once is for a person to understand.
         then = CaseState.ACCEPTED if case.state == CaseState.OPEN.value else CaseState.REVIEW
-        _become(core, session, case, then, actor=audit.MACHINE, facts={"attempt": row.id})
+        become(core, session, case, then, actor=audit.MACHINE, facts={"attempt": row.id})
     else:
         case.wait_until_s = _wait_until_s(core, times)
         if case.state == CaseState.OPEN.value:
             waits = {"rejections": len(times), "wait_until_s": case.wait_until_s}
-            _become(core, session, case, CaseState.DELAYED, actor=audit.MACHINE, facts=waits)
+            become(core, session, case, CaseState.DELAYED, actor=audit.MACHINE, facts=waits)
 
 
 def resume_due(core: Core) -> int:
@@ -263,7 +274,7 @@ def resume_due(core: Core) -> int:
     for case_id in over:
         with core.database.writing() as session:
             audit.hold(session)
-            case = _locked(session, case_id)
+            case = locked_case(session, case_id)
             if case is not None:
                 _settle_standing(core, session, case)
     return len(over)
@@ -281,7 +292,7 @@ def _catch_up(core: Core, caller: Caller, case_id: str) -> None:
     """Bring a case to where it stands now: a delay may be over, and another case's rejections may have filled it."""
     with core.database.writing() as session:
         audit.hold(session)
-        _settle_standing(core, session, _own(_locked(session, case_id), caller))
+        _settle_standing(core, session, _own(locked_case(session, case_id), caller))
 
 
 def _settle_standing(core: Core, session: Session, case: Case) -> None:
@@ -290,15 +301,15 @@ def _settle_standing(core: Core, session: Session, case: Case) -> None:
     times = _rejections(core, session, case)
     if len(times) >= core.settings.cases.judged_rejections:
         why = {"why": "rejections", "rejections": len(times)}
-        _become(core, session, case, CaseState.REVIEW, actor=audit.MACHINE, facts=why)
+        become(core, session, case, CaseState.REVIEW, actor=audit.MACHINE, facts=why)
     elif case.state == CaseState.DELAYED.value and (case.wait_until_s or 0.0) <= core.clock():
-        _become(core, session, case, CaseState.OPEN, actor=audit.MACHINE)
+        become(core, session, case, CaseState.OPEN, actor=audit.MACHINE)
 
 
 def _admit(core: Core, session: Session, caller: Caller, row: Attempt) -> None:
     """Refuse an attempt that the case does not allow now; note it, and end what it takes the place of."""
     audit.hold(session)
-    case = _own(_locked(session, row.case_id or ""), caller)
+    case = _own(locked_case(session, row.case_id or ""), caller)
     _refuse_unless_trying(case)
     times = _rejections(core, session, case)
     if len(times) >= core.settings.cases.judged_rejections:
@@ -312,7 +323,7 @@ def _admit(core: Core, session: Session, caller: Caller, row: Attempt) -> None:
         raise Problem("attempt_open", "wait for it, or cancel it first")
     for earlier in _attempts_in(session, case, State.INCONCLUSIVE):
         outbox.change(core, session, earlier, State.CANCELED)
-    _note(core, session, "attempt.created", case, actor=caller.id, facts={"attempt": row.id, "policy": row.policy})
+    note(core, session, "attempt.created", case, actor=caller.id, facts={"attempt": row.id, "policy": row.policy})
 
 
 def _refuse_unless_trying(case: Case) -> None:
@@ -328,9 +339,9 @@ def _refuse_unless_trying(case: Case) -> None:
 def _end(core: Core, caller: Caller, case_id: str, then: CaseState) -> dict[str, Any]:
     with core.database.writing() as session:
         audit.hold(session)
-        case = _own(_locked(session, case_id), caller)
+        case = _own(locked_case(session, case_id), caller)
         if case.state != then.value:
-            _become(core, session, case, then, actor=caller.id)
+            become(core, session, case, then, actor=caller.id)
             for row in _attempts_in(session, case, *map(State, _LIVE), State.INCONCLUSIVE):
                 outbox.change(core, session, row, State.CANCELED)
                 row.evidence_until_s = case.due_s if then is CaseState.FROZEN else core.clock()
@@ -338,7 +349,7 @@ def _end(core: Core, caller: Caller, case_id: str, then: CaseState) -> dict[str,
         return _view(core, session, case)
 
 
-def _become(
+def become(
     core: Core,
     session: Session,
     case: Case,
@@ -347,7 +358,15 @@ def _become(
     actor: str,
     facts: Mapping[str, Any] | None = None,
 ) -> None:
-    """Let a case become something else: the table is asked, the chain notes it, and the caller is told."""
+    """Let a case become something else: the table is asked, the chain notes it, and the caller is told.
+
+    The session holds the audit chain's head and the case's row. Whoever had claimed the case has it no longer.
+
+    Raises
+    ------
+    Problem
+        ``case_wrong_state``.
+    """
     try:
         require_case(CaseState(case.state), then)
     except TransitionError as error:
@@ -355,8 +374,10 @@ def _become(
     case.state, case.changed_s, case.due_s = then.value, core.clock(), _due_s(core, then)
     if then is not CaseState.DELAYED:
         case.wait_until_s = None
+    case.lease_account = case.lease_until_s = None
+    case.needs_senior = False
     case.case_policy_sha256 = core.settings.cases.sha256
-    _note(core, session, f"case.{then.value}", case, actor=actor, facts={**(facts or {}), "due_s": case.due_s})
+    note(core, session, f"case.{then.value}", case, actor=actor, facts={**(facts or {}), "due_s": case.due_s})
     outbox.tell(core, session, case)
     if then in NEXT_STEPS and NEXT_STEPS[then].who in (Who.REVIEWER, Who.SENIOR):
         _keep_evidence(session, case)
@@ -369,14 +390,16 @@ def _keep_evidence(session: Session, case: Case) -> None:
             row.evidence_until_s = max(row.evidence_until_s, case.due_s)
 
 
-def _note(core: Core, session: Session, kind: str, case: Case, *, actor: str, facts: Mapping[str, Any]) -> None:
+def note(core: Core, session: Session, kind: str, case: Case, *, actor: str, facts: Mapping[str, Any]) -> None:
+    """Write an entry about a case, with the policy that it goes by."""
     by = {"case_policy_sha256": core.settings.cases.sha256}
     audit.append(core, session, kind, actor=actor, case_id=case.id, facts={**facts, **by})
 
 
 def _rejections(core: Core, session: Session, case: Case) -> list[float]:
     """When attempts for the same subject were rejected, in this case or out of it, within the window."""
-    since_s = core.clock() - core.settings.cases.window_s
+    # What lay before a person who asked for another recording does not count in that case again.
+    since_s = max(core.clock() - core.settings.cases.window_s, case.forgiven_s or 0.0)
     mine = (Attempt.api_key_id == case.api_key_id, Attempt.subject == case.subject)
     found = select(Attempt.rejected_s).where(*mine, Attempt.rejected_s > since_s).order_by(Attempt.rejected_s)
     return [moment for moment in session.scalars(found) if moment is not None]
@@ -397,7 +420,8 @@ def _attempts_in(session: Session, case: Case, *states: State) -> list[Attempt]:
     return [row for row in found if row is not None and State(row.state) in states]
 
 
-def _locked(session: Session, case_id: str) -> Case | None:
+def locked_case(session: Session, case_id: str) -> Case | None:
+    """A case's row, held until the transaction ends; the session holds the audit chain's head."""
     return session.scalar(select(Case).where(Case.id == case_id).with_for_update())
 
 

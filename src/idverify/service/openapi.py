@@ -284,8 +284,13 @@ def _new_case() -> dict[str, Any]:
                 ),
             },
             **{name: shared[name] for name in ("policy", "locale", "callback")},
+            "group": {
+                "type": ["string", "null"],
+                "maxLength": 64,
+                "description": "A label of the service's own; figures of reviews are kept apart by it.",
+            },
         },
-        optional=("route", "policy", "locale", "callback"),
+        optional=("route", "policy", "locale", "callback", "group"),
     )
 
 

@@ -242,6 +242,7 @@ def asked_case(given: Mapping[str, Any], core: Core) -> AskedCase:
         policy=_policy(fields),
         locale=language_of(fields.text("locale") or "en"),
         callback=_callback(fields.text("callback", longest=2000), core),
+        group=fields.text("group", longest=64) or None,
     )
     fields.nothing_else()
     return found

@@ -14,6 +14,7 @@ from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, LargeBinary, 
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 __all__ = [
+    "Account",
     "ApiKey",
     "Attempt",
     "AuditEntry",
@@ -22,12 +23,15 @@ __all__ = [
     "CaptureSession",
     "Case",
     "Chunk",
+    "DeskSession",
     "IdempotentAnswer",
     "Link",
     "OutboxEvent",
     "Recording",
     "Reference",
     "Reveal",
+    "Review",
+    "Viewing",
 ]
 
 
@@ -140,11 +144,93 @@ class Case(Base):
     wait_until_s: Mapped[float | None]
     # Of the case policy that its last change went by.
     case_policy_sha256: Mapped[str]
+    # Encrypts what people write in it; made when the first text is, None once deleted.
+    wrapped_key: Mapped[bytes | None]
+    # Which reviewer has it, and until when; whether only a senior may.
+    lease_account: Mapped[str | None]
+    lease_until_s: Mapped[float | None]
+    needs_senior: Mapped[bool] = mapped_column(default=False)
+    # Rejections until then do not count in this case: a reviewer asked for another recording.
+    forgiven_s: Mapped[float | None]
+    # The service's own label, for figures kept apart by it.
+    group_label: Mapped[str | None]
 
     __table_args__ = (
         Index("ix_cases_due", "state", "due_s"),
+        Index("ix_cases_queue", "due_s", "id"),
         Index("ix_cases_waiting", "state", "wait_until_s"),
     )
+
+
+class Account(Base):
+    """Somebody who works at the desk."""
+
+    __tablename__ = "accounts"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    role: Mapped[str]
+    # Of local accounts; None where an OpenID provider vouches.
+    password: Mapped[str | None]
+    wrapped_totp_secret: Mapped[bytes | None]
+    # The last one-time code that was used, as the number of its half minute: none is taken twice.
+    totp_used: Mapped[int | None] = mapped_column(BigInteger)
+    oidc_subject: Mapped[str | None] = mapped_column(unique=True)
+    created_s: Mapped[float]
+    disabled_s: Mapped[float | None]
+    # Wrong sign-ins in a row, and the last of them.
+    failures: Mapped[int] = mapped_column(default=0)
+    failed_s: Mapped[float | None]
+
+
+class DeskSession(Base):
+    """A browser in which somebody is signed in at the desk."""
+
+    __tablename__ = "desk_sessions"
+
+    token_sha256: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
+    created_s: Mapped[float]
+    seen_s: Mapped[float]
+
+
+class Review(Base):
+    """One reviewer's look at a case: their own view first, then what they decided."""
+
+    __tablename__ = "reviews"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    case_id: Mapped[str] = mapped_column(ForeignKey("cases.id"))
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
+    # In which state, and since when the case was in it: one look per reviewer for each time that a case comes.
+    state: Mapped[str]
+    entered_s: Mapped[float]
+    view: Mapped[str]
+    viewed_s: Mapped[float]
+    # What the machine had said of the case then, and why; whether the evidence was still there.
+    machine: Mapped[str]
+    machine_reasons: Mapped[dict[str, Any]]
+    evidence: Mapped[str]
+    # None until it is decided.
+    verdict: Mapped[str | None]
+    code: Mapped[str | None]
+    # Two texts, encrypted under the case's key: one for the person, one never for them.
+    sealed_for_person: Mapped[bytes | None]
+    sealed_internal: Mapped[bytes | None]
+    decided_s: Mapped[float | None] = mapped_column(index=True)
+
+    __table_args__ = (Index("ix_reviews_look", "case_id", "account_id", "entered_s", unique=True),)
+
+
+class Viewing(Base):
+    """That somebody looked at a case or a piece of its evidence, and when the last entry about it was written."""
+
+    __tablename__ = "viewings"
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    case_id: Mapped[str] = mapped_column(ForeignKey("cases.id"), primary_key=True)
+    piece: Mapped[str] = mapped_column(primary_key=True)
+    noted_s: Mapped[float]
 
 
 class AuditHead(Base):

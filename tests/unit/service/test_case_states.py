@@ -22,10 +22,10 @@ delayed         x   .   .   .   x   .   .   .   .   .   .   x   .   x
 vouching        .   .   .   .   x   .   .   .   .   .   .   x   .   x
 attended        .   .   .   .   x   .   .   .   .   .   .   x   .   x
 review          x   .   .   x   .   x   x   x   .   .   x   x   .   x
-second_review   .   .   .   .   x   .   .   x   .   .   x   x   .   x
+second_review   .   .   .   .   x   .   .   x   .   x   x   x   .   x
 question        .   .   .   .   x   .   .   .   .   .   .   x   .   x
 refused         .   .   .   .   .   .   .   .   x   .   .   x   .   x
-appeal          .   .   .   .   .   .   x   .   .   x   x   x   .   x
+appeal          .   .   .   .   .   x   x   .   .   x   x   x   .   x
 confirmed       .   .   .   .   x   .   .   .   .   .   .   x   .   x
 accepted        .   .   .   .   .   .   .   .   .   .   .   x   x   x
 frozen          .   .   .   .   x   .   .   x   .   .   .   .   .   x

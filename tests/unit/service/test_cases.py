@@ -453,7 +453,7 @@ def test_nothing_of_a_transaction_that_failed_is_in_the_chain(desk, core, monkey
         raise RuntimeError("the machine went down")
 
     job = jobs.claim(core, "j")
-    monkeypatch.setattr(cases, "_become", broken)
+    monkeypatch.setattr(cases, "become", broken)
     with pytest.raises(RuntimeError):
         jobs.settle(core, job, {"outcome": "accept", "reasons": []}, {})
     monkeypatch.undo()
