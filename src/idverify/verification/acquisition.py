@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import cv2
 import numpy as np
@@ -27,6 +28,7 @@ from idverify.media.frame import Frame
 from idverify.media.recording import Recording
 from idverify.pad.evidence import AnalysedFrame, TrackObserver
 from idverify.pad.fingerprints import FrameFingerprints
+from idverify.verification.follower import Follower
 from idverify.verification.sampling import FrameSampler
 
 __all__ = ["Candidate", "Capture", "acquire", "working_size"]
@@ -206,7 +208,8 @@ class _Pass:
         self.observers: dict[int, dict[str, TrackObserver]] = {}
         self.largest_xyxy: NDArray[np.float64] | None = None
 
-    def analyse(self, frame: Frame) -> None:
+    def analyse(self, frame: Frame, follower: Follower) -> None:
+        """Follow the faces into the frame; what else is to be seen of them is seen a little later."""
         size, scale = working_size(frame.size_wh)
         view = AnalysedFrame(frame=frame, image_rgb=frame.image_rgb(size), luma=frame.luma(size), scale=scale)
         followed = self.tracker.step(
@@ -214,6 +217,10 @@ class _Pass:
         )
         boxes = [face.bbox_xyxy_px / np.tile(frame.size_wh, 2) for _, face in followed]
         self.largest_xyxy = max(boxes, key=lambda box: box[3] - box[1]) if boxes else None
+        if followed:
+            follower.give(partial(self._look, view, followed))
+
+    def _look(self, view: AnalysedFrame, followed: list[tuple[int, FaceObservation]]) -> None:
         for track_id, face in followed:
             if track_id not in self.seen:
                 self.seen[track_id] = []
@@ -256,21 +263,22 @@ def acquire(
     run, sampler = _Pass(tracker, factories, seed), FrameSampler()
     n_decoded = n_analysed = 0
     last_s, size_wh = 0.0, recording.size_wh
-    for frame in recording:
-        # Of fast recordings not every picture is given.
-        n_decoded = frame.index + 1
-        last_s = max(last_s, frame.time_s)
-        thumbnail, face_xyxy = None, None
-        if fingerprints is not None:
-            fingerprints.observe_frame(frame)
-            thumbnail = fingerprints.latest
-        if thumbnail is not None and run.largest_xyxy is not None:
-            face_xyxy = run.largest_xyxy * np.tile(thumbnail.shape[::-1], 2)
-        if sampler.wants(frame.time_s, thumbnail, face_xyxy):
-            n_analysed += 1
-            run.analyse(frame)
-        if progress is not None and recording.duration_s:
-            progress(min(1.0, frame.time_s / recording.duration_s))
+    with Follower() as follower:
+        for frame in recording:
+            # Of fast recordings not every picture is given.
+            n_decoded = frame.index + 1
+            last_s = max(last_s, frame.time_s)
+            thumbnail, face_xyxy = None, None
+            if fingerprints is not None:
+                fingerprints.observe_frame(frame)
+                thumbnail = fingerprints.latest
+            if thumbnail is not None and run.largest_xyxy is not None:
+                face_xyxy = run.largest_xyxy * np.tile(thumbnail.shape[::-1], 2)
+            if sampler.wants(frame.time_s, thumbnail, face_xyxy):
+                n_analysed += 1
+                run.analyse(frame, follower)
+            if progress is not None and recording.duration_s:
+                progress(min(1.0, frame.time_s / recording.duration_s))
     return Capture(
         size_wh=size_wh,
         tracks={track_id: as_track(track_id, seen) for track_id, seen in run.seen.items()},

@@ -1,0 +1,67 @@
+"""Work behind the decoder: everything once, in order, errors told, nothing left running."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from idverify.verification import follower as module
+from idverify.verification.follower import MAX_BEHIND, Follower
+
+
+@pytest.fixture(params=[1, 2], ids=["one core", "two cores"], autouse=True)
+def cores(request, monkeypatch):
+    monkeypatch.setattr(module.cores, "usable", lambda: request.param)
+    return request.param
+
+
+def threads() -> int:
+    return sum(thread.name.startswith("idverify-follower") for thread in threading.enumerate())
+
+
+def test_everything_is_done_once_and_in_order():
+    done: list[int] = []
+    with Follower() as follower:
+        for i in range(200):
+            follower.give(lambda i=i: done.append(i))
+    assert done == list(range(200))
+    assert not threads()
+
+
+def test_no_more_than_a_few_pictures_wait(cores):
+    given = done = most = 0
+
+    def slow() -> None:
+        nonlocal done
+        time.sleep(0.002)
+        done += 1
+
+    with Follower() as follower:
+        for _ in range(30):
+            follower.give(slow)
+            given += 1
+            most = max(most, given - done)
+    assert most <= (MAX_BEHIND if cores > 1 else 0)
+
+
+def test_an_error_of_the_work_is_raised_and_nothing_runs_on():
+    done: list[int] = []
+
+    def fails() -> None:
+        raise ValueError("seen")
+
+    with pytest.raises(ValueError, match="seen"), Follower() as follower:
+        follower.give(fails)
+        for i in range(100):
+            follower.give(lambda i=i: (time.sleep(0.001), done.append(i)))
+    assert len(done) < 100
+    assert not threads()
+
+
+def test_an_error_of_the_one_who_gives_is_not_hidden():
+    with pytest.raises(KeyError), Follower() as follower:
+        follower.give(lambda: None)
+        raise KeyError
+    assert not threads()
