@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from functools import lru_cache
 from pathlib import Path
 
@@ -100,6 +101,17 @@ def reached_from(wing: str) -> set[str]:
 
 def test_every_module_has_its_wing():
     assert set(wings()) == set(WINGS), "name new wings in the table, and forget those that are gone"
+
+
+@pytest.mark.parametrize("wing", [wing for wing in WINGS if (SOURCE / wing / "__init__.py").is_file()])
+def test_a_wing_says_what_comes_in_what_goes_out_and_where_to_begin(wing):
+    said = ast.get_docstring(tree_of(SOURCE / wing / "__init__.py")) or ""
+    assert "\nIn: " in said
+    assert " Out: " in said
+    assert "Read " in said
+    assert len(said.splitlines()) <= 8
+    for module in re.findall(r"`~idverify\.(\w+\.\w+)`", said):
+        assert module in files() or module.startswith("errors.")
 
 
 @pytest.mark.parametrize("wing", WINGS)

@@ -1,15 +1,9 @@
-"""Active challenge: the answer that a recording cannot have.
+"""Challenge: a request for movements or colours out to a person; whether a recording answers it comes back.
 
-Goal: a service issues a fresh random request (movements, screen colours, or both), the person records
-the answer, and the answer is verified offline from the video's time series.
-
-In order: :func:`issue` -> :class:`Challenge` -> file (:func:`to_json`, :func:`load`) -> video ->
-:class:`AnswerSeries` -> :func:`verify` -> :class:`ChallengeResult`. :func:`verify` is :func:`admit` (seal, subject,
-arrival, nonce), :func:`out_of_time` (once the recording's length is known) and :func:`judge` (a pure function), for
-callers that want to refuse before they decode; a server that reveals the steps one by one hands in :class:`TimedSteps`
-instead; :class:`~idverify.challenge.attempt.Attempt` is how :class:`~idverify.verification.verifier.Verifier` does it.
-
-It stops replays and videos made beforehand; it does not stop a face swap that runs live.
+In: what may be asked, then the recording's :class:`AnswerSeries`. Out: a sealed :class:`Challenge`, then a
+:class:`ChallengeResult`. It stops replays and videos made beforehand; it does not stop a face swap that runs live.
+In order: :func:`issue`, :func:`admit` (seal, subject, arrival, nonce), :func:`judge`; :func:`verify` is all of it. A
+server that reveals the steps one by one hands in :class:`TimedSteps`. Read :mod:`~idverify.challenge.issuing` first.
 """
 
 from __future__ import annotations

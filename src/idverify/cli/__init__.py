@@ -1,12 +1,9 @@
-"""The command line: one file per command, loaded only when it is used.
+"""Command line: words and files in; one sentence, one JSON object or one page out, and an exit code.
 
-Goal: exit codes that never say yes on doubt, errors as one sentence, and a quick start. A command's module is imported
-when the command runs; this module imports click and little else, so that ``idverify --help`` costs little.
-
-Exit codes: see :class:`ExitCode`. With ``--json`` standard output holds exactly one JSON object, an error included,
-and nothing where the usage is wrong; everything else goes to standard error.
-
-Public items: :func:`main`, :data:`cli`, :class:`ExitCode`, :class:`Invocation`.
+In: arguments and streams. Out: exit codes (:class:`ExitCode`) that never say yes on doubt; with ``--json`` standard
+output holds exactly one JSON object, an error included, and nothing where the usage is wrong. A command's module is
+loaded only when it runs, so that ``idverify --help`` costs little.
+Read this file first, then ``check``; there is one file per command.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
-"""Third-party model files into ONNX files, once, at ``idverify models pull``.
+"""Conversion: the bytes of a third party's model file in, the bytes of an ONNX file out.
 
-Goal: run time has one inference engine and one kind of file. Every conversion is a pure function from the bytes of
-the original file to the bytes of the ONNX file, and gives the same bytes on every machine, so that their SHA-256
-can stand in the manifest.
-
-Public items: :data:`CONVERSIONS`, the conversions by the name that the manifest uses.
+In: the original file, once, at ``idverify models pull``. Out: the same bytes on every machine, so that their SHA-256
+stands in the manifest, and run time has one engine and one kind of file. Pure functions, without framework or network.
+Read :mod:`~idverify.conversion.onnx_file` first, then one of the converters; :data:`CONVERSIONS` names them.
 """
 
 from __future__ import annotations

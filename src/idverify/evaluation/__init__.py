@@ -1,6 +1,8 @@
-"""Evaluation: a file of trials in, scores and error rates out.
+"""Evaluation: trials or a manifest in; scores, error rates and decisions for many videos out.
 
-Public items: :func:`evaluate`, :func:`read_scores`, :class:`ScoreTable`.
+In: a file of trials, or of videos to decide, and the system under test. Out: ``scores.csv`` with its report, or parts
+of decisions; whatever is killed and started again gives the same bytes. Engines (local, Ray, Dask) only map work.
+Read :mod:`~idverify.evaluation.runner` first, then ``batch`` and ``executors``.
 """
 
 from idverify.evaluation.runner import evaluate

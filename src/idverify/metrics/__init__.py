@@ -1,22 +1,9 @@
-"""Error rates, calibration and their intervals: pure NumPy, ties exact, counts never lost.
+"""Metrics: scores with their truth in, error rates, calibration and intervals out; pure NumPy, ties exact.
 
-========================
-============================================================================================== module
-  what it measures ========================
-  ==============================================================================================
-``error_rates``           FMR, FNMR, DET, FNMR at FMR; FTA, FTE, FAR, FRR, GFAR, GFRR
-``pad_rates``             APCER per species and worst, BPCER, BPCER at APCER, APNRR, BPNRR, IAPAR, RIAPAR
-``scoring``, ``isotonic``  Brier, ECE, Cllr, minCllr; pool adjacent violators
-``intervals``             counts as rates; Wilson, Clopper-Pearson, rule of three
-``bootstrap``             intervals by subject, and two-way for non-mated pairs
-``differentials``         groups against everybody, with the 25 % rule of NIST SP 800-63A-4
-``streaming``             the same rates for 1e8 scores in a few megabytes
-``literature``            EER, ACER, HTER: only to compare with published tables; not re-exported here
-========================
-==============================================================================================
-
-Conventions: scores grow towards *mated* or *bona fide*; ``score >= threshold`` is positive; see
-:mod:`idverify.metrics.inputs`.
+In: arrays of scores that grow towards *mated* or *bona fide*; ``score >= threshold`` is positive. Out: rates that keep
+their counts. Comparison errors are in ``error_rates``, liveness errors in ``pad_rates``, calibration in ``scoring`` and
+``isotonic``, intervals in ``intervals`` and ``bootstrap``, groups in ``differentials``, many scores in ``streaming``.
+Read :mod:`~idverify.metrics.inputs` first, then ``error_rates``. ``literature`` only serves comparison with papers.
 """
 
 from idverify.metrics import literature

@@ -1,10 +1,8 @@
-"""Trials files, and loaders that make them from the folder layouts of published data sets.
+"""Protocols: the folder of a published data set, or a file of trials, in; trials with their split out.
 
-No data is shipped and nothing is fetched: a loader is given the folder where a set lies and returns its trials with
-the published split.
-
-Public items: :class:`Trial`, :class:`Presentation`, :class:`Split`, :func:`read_trials`, :func:`write_trials`,
-``PROTOCOLS``.
+In: a folder as its publishers laid it out, or CSV. Out: :class:`Trial` rows, also written as CSV. No data is shipped
+and nothing is fetched. A loader adds nothing of its own: pairs, classes and splits are those that were published.
+Read :mod:`~idverify.protocols.trials` first, then ``comparison_sets`` and ``liveness_sets``.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,9 +1,8 @@
-"""Projections of a decision: words, JSON and one self-contained HTML page.
+"""Report: a decision in; words, JSON or one self-contained HTML page out.
 
-The decision is the whole evidence; nothing here adds to it or judges it again. The page lives in
-:mod:`idverify.report.html` and is imported only where one is written.
-
-Public items: :func:`to_json`, :func:`load_schema`.
+In: a :class:`~idverify.verification.decision.Decision`, which is the whole evidence. Out: projections of it; nothing
+is added and nothing judged again.
+Read :mod:`~idverify.report.words` first, then ``json`` and ``html``, which is imported only where a page is written.
 """
 
 from idverify.report.json import load_schema, to_json

@@ -1,13 +1,9 @@
-"""Simulated attacks, to drill a deployment: :func:`simulate` makes a labelled file, :func:`render` the pictures alone.
+"""Simulation: a bona fide clip or photo in, a labelled simulated attack out, to drill a deployment.
 
-Goal: presentation and injection attacks from one bona fide clip or photo, physically reasoned, the same for the same
-seed, and said to be simulated in every file. A simulation is no proof against the real thing; captured attacks are.
-
-Conventions: every species draws what is not given from the seed; see :data:`SPECIES` for names and `parameters_of` for
-what can be given, :func:`parameter_words` for what it does. Sources: see the modules of the families.
-
-Public items: :func:`simulate`, :func:`render`, :data:`SPECIES`, :class:`Species`, :func:`parameters_of`,
-:func:`parameter_words`, :data:`INSTRUMENTS`, :data:`CODECS`, :data:`DEGRADATIONS`.
+In: a clip or photo, the name of a species, a seed, any of its parameters. Out: a file by :func:`simulate`, or its
+pictures by :func:`render`: physically reasoned, the same for the same seed, said to be simulated in every file. It is
+no proof against the real thing; captured attacks are. What is not given is drawn from the seed.
+Read :mod:`~idverify.simulation.source` first, then the module of a species; :data:`SPECIES` names them.
 """
 
 from __future__ import annotations

@@ -52,16 +52,24 @@ def test_an_error_of_the_work_is_raised_and_nothing_runs_on():
     def fails() -> None:
         raise ValueError("seen")
 
-    with pytest.raises(ValueError, match="seen"), Follower() as follower:
-        follower.give(fails)
-        for i in range(100):
-            follower.give(lambda i=i: (time.sleep(0.001), done.append(i)))
+    def give_all() -> None:
+        with Follower() as follower:
+            follower.give(fails)
+            for i in range(100):
+                follower.give(lambda i=i: (time.sleep(0.001), done.append(i)))
+
+    with pytest.raises(ValueError, match="seen"):
+        give_all()
     assert len(done) < 100
     assert not threads()
 
 
 def test_an_error_of_the_one_who_gives_is_not_hidden():
-    with pytest.raises(KeyError), Follower() as follower:
-        follower.give(lambda: None)
-        raise KeyError
+    def give_and_fail() -> None:
+        with Follower() as follower:
+            follower.give(lambda: None)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        give_and_fail()
     assert not threads()
