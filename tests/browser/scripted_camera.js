@@ -1,12 +1,12 @@
 // A camera that answers: real footage, cut to the movement that the page asks for, in a MediaStream made on the fly.
-// One take dissolves into the next, as there is no footage of the way between them; a little sway of the hand and noise of
-// a sensor keep two showings of the same footage from being the same pixels.
-(({ count, fps, takes, answer }) => {
+// Every movement begins and ends at one picture of rest. No two showings of a movement are alike: each has a pace and a
+// framing of its own, as the same person would, and there is a sway of the hand and the noise of a sensor.
+(({ lengths, fps, takes, rest, hub, size, answer }) => {
   const REACTION_MS = 450;
-  const DISSOLVE = 16; // pictures
-  const [width, height] = [360, 480];
+  const MOST_STEPS = 2; // pictures that a busy machine may leave out at a time
+  const [width, height] = size;
   const canvas = Object.assign(document.createElement("canvas"), { width, height });
-  const context = canvas.getContext("2d");
+  const context = canvas.getContext("2d", { alpha: false });
   const noise = Array.from({ length: 4 }, () => {
     const tile = Object.assign(document.createElement("canvas"), { width: width + 64, height: height + 64 });
     const image = new ImageData(tile.width, tile.height);
@@ -18,52 +18,76 @@
     return tile;
   });
   let pictures = [];
-  let queue = [];
-  let idle = 0;
+  let place = hub; // in rest
+  let resting = 0; // seconds
+  let asked = null;
+  let playing = null;
   let shown = "";
-  let last = 0;
-  let before = null;
-  let dissolved = DISSOLVE;
+  let drawn = 0;
+  const between = (least, most) => least + (most - least) * Math.random();
+  const framing = { scale: 1.06, lean: 0, x: 0, y: 0 };
+  let wanted = { ...framing };
 
-  const span = ([first, last]) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  function begin(action) {
+    wanted = { scale: between(1.05, 1.11), lean: between(-0.025, 0.025), x: between(-5, 5), y: between(-5, 5) };
+    playing = { pictures: takes[action], at: 0, pace: between(0.85, 1.1) };
+    asked = null;
+  }
 
-  function next() {
-    if (queue.length) return queue.shift();
-    const [first, last] = takes.rest;
-    const period = 2 * (last - first);
-    idle = (idle + 1) % period;
-    return first + (idle <= last - first ? idle : period - idle);
+  // The picture that comes after so many steps of the footage.
+  function next(steps) {
+    if (playing) {
+      playing.at += steps * playing.pace;
+      const number = playing.pictures[Math.round(playing.at)];
+      if (number !== undefined) return number;
+      playing = null;
+      [place, resting] = [hub, 0];
+    }
+    if (asked) {
+      place = Math.abs(hub - place) <= steps ? hub : place + steps * Math.sign(hub - place);
+      if (place === hub) begin(asked);
+      return rest[Math.round(place)];
+    }
+    resting += steps / fps;
+    const sway = 0.6 * Math.sin(0.83 * resting) + 0.4 * Math.sin(1.9 * resting);
+    place = sway < 0 ? hub * (1 + sway) : hub + (rest.length - 1 - hub) * sway;
+    return rest[Math.round(place)];
   }
 
   function draw() {
-    const t = performance.now() / 1000;
-    const scale = 1.05 + 0.006 * Math.sin(0.9 * t) + 0.003 * Math.sin(2.3 * t);
-    const [lean, skew] = [0.004 * Math.sin(0.7 * t), 0.004 * Math.cos(0.5 * t)];
-    context.setTransform(1, lean, skew, 1, 2 * Math.sin(1.1 * t), 2 * Math.cos(0.8 * t));
-    const number = next();
-    if (Math.abs(number - last) > 1) [before, dissolved] = [pictures[last], 0];
-    last = number;
-    const [w, h] = [width * scale, height * scale];
-    const put = (picture, alpha) => {
-      context.globalAlpha = alpha;
-      context.drawImage(picture, (width - w) / 2, (height - h) / 2, w, h);
-    };
-    put(pictures[number], 1);
-    if (dissolved < DISSOLVE) put(before, 1 - ++dissolved / (DISSOLVE + 1));
+    const now = performance.now();
+    const steps = Math.min(MOST_STEPS, Math.max(1, Math.round(((now - drawn) * fps) / 1000)));
+    drawn = now;
+    for (const name of Object.keys(framing)) framing[name] += 0.06 * steps * (wanted[name] - framing[name]);
+    const t = now / 1000;
+    const scale = framing.scale + 0.006 * Math.sin(0.9 * t) + 0.003 * Math.sin(2.3 * t);
+    const lean = framing.lean + 0.004 * Math.sin(0.7 * t);
+    const [x, y] = [framing.x + 2 * Math.sin(1.1 * t), framing.y + 2 * Math.cos(0.8 * t)];
+    const [c, s] = [scale * Math.cos(lean), scale * Math.sin(lean)];
+    context.setTransform(c, s, -s, c, width / 2 + x, height / 2 + y);
+    context.globalAlpha = 1;
+    context.drawImage(pictures[next(steps)], -width / 2, -height / 2, width, height);
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.globalAlpha = 0.035;
     const tile = noise[Math.floor(noise.length * Math.random())];
     context.drawImage(tile, -64 * Math.random(), -64 * Math.random());
   }
 
-  const load = async (i) => createImageBitmap(await (await fetch(`/scripted/${i}.jpg`)).blob());
+  async function load() {
+    const all = await (await fetch("/scripted/footage")).blob();
+    let end = 0;
+    const parts = lengths.map((length) => all.slice(end, (end += length), "image/jpeg"));
+    return Promise.all(parts.map((part) => createImageBitmap(part)));
+  }
+
   navigator.mediaDevices.getUserMedia = async () => {
     if (!pictures.length) {
-      pictures = await Promise.all(Array.from({ length: count }, (_, i) => load(i)));
+      pictures = await load();
+      drawn = performance.now();
       setInterval(draw, 1000 / fps);
       setInterval(() => {
         const action = document.getElementById("figure").dataset.action ?? "";
-        if (action && action !== shown) setTimeout(() => (queue = span(takes[answer[action] ?? action])), REACTION_MS);
+        if (action && action !== shown) setTimeout(() => (asked = answer[action] ?? action), REACTION_MS);
         shown = action;
       }, 20);
     }
