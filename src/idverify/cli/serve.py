@@ -59,19 +59,11 @@ __all__ = ["serve_group"]
     help="s3://bucket/prefix instead of files in DIR; or IDVERIFY_BLOBS.",
 )
 @click.option(
-    "--keep-hours",
-    default=24.0,
-    show_default=True,
-    type=click.FloatRange(0, 24 * 365),
-    metavar="HOURS",
-    help="How long photo and recordings of a decided attempt are kept.",
-)
-@click.option(
     "--case-policy",
     type=click.Path(path_type=Path, dir_okay=False),
     default=None,
     metavar="FILE",
-    help="How often a person may try, and by when each step of a case is due; TOML.",
+    help="How often a person may try, by when each step of a case is due, how long what is kept; TOML.",
 )
 @click.pass_context
 def serve_group(
@@ -84,7 +76,6 @@ def serve_group(
     role: str,
     database: str,
     blobs: str,
-    keep_hours: float,
     case_policy: Path | None,
 ) -> None:
     """Run the capture service: people open a link, record themselves, and are decided about.
@@ -107,8 +98,7 @@ def serve_group(
             raise
         raise ParameterError(f"the service's packages are not installed ({error.name}); run: idverify doctor") from None
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    limits = replace(Limits(), evidence_s=keep_hours * 3600)
-    settings = Settings(data=data.resolve(), host=host, port=port, database=database, blobs=blobs, limits=limits)
+    settings = Settings(data=data.resolve(), host=host, port=port, database=database, blobs=blobs)
     settings = replace(settings, cases=load_case_policy(case_policy))
     settings = replace(settings, public_url=public_url, judges=judges, role=role)  # type: ignore[arg-type]
     if ctx.invoked_subcommand is not None:

@@ -1,7 +1,8 @@
 """What a calling service does with attempts: ask, look, cancel, delete the evidence.
 
 Public items: :class:`Asked`, :class:`NewAttempt`, :func:`create`, :func:`get`, :func:`view`, :func:`cancel`,
-:func:`delete_evidence`, :func:`enrol_reference`, :func:`delete_reference`, :func:`reference_photo`.
+:func:`delete_evidence`, :func:`enrol_reference`, :func:`delete_reference`, :func:`reference_photo`,
+:func:`require_reference`.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ __all__ = [
     "get",
     "locked",
     "reference_photo",
+    "require_reference",
     "view",
 ]
 
@@ -144,7 +146,7 @@ def create(
             if admit is not None:
                 admit(session, row)
             if asked.reference_id is not None:
-                _reference(session, caller, asked.reference_id)
+                require_reference(session, caller, asked.reference_id)
             if idempotency_key is not None:
                 session.add(_answer(core, caller, asked, idempotency_key, made))
             session.add(row)
@@ -314,7 +316,14 @@ def _own(row: Attempt | None, caller: Caller) -> Attempt:
     return row
 
 
-def _reference(session: Session, caller: Caller, reference_id: str) -> Reference:
+def require_reference(session: Session, caller: Caller, reference_id: str) -> Reference:
+    """An enrolled photo of a caller's own.
+
+    Raises
+    ------
+    Problem
+        ``not_found``.
+    """
     row = session.get(Reference, reference_id)
     if row is None or row.api_key_id != caller.id or row.wrapped_key is None:
         raise Problem("not_found", "there is no such reference photo")

@@ -30,6 +30,7 @@ from idverify.text import foreign
 __all__ = [
     "FORMAT",
     "MACHINE",
+    "PERSON",
     "append",
     "checkpoint",
     "entries",
@@ -44,6 +45,7 @@ FORMAT = "idverify-audit/1"
 #: Who did what nobody did.
 MACHINE = "machine"
 OPERATOR = "operator"
+PERSON = "person"
 _HEAD = "head"
 _AT_ONCE = 1000
 
@@ -70,7 +72,7 @@ def append(
     kind
         What happened, such as ``case.review`` or ``attempt.rejected``.
     actor
-        Who did it: an API key's id, ``operator``, or ``machine``.
+        Who did it: an API key's id, a reviewer's, ``person``, ``operator``, or ``machine``.
     facts
         JSON types: codes, hashes, times. Never texts of a person, pictures or names.
     checkpoint

@@ -3,7 +3,7 @@
 A route changes what is asked for, never what it takes to be accepted: the policy of the attempt stays what it is, and
 what cannot be assessed is not accepted.
 
-Public items: :class:`CaseRoute`, :func:`start_of`, :func:`options_on`.
+Public items: :class:`CaseRoute`, :data:`BY_PERSON`, :func:`start_of`, :func:`options_on`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from idverify.service.case_states import CaseState
 
-__all__ = ["CaseRoute", "options_on", "start_of"]
+__all__ = ["BY_PERSON", "CaseRoute", "options_on", "start_of"]
 
 
 class CaseRoute(str, Enum):
@@ -28,12 +28,14 @@ class CaseRoute(str, Enum):
     ATTENDED = "attended"
 
 
-# Where no attempt is made: a person has it from the beginning. Faces of children are never decided by a score.
+# Where no attempt is made, unless a reviewer asks for one: an adult vouches, or a person has it from the beginning.
 _WITH_A_PERSON = {
-    CaseRoute.MINOR: CaseState.REVIEW,
+    CaseRoute.MINOR: CaseState.VOUCHING,
     CaseRoute.NO_FACE: CaseState.REVIEW,
     CaseRoute.ATTENDED: CaseState.ATTENDED,
 }
+#: Routes on which no score decides, whatever is recorded. Above all, faces of children are never decided by one.
+BY_PERSON = frozenset(_WITH_A_PERSON)
 
 
 def start_of(route: CaseRoute) -> CaseState:

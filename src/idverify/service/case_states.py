@@ -80,7 +80,17 @@ CASE_TRANSITIONS: dict[CaseState, frozenset[CaseState]] = {
         }
     ),
     # After a judged rejection the next attempt waits a little. What is accepted meanwhile contradicts it: to a person.
-    CaseState.DELAYED: frozenset({CaseState.OPEN, CaseState.REVIEW, CaseState.FROZEN, CaseState.WITHDRAWN}),
+    # Another way may be chosen at once.
+    CaseState.DELAYED: frozenset(
+        {
+            CaseState.OPEN,
+            CaseState.VOUCHING,
+            CaseState.ATTENDED,
+            CaseState.REVIEW,
+            CaseState.FROZEN,
+            CaseState.WITHDRAWN,
+        }
+    ),
     # An adult vouches for a minor by an attempt of their own; then a person decides, never a score.
     CaseState.VOUCHING: frozenset({CaseState.REVIEW, CaseState.FROZEN, CaseState.WITHDRAWN}),
     # A reviewer and the person at the same time.
@@ -108,8 +118,8 @@ CASE_TRANSITIONS: dict[CaseState, frozenset[CaseState]] = {
             CaseState.WITHDRAWN,
         }
     ),
-    # The reviewer asked something; the answer brings the case back.
-    CaseState.QUESTION: frozenset({CaseState.REVIEW, CaseState.FROZEN, CaseState.WITHDRAWN}),
+    # The reviewer asked something; the answer brings the case back to where it was asked.
+    CaseState.QUESTION: frozenset({CaseState.REVIEW, CaseState.APPEAL, CaseState.FROZEN, CaseState.WITHDRAWN}),
     # Refused by a person, with reasons; the appeal is one click.
     CaseState.REFUSED: frozenset({CaseState.APPEAL, CaseState.FROZEN, CaseState.WITHDRAWN}),
     # A senior who would accept needs a second one, too, where the machine had rejected.
@@ -131,7 +141,8 @@ CASE_TRANSITIONS: dict[CaseState, frozenset[CaseState]] = {
     CaseState.FROZEN: frozenset({CaseState.REVIEW, CaseState.REFUSED, CaseState.WITHDRAWN}),
     # Even a recovered case is frozen by the rightful owner's word.
     CaseState.RECOVERED: frozenset({CaseState.FROZEN}),
-    CaseState.WITHDRAWN: frozenset(),
+    # So is one that somebody else has withdrawn.
+    CaseState.WITHDRAWN: frozenset({CaseState.FROZEN}),
 }
 
 #: The next step of every state in which a case is not at its end.

@@ -7,8 +7,9 @@ after the other: of two decisions at once, one is the last and the other is not.
 Conventions: rows are locked in one order, the head, the case, its attempts.
 
 Public items: :class:`AskedCase`, :func:`open_case`, :func:`get`, :func:`new_attempt`, :func:`withdraw`,
-:func:`recovered`, :func:`not_me`, :func:`decided`, :func:`resume_due`; for those who change cases further:
-:func:`locked_case`, :func:`become`, :func:`note`.
+:func:`recovered`, :func:`not_me`, :func:`choose_route`, :func:`own_attempt`, :func:`decided`, :func:`resume_due`; for those
+who change cases further: :func:`locked_case`, :func:`become`, :func:`note`, :func:`dispute`, :func:`end_attempts`,
+:func:`cancel_attempt`, :data:`HELD`.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from idverify.service import attempts, audit, outbox
+from idverify.service import attempts, audit, case_links, notices, outbox
 from idverify.service.api_keys import Caller
 from idverify.service.attempts import Asked, NewAttempt, locked
-from idverify.service.case_routes import CaseRoute, options_on, start_of
+from idverify.service.case_routes import BY_PERSON, CaseRoute, options_on, start_of
 from idverify.service.case_states import CLOSED, NEXT_STEPS, CaseState, Who, require_case
 from idverify.service.core import Core
 from idverify.service.keys import new_id
@@ -36,9 +37,14 @@ from idverify.service.states import State, TransitionError
 from idverify.service.tables import Attempt, Case, IdempotentAnswer
 
 __all__ = [
+    "HELD",
     "AskedCase",
     "become",
+    "cancel_attempt",
+    "choose_route",
     "decided",
+    "dispute",
+    "end_attempts",
     "get",
     "locked_case",
     "new_attempt",
@@ -46,16 +52,31 @@ __all__ = [
     "note",
     "open_case",
     "overdue",
+    "own_attempt",
     "recovered",
     "resume_due",
     "withdraw",
 ]
 
 _AT_ONCE = 100
+# What a service could not say at first.
+_ADDED = frozenset({"group", "reference_id", "voucher_reference_id", "service"})
 # An attempt from which a decision may still come without anybody asking again.
 _LIVE = (State.REQUIRES_INPUT.value, State.RECORDING.value, State.PROCESSING.value)
 # States in which the person's attempts go on.
 _TRYING = (CaseState.OPEN, CaseState.DELAYED)
+#: States in which somebody here still has to look at what was recorded and sent, however late they are.
+HELD = frozenset(
+    {
+        CaseState.VOUCHING,
+        CaseState.ATTENDED,
+        CaseState.REVIEW,
+        CaseState.SECOND_REVIEW,
+        CaseState.QUESTION,
+        CaseState.APPEAL,
+        CaseState.FROZEN,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +95,11 @@ class AskedCase:
         Where webhooks go, those of the attempts, too.
     group
         A label of the service's own; figures are kept apart by it.
+    reference_id, voucher_reference_id
+        Photos enrolled before, of the person and of an adult who vouches: with the first one, the person can begin
+        attempts from their page of the case.
+    service
+        The service's name as the person reads it.
     """
 
     subject: str
@@ -82,11 +108,14 @@ class AskedCase:
     locale: str
     callback: str | None = None
     group: str | None = None
+    reference_id: str | None = None
+    voucher_reference_id: str | None = None
+    service: str | None = None
 
     def digest(self) -> str:
         """What makes two requests the same."""
-        # A label that is not given leaves the digests of before as they were.
-        told = {name: value for name, value in asdict(self).items() if name != "group" or value is not None}
+        # What is not given leaves the digests of before as they were.
+        told = {name: value for name, value in asdict(self).items() if name not in _ADDED or value is not None}
         return hashlib.sha256(json.dumps(["case", told], sort_keys=True).encode()).hexdigest()
 
 
@@ -106,7 +135,7 @@ def open_case(
     Raises
     ------
     Problem
-        ``idempotency_conflict``.
+        ``idempotency_conflict``, ``not_found`` (no such reference photo).
     """
     earlier = _answered(core, caller, asked, idempotency_key)
     if earlier is not None:
@@ -127,13 +156,20 @@ def open_case(
         changed_s=now,
         due_s=_due_s(core, state),
         case_policy_sha256=core.settings.cases.sha256,
+        reference_id=asked.reference_id,
+        voucher_reference_id=asked.voucher_reference_id,
+        service=asked.service,
     )
     try:
         with core.database.writing() as session:
             facts = {"state": state.value, "route": row.route, "subject": row.subject, "policy": row.policy}
             note(core, session, "case.opened", row, actor=caller.id, facts=facts)
+            for reference_id in (asked.reference_id, asked.voucher_reference_id):
+                if reference_id is not None:
+                    attempts.require_reference(session, caller, reference_id)
             session.add(row)
             session.flush()
+            notices.write(core, session, row)
             view = _view(core, session, row)
             if idempotency_key is not None:
                 session.add(_answer(core, caller, asked, idempotency_key, view))
@@ -159,9 +195,20 @@ def get(core: Core, caller: Caller, case_id: str) -> dict[str, Any]:
 
 
 def new_attempt(
-    core: Core, caller: Caller, case_id: str, asked: Asked, *, idempotency_key: str | None = None
+    core: Core,
+    caller: Caller,
+    case_id: str,
+    asked: Asked,
+    *,
+    idempotency_key: str | None = None,
+    actor: str | None = None,
 ) -> NewAttempt:
     """Make an attempt within a case, under the case's policy and its route's options.
+
+    Parameters
+    ----------
+    actor
+        Who asks for it; the caller, unless it is the person.
 
     Raises
     ------
@@ -183,12 +230,72 @@ def new_attempt(
     )
 
     def admit(session: Session, row: Attempt) -> None:
-        _admit(core, session, caller, row)
+        _admit(core, session, caller, row, actor or caller.id)
 
     return attempts.create(core, caller, asked, idempotency_key=idempotency_key, admit=admit)
 
 
-def withdraw(core: Core, caller: Caller, case_id: str) -> dict[str, Any]:
+def own_attempt(core: Core, case_id: str) -> NewAttempt:
+    """The person begins an attempt from their page of the case; one that was never begun makes room for it.
+
+    Raises
+    ------
+    Problem
+        As :func:`new_attempt`; ``case_wrong_state``: the service gave no photo, and has to make attempts itself.
+    """
+    with core.database.writing() as session:
+        audit.hold(session)
+        case = locked_case(session, case_id)
+        if case is None or case.reference_id is None:
+            raise Problem("case_wrong_state", "the service gave no photo; it makes the attempts of this case")
+        caller = Caller(id=case.api_key_id, name="person")
+        # What was begun has shown some of its steps: whoever could drop it would be asked until they like the answer.
+        for row in _attempts_in(session, case, State.REQUIRES_INPUT):
+            if row.begun == 0 and row.role is None:
+                cancel_attempt(core, session, row.id)
+    asked = Asked(
+        policy=case.policy,
+        locale=case.locale,
+        reference_id=case.reference_id,
+        options={"avoid": [], "light": False, "file": False, "service": case.service},
+    )
+    return new_attempt(core, caller, case_id, asked, actor=audit.PERSON)
+
+
+def choose_route(core: Core, case_id: str, route: CaseRoute) -> None:
+    """The person takes another way; what it asks for changes, and never what it takes to be accepted.
+
+    Raises
+    ------
+    Problem
+        ``case_with_person``, ``case_wrong_state``: no way is chosen now, or not by the person.
+    """
+    with core.database.writing() as session:
+        audit.hold(session)
+        case = locked_case(session, case_id)
+        if case is None:
+            raise Problem("not_found", "there is no such case")
+        _refuse_unless_trying(case)
+        # Who is a child, or was sent to a person, stays with the person; the page does not decide otherwise.
+        if CaseRoute(case.route) in BY_PERSON:
+            raise Problem("case_with_person")
+        then = start_of(route)
+        begun = (
+            row.begun or row.state == State.PROCESSING.value for row in _attempts_in(session, case, *map(State, _LIVE))
+        )
+        if then is CaseState.OPEN and any(begun):
+            # Whoever could drop what was begun would be asked, or judged, until they like the answer.
+            raise Problem("attempt_open", "wait for it")
+        if case.route != route.value:
+            facts = {"from": case.route, "to": route.value}
+            case.route = route.value
+            note(core, session, "case.route", case, actor=audit.PERSON, facts=facts)
+            end_attempts(core, session, case)
+        if then is not CaseState.OPEN:
+            become(core, session, case, then, actor=audit.PERSON, facts={"route": route.value})
+
+
+def withdraw(core: Core, caller: Caller, case_id: str, *, actor: str | None = None) -> dict[str, Any]:
     """The person does not want it any more: what is undecided ends, and its evidence goes.
 
     Raises
@@ -196,7 +303,7 @@ def withdraw(core: Core, caller: Caller, case_id: str) -> dict[str, Any]:
     Problem
         ``not_found``, ``case_wrong_state``.
     """
-    return _end(core, caller, case_id, CaseState.WITHDRAWN)
+    return _end(core, caller, case_id, CaseState.WITHDRAWN, actor=actor)
 
 
 def recovered(core: Core, caller: Caller, case_id: str) -> dict[str, Any]:
@@ -216,9 +323,25 @@ def not_me(core: Core, caller: Caller, case_id: str) -> dict[str, Any]:
     Raises
     ------
     Problem
-        ``not_found``, ``case_wrong_state``: it was withdrawn.
+        ``not_found``.
     """
-    return _end(core, caller, case_id, CaseState.FROZEN)
+    with core.database.writing() as session:
+        audit.hold(session)
+        case = _own(locked_case(session, case_id), caller)
+        dispute(core, session, case, actor=caller.id)
+        session.flush()
+        return _view(core, session, case)
+
+
+def dispute(core: Core, session: Session, case: Case, *, actor: str) -> None:
+    """Freeze a case, and show whoever has its page open out of it. The caller holds the audit chain's head."""
+    if case.state == CaseState.FROZEN.value:
+        return
+    case.disputed_s = core.clock()
+    case_links.end_all(session, case.id)
+    become(core, session, case, CaseState.FROZEN, actor=actor, facts={"why": "not_me"})
+    for row in end_attempts(core, session, case):
+        row.evidence_until_s = case.due_s
 
 
 # -- what happens to it ------------------------------------------------------------------------------
@@ -248,7 +371,18 @@ def decided(core: Core, session: Session, row: Attempt) -> None:
         audit.append(core, session, f"attempt.{row.state}", actor=audit.MACHINE, facts=facts)
         return
     note(core, session, f"attempt.{row.state}", case, actor=audit.MACHINE, facts=facts)
-    if CaseState(case.state) not in _TRYING or row.state == State.INCONCLUSIVE.value:
+    state = CaseState(case.state)
+    if row.state == State.INCONCLUSIVE.value:
+        return
+    if row.role is not None:
+        # Who vouches was held against their own photo; what that says of the case is for a person to say.
+        if state is CaseState.VOUCHING:
+            become(core, session, case, CaseState.REVIEW, actor=audit.MACHINE, facts={"voucher": row.id})
+        return
+    if state not in _TRYING:
+        return
+    if CaseRoute(case.route) in BY_PERSON:
+        become(core, session, case, CaseState.REVIEW, actor=audit.MACHINE, facts={"attempt": row.id})
         return
     times = _rejections(core, session, case)
     if len(times) >= core.settings.cases.judged_rejections:
@@ -306,7 +440,7 @@ def _settle_standing(core: Core, session: Session, case: Case) -> None:
         become(core, session, case, CaseState.OPEN, actor=audit.MACHINE)
 
 
-def _admit(core: Core, session: Session, caller: Caller, row: Attempt) -> None:
+def _admit(core: Core, session: Session, caller: Caller, row: Attempt, actor: str) -> None:
     """Refuse an attempt that the case does not allow now; note it, and end what it takes the place of."""
     audit.hold(session)
     case = _own(locked_case(session, row.case_id or ""), caller)
@@ -323,7 +457,7 @@ def _admit(core: Core, session: Session, caller: Caller, row: Attempt) -> None:
         raise Problem("attempt_open", "wait for it, or cancel it first")
     for earlier in _attempts_in(session, case, State.INCONCLUSIVE):
         outbox.change(core, session, earlier, State.CANCELED)
-    note(core, session, "attempt.created", case, actor=caller.id, facts={"attempt": row.id, "policy": row.policy})
+    note(core, session, "attempt.created", case, actor=actor, facts={"attempt": row.id, "policy": row.policy})
 
 
 def _refuse_unless_trying(case: Case) -> None:
@@ -336,17 +470,32 @@ def _refuse_unless_trying(case: Case) -> None:
     raise Problem("case_wrong_state", f"no attempt is made in a case that is {state.value}")
 
 
-def _end(core: Core, caller: Caller, case_id: str, then: CaseState) -> dict[str, Any]:
+def _end(core: Core, caller: Caller, case_id: str, then: CaseState, *, actor: str | None = None) -> dict[str, Any]:
     with core.database.writing() as session:
         audit.hold(session)
         case = _own(locked_case(session, case_id), caller)
         if case.state != then.value:
-            become(core, session, case, then, actor=caller.id)
-            for row in _attempts_in(session, case, *map(State, _LIVE), State.INCONCLUSIVE):
-                outbox.change(core, session, row, State.CANCELED)
-                row.evidence_until_s = case.due_s if then is CaseState.FROZEN else core.clock()
+            become(core, session, case, then, actor=actor or caller.id)
+            end_attempts(core, session, case)
             session.flush()
         return _view(core, session, case)
+
+
+def end_attempts(core: Core, session: Session, case: Case) -> list[Attempt]:
+    """Call off what is undecided in a case, and let its evidence go; return what was called off."""
+    ended = _attempts_in(session, case, *map(State, _LIVE), State.INCONCLUSIVE)
+    for row in ended:
+        outbox.change(core, session, row, State.CANCELED)
+        row.evidence_until_s = core.clock()
+    return ended
+
+
+def cancel_attempt(core: Core, session: Session, attempt_id: str) -> None:
+    """Call off one attempt that is undecided."""
+    row = locked(session, attempt_id)
+    if row is not None and row.state in (*_LIVE, State.INCONCLUSIVE.value):
+        outbox.change(core, session, row, State.CANCELED)
+        row.evidence_until_s = core.clock()
 
 
 def become(
@@ -376,18 +525,28 @@ def become(
         case.wait_until_s = None
     case.lease_account = case.lease_until_s = None
     case.needs_senior = False
+    if then is not CaseState.QUESTION:
+        case.asked_in = None
     case.case_policy_sha256 = core.settings.cases.sha256
     note(core, session, f"case.{then.value}", case, actor=actor, facts={**(facts or {}), "due_s": case.due_s})
     outbox.tell(core, session, case)
-    if then in NEXT_STEPS and NEXT_STEPS[then].who in (Who.REVIEWER, Who.SENIOR):
-        _keep_evidence(session, case)
+    _keep_evidence(core, session, case)
 
 
-def _keep_evidence(session: Session, case: Case) -> None:
-    """What a person has to look at is there until they are due."""
+def _keep_evidence(core: Core, session: Session, case: Case) -> None:
+    """What a person here has to look at, or may be asked to, is there until they are due; then its time begins."""
+    now, state = core.clock(), CaseState(case.state)
+    policy = core.settings.cases
+    case.papers_until_s = None if state in HELD else (case.due_s or now) + policy.retention_s["papers"]
+    if state in _TRYING:
+        return
     for row in session.scalars(select(Attempt).where(Attempt.case_id == case.id).with_for_update()):
-        if row.evidence_until_s is not None and case.due_s is not None:
-            row.evidence_until_s = max(row.evidence_until_s, case.due_s)
+        if row.evidence_until_s is None:
+            continue
+        if state in HELD or state is CaseState.REFUSED:
+            row.evidence_until_s = max(row.evidence_until_s, case.due_s or now)
+        else:
+            row.evidence_until_s = min(row.evidence_until_s, now + policy.evidence_of_s(row.policy))
 
 
 def note(core: Core, session: Session, kind: str, case: Case, *, actor: str, facts: Mapping[str, Any]) -> None:
@@ -439,7 +598,11 @@ def _code(reason: Any) -> str:
 def _view(core: Core, session: Session, row: Case) -> dict[str, Any]:
     """The public form of a case: JSON types."""
     step = NEXT_STEPS.get(CaseState(row.state))
-    found = select(Attempt.id, Attempt.state).where(Attempt.case_id == row.id).order_by(Attempt.created_s, Attempt.id)
+    found = (
+        select(Attempt.id, Attempt.state, Attempt.role)
+        .where(Attempt.case_id == row.id)
+        .order_by(Attempt.created_s, Attempt.id)
+    )
     rejections = len(_rejections(core, session, row))
     return {
         "id": row.id,
@@ -456,7 +619,11 @@ def _view(core: Core, session: Session, row: Case) -> dict[str, Any]:
         "rejections": rejections,
         "rejections_left": max(0, core.settings.cases.judged_rejections - rejections),
         "case_policy_sha256": row.case_policy_sha256,
-        "attempts": [{"id": attempt_id, "state": state} for attempt_id, state in session.execute(found)],
+        "disputed_s": row.disputed_s,
+        "attempts": [
+            {"id": attempt_id, "state": state, "role": role or "subject"}
+            for attempt_id, state, role in session.execute(found)
+        ],
     }
 
 

@@ -148,7 +148,7 @@ def settle(core: Core, job: Job, decision: dict[str, Any], capture: dict[str, An
         row.decision, row.capture, row.decided_s = decision, capture, now
         row.judged += 1
         row.failure = None
-        row.evidence_until_s = now + core.settings.limits.evidence_s
+        row.evidence_until_s = now + core.settings.cases.evidence_of_s(row.policy)
         if row.state == State.REJECTED.value:
             row.rejected_s = now
         _let_go(row)

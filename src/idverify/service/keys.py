@@ -4,8 +4,8 @@ Goal: deleting a few bytes deletes a recording. Evidence is encrypted with AES-2
 lies in the database wrapped by the master key. Tokens are random and kept as SHA-256: they have far too many bits to be
 guessed, so a slow hash would add nothing.
 
-Public items: :class:`MasterKey`, :class:`DataKey`, :func:`new_token`, :func:`new_id`, :func:`new_code`,
-:func:`normalised_token`, :func:`token_sha256`.
+Public items: :class:`MasterKey`, :class:`DataKey`, :func:`new_token`, :func:`token_of`, :func:`new_id`,
+:func:`new_code`, :func:`normalised_token`, :func:`token_sha256`.
 
 References
 ----------
@@ -36,6 +36,7 @@ __all__ = [
     "new_id",
     "new_token",
     "normalised_token",
+    "token_of",
     "token_sha256",
 ]
 
@@ -144,6 +145,12 @@ def new_id(prefix: str) -> str:
 def new_token() -> str:
     """A secret that opens something once or for a while; 130 bits."""
     return _symbols(_TOKEN_SYMBOLS)
+
+
+def token_of(secret: bytes) -> str:
+    """As :func:`new_token`, the same for the same 32 secret bytes: such a token need not be kept to be said again."""
+    number = int.from_bytes(secret, "big")
+    return "".join(_ALPHABET[number >> 5 * place & 31] for place in range(_TOKEN_SYMBOLS))
 
 
 def new_code() -> str:

@@ -9,6 +9,7 @@ import json
 
 from sqlalchemy.orm import Session
 
+from idverify.service import notices
 from idverify.service.core import Core
 from idverify.service.keys import new_id
 from idverify.service.problems import Problem
@@ -35,16 +36,17 @@ def change(core: Core, session: Session, row: Attempt, then: State) -> None:
 
 
 def tell(core: Core, session: Session, row: Attempt | Case) -> None:
-    """Write down a webhook that says what an attempt or a case is now, if its caller wants any."""
+    """Write down what an attempt or a case is now: for the person of a case, and for its caller if wanted."""
+    is_case = isinstance(row, Case)
+    notice = notices.write(core, session, row) if isinstance(row, Case) else None
     if row.callback is None:
         return
     now = core.clock()
-    is_case = isinstance(row, Case)
     # Thin: the receiver fetches the attempt or case, so that a stale or replayed message cannot mislead it.
     body = {
         "type": f"{'case' if is_case else 'attempt'}.{row.state}",
         "timestamp": now,
-        "data": {"id": row.id, "state": row.state, "subject": row.subject},
+        "data": {"id": row.id, "state": row.state, "subject": row.subject, **({"notice": notice} if notice else {})},
     }
     session.add(
         OutboxEvent(

@@ -29,6 +29,8 @@ from idverify.service.web import COOKIE, Web, address_of, web_of
 
 __all__ = ["ROUTES"]
 
+# The outcome can be read again for this long after the session is over.
+_REMEMBER_S = 24 * 3600.0
 # How long a request for the next step is held open, and how often the clock is looked at meanwhile.
 _POLL_S, _LOOK_S = 10.0, 0.25
 _SMALL_JSON = 64 * 1024
@@ -61,7 +63,7 @@ async def page(request: Request) -> Response:
     locale = locale_of(request, row.locale)
     context = {
         "consent_version": web.pages.consent_version(locale),
-        "retention_hours": round(web.core.settings.limits.evidence_s / 3600),
+        "retention_hours": round(web.core.settings.cases.evidence_of_s(row.policy) / 3600),
         "service": row.options.get("service"),
         "opened": opened,
     }
@@ -109,7 +111,7 @@ async def open_link(request: Request) -> Response:
         httponly=True,
         samesite="strict",
         secure=web.core.settings.base_url.startswith("https://"),
-        max_age=int(web.core.settings.limits.session_s + web.core.settings.limits.evidence_s),
+        max_age=int(web.core.settings.limits.session_s + _REMEMBER_S),
     )
     return answer
 

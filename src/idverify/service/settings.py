@@ -36,8 +36,6 @@ class Limits:
         How long the way to another device stays open.
     recordings_judged, recordings_begun
         Of one attempt; the second bounds the technical failures.
-    evidence_s
-        How long a decided attempt's media are kept.
     judge_s, judge_bytes
         What judging one recording may take: time, and memory beyond what the models take.
     lease_s
@@ -57,7 +55,6 @@ class Limits:
     continue_s: float = 600.0
     recordings_judged: int = 3
     recordings_begun: int = 20
-    evidence_s: float = 24 * 3600.0
     judge_s: float = 180.0
     judge_bytes: int = 2048 * MIB
     lease_s: float = 15.0

@@ -22,10 +22,14 @@ __all__ = [
     "Base",
     "CaptureSession",
     "Case",
+    "CaseLink",
+    "CasePaper",
+    "CaseVisit",
     "Chunk",
     "DeskSession",
     "IdempotentAnswer",
     "Link",
+    "Notice",
     "OutboxEvent",
     "Recording",
     "Reference",
@@ -113,8 +117,13 @@ class Attempt(Base):
     case_id: Mapped[str | None] = mapped_column(index=True)
     # When it was rejected; stays when the evidence goes, so that deleting does not buy another attempt.
     rejected_s: Mapped[float | None]
+    # None: the subject's own. "voucher": of an adult who vouches for the subject; it decides nothing.
+    role: Mapped[str | None]
+    # Of the network that the last recording came from, keyed; taken away when it does not count any more.
+    address_tag: Mapped[str | None]
 
     __table_args__ = (
+        Index("ix_attempts_address", "address_tag", "rejected_s"),
         Index("ix_attempts_rejections", "api_key_id", "subject", "rejected_s"),
         Index("ix_attempts_queue", "state", "queued_s"),
         Index("ix_attempts_expiry", "state", "expires_s"),
@@ -154,6 +163,17 @@ class Case(Base):
     forgiven_s: Mapped[float | None]
     # The service's own label, for figures kept apart by it.
     group_label: Mapped[str | None]
+    # The photos that the person, and an adult who vouches, are compared with; both enrolled before.
+    reference_id: Mapped[str | None]
+    voucher_reference_id: Mapped[str | None]
+    # The service's name as the person reads it.
+    service: Mapped[str | None]
+    # When what was written and sent in it is deleted; None while somebody here has to look at it.
+    papers_until_s: Mapped[float | None]
+    # Where a question was asked, hence where its answer goes.
+    asked_in: Mapped[str | None]
+    # When somebody said that it was not them.
+    disputed_s: Mapped[float | None]
 
     __table_args__ = (
         Index("ix_cases_due", "state", "due_s"),
@@ -231,6 +251,59 @@ class Viewing(Base):
     case_id: Mapped[str] = mapped_column(ForeignKey("cases.id"), primary_key=True)
     piece: Mapped[str] = mapped_column(primary_key=True)
     noted_s: Mapped[float]
+
+
+class CaseLink(Base):
+    """A way into a case for one purpose: ``case`` and ``continuation`` work once, ``not_me`` until it has run out."""
+
+    __tablename__ = "case_links"
+
+    token_sha256: Mapped[str] = mapped_column(primary_key=True)
+    case_id: Mapped[str] = mapped_column(ForeignKey("cases.id"), index=True)
+    purpose: Mapped[str]
+    created_s: Mapped[float]
+    expires_s: Mapped[float] = mapped_column(index=True)
+    used_s: Mapped[float | None]
+
+
+class CaseVisit(Base):
+    """A browser that opened a link to a case."""
+
+    __tablename__ = "case_visits"
+
+    token_sha256: Mapped[str] = mapped_column(primary_key=True)
+    case_id: Mapped[str] = mapped_column(ForeignKey("cases.id"), index=True)
+    created_s: Mapped[float]
+    expires_s: Mapped[float] = mapped_column(index=True)
+
+
+class CasePaper(Base):
+    """Something that was written or sent in a case, sealed under the case's key: a text here, a document as a blob."""
+
+    __tablename__ = "case_papers"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    case_id: Mapped[str] = mapped_column(ForeignKey("cases.id"), index=True)
+    kind: Mapped[str]
+    actor: Mapped[str]
+    created_s: Mapped[float]
+    content_type: Mapped[str]
+    n_bytes: Mapped[int]
+    # None for a document.
+    sealed: Mapped[bytes | None]
+
+
+class Notice(Base):
+    """That the person is to be told of a change; its words are made when they are asked for."""
+
+    __tablename__ = "notices"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    case_id: Mapped[str] = mapped_column(ForeignKey("cases.id"), index=True)
+    state: Mapped[str]
+    created_s: Mapped[float]
+    due_s: Mapped[float | None]
+    wait_until_s: Mapped[float | None]
 
 
 class AuditHead(Base):

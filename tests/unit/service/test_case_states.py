@@ -10,7 +10,7 @@ import pytest
 from idverify.errors import PolicyError
 from idverify.service import case_policy
 from idverify.service.case_policy import load_case_policy
-from idverify.service.case_routes import CaseRoute, options_on, start_of
+from idverify.service.case_routes import BY_PERSON, CaseRoute, options_on, start_of
 from idverify.service.case_states import CASE_TRANSITIONS, CLOSED, NEXT_STEPS, CaseState, Who, require_case
 from idverify.service.states import TransitionError
 
@@ -18,19 +18,19 @@ from idverify.service.states import TransitionError
 TABLE = """
                ope del vou att rev sec que ref app con acc fro rec wit
 open            .   x   x   x   x   .   .   .   .   .   x   x   .   x
-delayed         x   .   .   .   x   .   .   .   .   .   .   x   .   x
+delayed         x   .   x   x   x   .   .   .   .   .   .   x   .   x
 vouching        .   .   .   .   x   .   .   .   .   .   .   x   .   x
 attended        .   .   .   .   x   .   .   .   .   .   .   x   .   x
 review          x   .   .   x   .   x   x   x   .   .   x   x   .   x
 second_review   .   .   .   .   x   .   .   x   .   x   x   x   .   x
-question        .   .   .   .   x   .   .   .   .   .   .   x   .   x
+question        .   .   .   .   x   .   .   .   x   .   .   x   .   x
 refused         .   .   .   .   .   .   .   .   x   .   .   x   .   x
 appeal          .   .   .   .   .   x   x   .   .   x   x   x   .   x
 confirmed       .   .   .   .   x   .   .   .   .   .   .   x   .   x
 accepted        .   .   .   .   .   .   .   .   .   .   .   x   x   x
 frozen          .   .   .   .   x   .   .   x   .   .   .   .   .   x
 recovered       .   .   .   .   .   .   .   .   .   .   .   x   .   .
-withdrawn       .   .   .   .   .   .   .   .   .   .   .   .   .   .
+withdrawn       .   .   .   .   .   .   .   .   .   .   .   x   .   .
 """
 ROWS = {line.split()[0]: line.split()[1:] for line in TABLE.strip().splitlines()[1:]}
 PAIRS = [
@@ -82,8 +82,9 @@ def test_only_what_was_accepted_is_recovered_and_what_is_frozen_is_never_accepte
 def test_a_route_begins_with_attempts_or_with_a_person(route):
     state = start_of(route)
     by_person = route in (CaseRoute.MINOR, CaseRoute.NO_FACE, CaseRoute.ATTENDED)
-    assert (NEXT_STEPS[state].who is Who.REVIEWER) is by_person
     assert (state is CaseState.OPEN) is not by_person
+    assert (NEXT_STEPS[state].who is Who.PERSON) is not by_person
+    assert (route in BY_PERSON) is by_person
 
 
 def test_routes_change_what_is_asked_for_and_nothing_else():

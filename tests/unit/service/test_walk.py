@@ -319,7 +319,7 @@ def test_technical_failures_are_bounded_too(core, walk):
 
 def test_evidence_goes_when_its_time_is_up_and_the_decision_stays(core, walk, clock):
     walk.ask().open().record(b"a").judged("accept")
-    clock.pass_s(core.settings.limits.evidence_s - 1)
+    clock.pass_s(core.settings.cases.evidence_of_s("recovery") - 1)
     assert housekeeping.tidy(core) == (0, 0)
     clock.pass_s(1)
     assert housekeeping.tidy(core) == (0, 1)
