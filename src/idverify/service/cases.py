@@ -7,8 +7,8 @@ after the other: of two decisions at once, one is the last and the other is not.
 Conventions: rows are locked in one order, the head, the case, its attempts.
 
 Public items: :class:`AskedCase`, :func:`open_case`, :func:`get`, :func:`new_attempt`, :func:`withdraw`,
-:func:`recovered`, :func:`not_me`, :func:`choose_route`, :func:`own_attempt`, :func:`decided`, :func:`resume_due`; for those
-who change cases further: :func:`locked_case`, :func:`become`, :func:`note`, :func:`dispute`, :func:`end_attempts`,
+:func:`recovered`, :func:`not_me`, :func:`choose_route`, :func:`own_attempt`, :func:`decided`, :func:`resume_due`; for
+those who change cases further: :func:`locked_case`, :func:`become`, :func:`note`, :func:`dispute`, :func:`end_attempts`,
 :func:`cancel_attempt`, :data:`HELD`.
 """
 

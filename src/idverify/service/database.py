@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib import resources
 from typing import Any
 
@@ -137,6 +137,22 @@ class Database:
         with self.reading() as session:
             session.execute(text("SELECT 1"))
 
+    def overwrite_deleted(self) -> None:
+        """Leave nothing of what was deleted in the database's files, as far as the database lets us.
+
+        SQLite overwrites deleted content (see where connections are made), but what was there before still lies in
+        the log of changes until that is emptied; where somebody reads at this moment, the next call does it. On
+        PostgreSQL its own vacuum does the same in its own time.
+
+        Raises
+        ------
+        DatabaseUnavailableError
+        """
+        if not self.sqlite:
+            return
+        with self._translated(), closing(self.engine.raw_connection()) as connection:
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
@@ -160,7 +176,8 @@ def _prepare_sqlite(engine: Engine) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
         # https://www.sqlite.org/wal.html: readers do not wait for the writer; FULL survives a loss of power.
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        # https://www.sqlite.org/pragma.html#pragma_secure_delete: a deleted key must not stay in a free page.
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import logging
 import threading
+from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, exists, or_, select, update
 
 from idverify.errors import IdverifyError
-from idverify.service import audit, cases, outbox
+from idverify.service import audit, cases, outbox, papers
 from idverify.service.attempts import forget, locked
 from idverify.service.core import Core
 from idverify.service.states import State
-from idverify.service.tables import Attempt, IdempotentAnswer
+from idverify.service.tables import Attempt, Case, CaseLink, CaseVisit, IdempotentAnswer
 
 __all__ = ["Housekeeper", "tidy"]
 
@@ -23,6 +24,8 @@ log = logging.getLogger("idverify.service.housekeeping")
 
 _EVERY_S = 5.0
 _AT_ONCE = 100
+# Nobody looks at what was not decided.
+_CALLED_OFF = (State.EXPIRED.value, State.CANCELED.value)
 # A caller that has not had its answer by then has given up.
 _ANSWERS_S = 7 * 24 * 3600.0
 
@@ -48,7 +51,8 @@ def tidy(core: Core) -> tuple[int, int]:
                 select(Attempt.id).where(Attempt.state.in_(waiting), Attempt.expires_s <= now).limit(_AT_ONCE)
             )
         )
-        due = list(session.scalars(select(Attempt.id).where(Attempt.evidence_until_s <= now).limit(_AT_ONCE)))
+        due = list(session.scalars(select(Attempt.id).where(*_deletable(now)).limit(_AT_ONCE)))
+        read = list(session.scalars(select(Case.id).where(Case.papers_until_s <= now, _has_papers()).limit(_AT_ONCE)))
     for attempt_id in over:
         with core.database.writing() as session:
             row = locked(session, attempt_id)
@@ -59,17 +63,42 @@ def tidy(core: Core) -> tuple[int, int]:
     for attempt_id in due:
         with core.database.writing() as session:
             audit.hold(session)
-            row = locked(session, attempt_id)
-            still = row is not None and row.evidence_until_s is not None and row.evidence_until_s <= now
-            if row is not None and still:
+            row = session.scalar(select(Attempt).where(Attempt.id == attempt_id, *_deletable(now)).with_for_update())
+            still = row is not None
+            if row is not None:
                 forget(core, session, row, actor=audit.MACHINE)
         # The key is gone; that the bytes go, too, only saves space.
         if still:
             core.vault.blobs.delete_all(f"attempts/{attempt_id}")
+    for case_id in read:
+        with core.database.writing() as session:
+            audit.hold(session)
+            case = cases.locked_case(session, case_id)
+            late = case is not None and case.papers_until_s is not None and case.papers_until_s <= now
+            if case is not None and late:
+                papers.forget(core, session, case, actor=audit.MACHINE)
+        if late:
+            core.vault.blobs.delete_all(f"cases/{case_id}")
     cases.resume_due(core)
     with core.database.writing() as session:
         session.execute(delete(IdempotentAnswer).where(IdempotentAnswer.created_s < now - _ANSWERS_S))
+        session.execute(delete(CaseLink).where(CaseLink.expires_s <= now))
+        session.execute(delete(CaseVisit).where(CaseVisit.expires_s <= now))
+        counted = Attempt.decided_s < now - core.settings.cases.window_s
+        session.execute(update(Attempt).where(Attempt.address_tag.is_not(None), counted).values(address_tag=None))
+    if due or read:
+        core.database.overwrite_deleted()
     return len(over), len(due)
+
+
+def _deletable(now: float) -> tuple[Any, ...]:
+    """Evidence whose time is up, and at which nobody here still has to look."""
+    held = exists().where(Case.id == Attempt.case_id, Case.state.in_([state.value for state in cases.HELD]))
+    return Attempt.evidence_until_s <= now, or_(Attempt.state.in_(_CALLED_OFF), ~held)
+
+
+def _has_papers() -> Any:
+    return Case.wrapped_key.is_not(None)
 
 
 class Housekeeper(threading.Thread):

@@ -330,9 +330,16 @@ def _case() -> dict[str, Any]:
             },
             "rejections_left": {"type": "integer", "minimum": 0, "description": "Then a person has the case."},
             "case_policy_sha256": {"type": "string", "description": "Of the case policy its last change went by."},
+            "disputed_s": {**_MAYBE_TIME, "description": "When somebody said that it was not them."},
             "attempts": {
                 "type": "array",
-                "items": _object({"id": _ID, "state": {"enum": [state.value for state in State]}}),
+                "items": _object(
+                    {
+                        "id": _ID,
+                        "state": {"enum": [state.value for state in State]},
+                        "role": {"enum": ["subject", "voucher"], "description": "voucher: of an adult who vouches."},
+                    }
+                ),
             },
         }
     )
@@ -374,7 +381,9 @@ def _decision() -> dict[str, Any]:
 
 
 def _change(what: str, states: list[str]) -> dict[str, Any]:
-    data = _object({"id": _ID, "state": {"enum": states}, "subject": {"type": ["string", "null"]}})
+    fields = {"id": _ID, "state": {"enum": states}, "subject": {"type": ["string", "null"]}}
+    notice = {"notice": {**_ID, "description": "What the person is to be told; see the case's notices."}}
+    data = _object(fields | (notice if what == "case" else {}))
     return _object(
         {
             "type": {"enum": [f"{what}.{state}" for state in states]},

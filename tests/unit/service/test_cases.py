@@ -213,7 +213,8 @@ def test_a_delay_ends_by_itself_and_the_service_is_told(core, caller):
         ]
     of_case = [body for body in told if body["type"].startswith("case.")]
     assert sorted(body["type"] for body in of_case) == ["case.delayed", "case.open"]
-    assert all(set(body["data"]) == {"id", "state", "subject", "notice"} and body["data"]["id"] == desk.id for body in of_case)
+    fields = {"id", "state", "subject", "notice"}
+    assert all(set(body["data"]) == fields and body["data"]["id"] == desk.id for body in of_case)
 
 
 def test_one_attempt_at_a_time_for_a_person(core, caller, clock):
@@ -325,8 +326,8 @@ def test_who_withdraws_is_left_alone_and_the_evidence_goes(desk, core):
     housekeeping.tidy(core)
     assert (walk.state, walk.view["evidence"]) == ("canceled", "deleted")
     # Perhaps somebody else withdrew it: the owner can still say so.
-    assert cases.not_me(core, desk.caller, desk.id)["state"] == "frozen"
     assert code_of(desk.attempt) == "case_wrong_state"
+    assert cases.not_me(core, desk.caller, desk.id)["state"] == "frozen"
 
 
 def test_evidence_stays_until_a_person_is_due(desk, core, clock):
