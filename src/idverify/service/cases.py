@@ -8,8 +8,8 @@ Conventions: rows are locked in one order, the head, the case, its attempts.
 
 Public items: :class:`AskedCase`, :func:`open_case`, :func:`get`, :func:`new_attempt`, :func:`withdraw`,
 :func:`recovered`, :func:`not_me`, :func:`choose_route`, :func:`own_attempt`, :func:`decided`, :func:`resume_due`; for
-those who change cases further: :func:`locked_case`, :func:`become`, :func:`note`, :func:`dispute`, :func:`end_attempts`,
-:func:`cancel_attempt`, :data:`HELD`.
+those who change cases further: :func:`locked_case`, :func:`become`, :func:`note`, :func:`dispute`,
+:func:`end_attempts`, :func:`cancel_attempt`, :data:`HELD`.
 """
 
 from __future__ import annotations
