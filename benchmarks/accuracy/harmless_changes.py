@@ -342,7 +342,8 @@ def simulated(data: Path, folder: Path, each_of: int = 2) -> list[Clip]:
     films = [clip.path for clip in clips(data) if clip.genuine]
     found = []
     for species, row in SPECIES.items():
-        if row.channel == "bona_fide" or row.needs_challenge:
+        # A freeze is one of the changes.
+        if row.channel == "bona_fide" or row.needs_challenge or species == "frame_freeze":
             continue
         for seed in range(each_of):
             path = folder / f"{species}_{seed}.mp4"
@@ -368,7 +369,7 @@ Pair = tuple[Clip, str]
 
 
 def pairs_in_random_order(material: list[Clip], changes: list[str]) -> Iterator[Pair]:
-    """Each pair of clip and change once, two genuine ones to one attack, a clip's untouched one before its first."""
+    """Each pair of clip and change once, two genuine ones to one attack, the untouched genuine clip before its first."""
     rng = np.random.default_rng(SEED)
     shuffled: dict[bool, list[Pair]] = {}
     for genuine in (True, False):
@@ -379,7 +380,7 @@ def pairs_in_random_order(material: list[Clip], changes: list[str]) -> Iterator[
         for genuine in (True, True, False):
             if shuffled[genuine]:
                 clip, name = shuffled[genuine].pop()
-                if clip.name not in begun:
+                if genuine and clip.name not in begun:
                     begun.add(clip.name)
                     yield clip, "untouched"
                 yield clip, name
@@ -406,7 +407,13 @@ def run(args: argparse.Namespace) -> None:
                 continue
             if time.monotonic() > until:
                 return
-            writer.writerow(_judged(verifier, clip, base_of(clip, args.work), name))
+            base = base_of(clip, args.work)
+            row = _judged(verifier, clip, base, name)
+            writer.writerow(row)
+            # Of an attack that is accepted it is asked whether the change did it.
+            if row["outcome"] == "accept" and not clip.genuine and (clip.name, "untouched") not in done:
+                done.add((clip.name, "untouched"))
+                writer.writerow(_judged(verifier, clip, base, "untouched"))
             out.flush()
 
 
