@@ -369,7 +369,7 @@ Pair = tuple[Clip, str]
 
 
 def pairs_in_random_order(material: list[Clip], changes: list[str]) -> Iterator[Pair]:
-    """Each pair of clip and change once, two genuine ones to one attack, the untouched genuine clip before its first."""
+    """Each pair of clip and change once, two genuine ones to one attack; genuine clips also untouched."""
     rng = np.random.default_rng(SEED)
     shuffled: dict[bool, list[Pair]] = {}
     for genuine in (True, False):

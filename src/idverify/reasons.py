@@ -105,6 +105,11 @@ class Reason(str, Enum):
         "No face was found in the video.",
         "Please hold the phone at arm's length and keep your whole face in the picture.",
     )
+    FACE_LOST = (
+        "face_lost",
+        "The face was out of sight for part of the video.",
+        "Please keep your whole face in the picture from start to end, and move slowly.",
+    )
     MULTIPLE_FACES = (
         "multiple_faces",
         "More than one person could be meant.",

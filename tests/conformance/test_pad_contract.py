@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from motion_scenes import blinking, head, photograph
+from motion_scenes import RATE_HZ, blinking, face, head, look, photograph
 
 from idverify.models.manifest import spec
 from idverify.pad import (
@@ -28,7 +28,8 @@ from idverify.pad import (
 )
 from idverify.pad.evidence import PADEvidence, Status
 from idverify.pad.motion import MotionObserver
-from idverify.pad.panel import MECHANISMS
+from idverify.pad.panel import MECHANISMS, PADInputs, Panel
+from idverify.reasons import Reason
 
 SIDE = reference_reuse.CROP_SIDE_PX
 
@@ -68,8 +69,9 @@ def _eyes(n: int, blinks: float) -> eye_stillness.EyeSignals:
     times_s = np.arange(n) / 15.0
     change = 0.005 + blinks * np.tile((times_s % 2 < 0.3)[:, None], 2)
     return eye_stillness.EyeSignals(
-        times_s=times_s, change=change, window=(times_s // 5).astype(np.int64), eyes_px=np.full(n, 90.0)
-    )
+        times_s=times_s, change=change, window=(times_s // 5).astype(np.int64), eyes_px=np.full(n, 90.0),
+        followed_s=times_s,
+    )  # fmt: skip
 
 
 TIMES_S = np.arange(180) / 15.0
@@ -187,6 +189,26 @@ def test_no_signal_is_not_assessed_and_says_what_to_do(case):
     assert evidence.reason is not None
     assert evidence.reason.guidance
     assert not evidence.decisive
+
+
+@pytest.mark.parametrize("followed", [0, 3, 10])
+@pytest.mark.parametrize("recording_s", [2.0, 3.0, 20.0])
+def test_only_a_short_recording_is_called_short(followed, recording_s):
+    """Whose face is followed for less than a second has left the picture, unless the recording ends there."""
+    panel = Panel(recapture=None, skin_change=None)
+    panel.fingerprints._span_s = recording_s
+    observers = {name: make() for name, make in panel.factories.items()}
+    film = photograph(1.0)
+    for i in range(followed):
+        seen = face(film.anchors[i], i / RATE_HZ, i)
+        for name in ("motion", "eye_stillness", "texture_constancy", "skin_change"):
+            observers[name].observe(look(film.pictures[i]), seen)
+    found = panel.assess(PADInputs(track=None, observers=observers, likenesses=_alike("")[0]))
+    told = {e.name: e.reason for e in found if e.status is Status.NOT_ASSESSED}
+    assert {"stillness", "recapture", "eye_stillness", "skin_change", "texture_constancy"} <= told.keys()
+    short = Reason.VIDEO_TOO_SHORT in told.values()
+    assert short == (recording_s < 3.0)
+    assert told["stillness"] is (Reason.VIDEO_TOO_SHORT if short else Reason.FACE_LOST)
 
 
 def test_something_is_assessed_at_least_once(case):

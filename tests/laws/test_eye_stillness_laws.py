@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -11,7 +13,11 @@ from motion_scenes import RATE_HZ, Film, blinking, face, look, photograph
 
 from idverify.pad import eye_stillness
 from idverify.pad.evidence import Status
-from idverify.pad.eye_stillness import EyePictures, EyeSignals, eye_change, eyes_at_rest, native_value
+from idverify.pad.eye_stillness import EyePictures, eye_change, eyes_at_rest, native_value
+from idverify.reasons import Reason
+
+# Anchors of a face of ordinary size.
+EYES_XY = np.array([[130.0, 150.0], [230.0, 150.0], [150.0, 240.0], [210.0, 240.0]])
 
 
 def observed(film: Film) -> EyePictures:
@@ -59,7 +65,7 @@ def test_one_eye_that_moves_is_not_enough():
     signals = observed(blinking(PICTURES["held still"])).signals()
     change = signals.change.copy()
     change[:, 0] = np.median(change[:, 0])
-    one = EyeSignals(times_s=signals.times_s, change=change, window=signals.window, eyes_px=signals.eyes_px)
+    one = replace(signals, change=change)
     assert native_value(one) < 2.0
 
 
@@ -137,6 +143,17 @@ def test_too_little_to_see_is_not_judged(seconds, shrunk):
     evidence = eye_stillness.assess(observed(Film(small, [a * shrunk for a in film.anchors], film.yaw_deg)).signals())
     assert evidence.status is Status.NOT_ASSESSED
     assert evidence.reason is not None
+
+
+@settings(deadline=None, max_examples=10)
+@given(seconds=st.floats(2.2, 7.0), share=st.floats(0, 0.35), side=st.sampled_from([-1, 1]))
+def test_who_looks_away_is_told_that_and_not_that_the_recording_is_short(seconds, share, side):
+    observer = EyePictures()
+    n = round(seconds * RATE_HZ)
+    for i in range(n):
+        yaw = 0.0 if i < min(share * n, eye_stillness.MIN_FRAMES - 1) else 35.0 * side
+        observer.observe(look(np.full((360, 360), 90, np.uint8)), face(EYES_XY, i / RATE_HZ, i, yaw))
+    assert eye_stillness.assess(observer.signals()).reason is Reason.MISALIGNED_FACE
 
 
 def test_eyes_without_width_or_contrast_are_no_error():

@@ -79,6 +79,13 @@ def test_what_cannot_be_read_is_not_assessed(what, reason):
     assert evidence.reason is reason
 
 
+def test_few_pictures_a_second_are_no_short_recording():
+    slow = signals(150)
+    kept = np.arange(len(slow)) % 3 == 0
+    slow = ShadeSignals(times_s=slow.times_s[kept], shade=slow.shade[kept], slope=slow.slope)
+    assert assess(slow).reason is Reason.LOW_FRAME_RATE
+
+
 def test_uneven_times_and_gaps_are_slots_of_time():
     whole = signals(wander=0.03, noise=0.003)
     kept = np.random.default_rng(1).random(len(whole)) > 0.25

@@ -196,8 +196,8 @@ class Attempt:
             likeness=likeness,
         )
         if isinstance(self.asked, TimedSteps):
-            return judge_timed(self.asked, series, mirrored=self.mirrored)
-        return judge(self.asked, series, mirrored=self.mirrored, admission=admission)
+            return judge_timed(self.asked, series, mirrored=self.mirrored, recording_s=recording_s)
+        return judge(self.asked, series, mirrored=self.mirrored, admission=admission, recording_s=recording_s)
 
     def unseen(self, reason: Reason, *, recording_s: float, admission: Admission) -> ChallengeResult:
         """The result where nobody could be followed."""

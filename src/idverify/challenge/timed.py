@@ -95,7 +95,9 @@ class TimedSteps:
         return replace(self.challenge, steps=steps, light=shown)
 
 
-def judge_timed(timed: TimedSteps, series: AnswerSeries, *, mirrored: bool) -> ChallengeResult:
+def judge_timed(
+    timed: TimedSteps, series: AnswerSeries, *, mirrored: bool, recording_s: float | None = None
+) -> ChallengeResult:
     """Judge an answer whose steps were revealed one by one; see :func:`idverify.challenge.judge`.
 
     A recording that began after one of its steps was revealed is refused.
@@ -104,4 +106,11 @@ def judge_timed(timed: TimedSteps, series: AnswerSeries, *, mirrored: bool) -> C
         return refused(
             timed.challenge, Reason.CHALLENGE_IMPOSSIBLE_TIME, mirrored=mirrored, admission=UNCHECKED, binding="session"
         )
-    return judge(timed.scheduled(), series, mirrored=mirrored, binding="session", latency_s=timed.latency_s)
+    return judge(
+        timed.scheduled(),
+        series,
+        mirrored=mirrored,
+        binding="session",
+        latency_s=timed.latency_s,
+        recording_s=recording_s,
+    )

@@ -99,6 +99,7 @@ def judge(
     admission: Admission = UNCHECKED,
     binding: Binding = "challenge",
     latency_s: float = 0.0,
+    recording_s: float | None = None,
 ) -> ChallengeResult:
     """Judge an answer to a challenge that was admitted.
 
@@ -117,9 +118,11 @@ def judge(
         How the steps reached the person; it goes into the result.
     latency_s
         How late the network may make the colours on top of what screens and cameras take.
+    recording_s
+        Length of the recording; by default that of the answer.
     """
     series, foreign = (series.mirrored() if mirrored else series).of_one_subject()
-    steps = judge_motion(challenge.steps, series, foreign)
+    steps = judge_motion(challenge.steps, series, foreign, recording_s)
     light = judge_light(challenge.light, series, latency_s=latency_s)
     parts = [(part.status, part.reason) for part in (*steps, *((light,) if light else ()))]
     unclear = tuple(dict.fromkeys(reason for _, reason in parts if reason is not None))
@@ -170,7 +173,7 @@ def verify(
     refusal = admission.refusal or out_of_time(challenge, admission, recording_s=length_s, slack_s=slack_s)
     if refusal is not None:
         return refused(challenge, refusal, mirrored=mirrored, admission=admission)
-    return judge(challenge, series, mirrored=mirrored, admission=admission)
+    return judge(challenge, series, mirrored=mirrored, admission=admission, recording_s=recording_s)
 
 
 def refused(

@@ -209,7 +209,10 @@ def winners(seen: Sequence[Movement], windows_s: Floats) -> NDArray[np.intp]:
 
 
 def judge_motion(
-    steps: Sequence[Step], series: AnswerSeries, foreign: NDArray[np.bool_] | None = None
+    steps: Sequence[Step],
+    series: AnswerSeries,
+    foreign: NDArray[np.bool_] | None = None,
+    recording_s: float | None = None,
 ) -> tuple[StepResult, ...]:
     """Judge each step of a challenge.
 
@@ -221,23 +224,31 @@ def judge_motion(
         The answer, of one person, unmirrored.
     foreign : (n,) bool, optional
         Frames that show somebody else.
+    recording_s
+        Length of the recording, in which the person may be out of sight; by default that of the answer.
     """
     if not steps:
         return ()
+    length_s = recording_s if recording_s is not None else float(series.times_s[-1]) if len(series) else 0.0
     found = movements(series)
     best = winners(found, np.array([(step.start_s, step.end_s) for step in steps]))
     seen = [found[index] if index >= 0 else None for index in best]
-    return tuple(_judge_step(step, seen, i, series, foreign) for i, step in enumerate(steps))
+    return tuple(_judge_step(step, seen, i, series, foreign, length_s) for i, step in enumerate(steps))
 
 
 def _judge_step(
-    step: Step, seen: list[Movement | None], index: int, series: AnswerSeries, foreign: NDArray[np.bool_] | None
+    step: Step,
+    seen: list[Movement | None],
+    index: int,
+    series: AnswerSeries,
+    foreign: NDArray[np.bool_] | None,
+    recording_s: float,
 ) -> StepResult:
     here = seen[index]
     reason, solid = None, None
     if here is not None and here.action is step.action:
         status, reason, solid = _as_asked(step, series)
-    elif (reason := _unmeasured(step, series, foreign)) is not None:
+    elif (reason := _unmeasured(step, series, foreign, recording_s)) is not None:
         status = StepStatus.NOT_ASSESSABLE
     elif here is not None or any(other is not None and other.action is step.action for other in seen):
         status = StepStatus.WRONG_ORDER
@@ -302,7 +313,9 @@ def _of_the_same_person(series: AnswerSeries, inside: NDArray[np.bool_]) -> Reas
     return None if float(np.median(known)) > 0.0 else Reason.PERSON_CHANGED
 
 
-def _unmeasured(step: Step, series: AnswerSeries, foreign: NDArray[np.bool_] | None) -> Reason | None:
+def _unmeasured(
+    step: Step, series: AnswerSeries, foreign: NDArray[np.bool_] | None, recording_s: float
+) -> Reason | None:
     """Say why the step's signal cannot be judged in its window, or None where it can."""
     times = series.times_s
     channel = _CHANNEL[step.action]
@@ -317,9 +330,12 @@ def _unmeasured(step: Step, series: AnswerSeries, foreign: NDArray[np.bool_] | N
     if foreign is not None and foreign[inside].any():
         return Reason.PERSON_CHANGED
     if _covered_s(times, step.start_s, step.end_s) < MIN_COVERAGE * length:
-        return Reason.VIDEO_TOO_SHORT if not times.size or times[-1] < step.end_s else Reason.LOW_FRAME_RATE
+        if recording_s < step.end_s:
+            return Reason.VIDEO_TOO_SHORT
+        slow = inside.sum() > 1 and float(np.median(np.diff(times[inside]))) > MAX_GAP_S
+        return Reason.LOW_FRAME_RATE if slow else Reason.FACE_LOST
     face_seen = np.isfinite(series.yaw_deg[inside]).mean() >= MIN_COVERAGE
-    return Reason.EYES_NOT_VISIBLE if channel == "eye_opening" and face_seen else Reason.NO_FACE
+    return Reason.EYES_NOT_VISIBLE if channel == "eye_opening" and face_seen else Reason.FACE_LOST
 
 
 def _covered_s(measured_s: Floats, start_s: float, end_s: float) -> float:

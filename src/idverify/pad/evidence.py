@@ -7,7 +7,7 @@ frame once and keeps small arrays only.
 Log-likelihood ratios are natural logarithms; ``bona_fide_llr > 0`` speaks for a bona fide presentation.
 
 Public items: :data:`ANALYSIS_RATE_HZ`, :class:`Status`, :class:`PADEvidence`, :class:`AnalysedFrame`,
-:class:`TrackObserver`, :func:`rate_hz`, :func:`why_few`.
+:class:`TrackObserver`, :data:`LONG_ENOUGH_S`, :func:`rate_hz`, :func:`why_few`.
 """
 
 from __future__ import annotations
@@ -23,10 +23,21 @@ from idverify.faces.tracking import FaceObservation
 from idverify.media.frame import Frame
 from idverify.reasons import NotAssessed, Reason
 
-__all__ = ["ANALYSIS_RATE_HZ", "AnalysedFrame", "PADEvidence", "Status", "TrackObserver", "rate_hz", "why_few"]
+__all__ = [
+    "ANALYSIS_RATE_HZ",
+    "LONG_ENOUGH_S",
+    "AnalysedFrame",
+    "PADEvidence",
+    "Status",
+    "TrackObserver",
+    "rate_hz",
+    "why_few",
+]
 
 # Blinks last 0.1 to 0.4 s (Stern et al. 1984, doi:10.1177/001872088402600103), so 15 looks a second see one twice.
 ANALYSIS_RATE_HZ = 15.0
+# What the advice to a recording that is too short asks for: longer ones are never called so.
+LONG_ENOUGH_S = 3.0
 # With fewer looks a second than this it is the recording that has few pictures.
 _FEW_HZ = 10.0
 
@@ -126,7 +137,8 @@ def why_few(times_s: NDArray[np.float64], wanted: int, otherwise: Reason) -> Rea
     Parameters
     ----------
     times_s : float64 [shape=(n,)]
-        Of the frames that could be judged.
+        Of the frames in which the face was followed, whether or not they could be judged: that somebody looked away
+        makes no recording shorter.
     wanted
         So many are needed.
     otherwise

@@ -65,12 +65,15 @@ class EyeSignals:
         Which stretch of :data:`WINDOW_S` the frame is in.
     eyes_px : float64 [shape=(n,)]
         From outer corner to outer corner at working size.
+    followed_s : float64 [shape=(m,)]
+        Times of all frames in which the face was followed, those in which it is turned away among them.
     """
 
     times_s: F64
     change: F64
     window: NDArray[np.int64]
     eyes_px: F64
+    followed_s: F64
 
     def __len__(self) -> int:
         return len(self.times_s)
@@ -85,9 +88,11 @@ class EyePictures:
         self._frames: list[tuple[float, float, float]] = []
         self._pictures = np.empty((_MOST_FRAMES, 2, *PICTURE_WH[::-1]), np.uint8)
         self._rest: tuple[F64, U8] | None = None
+        self._followed: list[float] = []
 
     def observe(self, view: AnalysedFrame, face: FaceObservation) -> None:
         """See one analysed frame in which the face was followed."""
+        self._followed.append(face.time_s)
         yaw = float(face.yaw_pitch_roll_deg[0])
         if abs(yaw) > MAX_YAW_DEG:
             return
@@ -123,6 +128,7 @@ class EyePictures:
             change=np.concatenate([np.empty((0, 2)), *(change for _, change in parts)]),
             window=np.repeat(np.array(window, np.int64), [len(frames) for frames, _ in parts]),
             eyes_px=frames[:, 1],
+            followed_s=np.array(self._followed, np.float64),
         )
 
 
@@ -209,10 +215,8 @@ def assess(signals: EyeSignals) -> PADEvidence:
         return PADEvidence.not_assessed(NAME, UNIT, small)
     native = native_value(signals)
     if native is None:
-        detail = f"the eyes are seen from the front in {len(signals)} frames"
-        reason = Reason.MISALIGNED_FACE
-        if len(signals):
-            reason = why_few(signals.times_s, MIN_FRAMES, Reason.MISALIGNED_FACE)
+        detail = f"the eyes are seen from the front in {len(signals)} of {len(signals.followed_s)} frames"
+        reason = why_few(signals.followed_s, MIN_FRAMES, Reason.MISALIGNED_FACE)
         return PADEvidence.not_assessed(NAME, UNIT, NotAssessed(reason=reason, detail=detail))
     return PADEvidence(
         name=NAME,

@@ -9,7 +9,7 @@ Public items: :class:`PADInputs`, :class:`Panel`, :data:`MECHANISMS`, :func:`ass
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -34,7 +34,7 @@ from idverify.pad import (
     stillness,
     texture_constancy,
 )
-from idverify.pad.evidence import PADEvidence, Status, TrackObserver
+from idverify.pad.evidence import LONG_ENOUGH_S, PADEvidence, Status, TrackObserver
 from idverify.pad.eye_stillness import EyePictures
 from idverify.pad.fingerprints import FrameFingerprints
 from idverify.pad.identity_continuity import Likenesses
@@ -45,6 +45,7 @@ from idverify.pad.reference_reuse import ReferenceReuse
 from idverify.pad.screen_rhythm import ScreenRhythm
 from idverify.pad.skin_change import SkinStrips
 from idverify.pad.texture_constancy import SkinShade
+from idverify.reasons import Reason
 
 __all__ = ["MECHANISMS", "PADInputs", "Panel", "assess_reference"]
 
@@ -132,7 +133,7 @@ class Panel:
     def assess(self, inputs: PADInputs) -> tuple[PADEvidence, ...]:
         """Ask every mechanism about the subject."""
         motion = _observer(inputs, "motion", MotionObserver).signals()
-        return (
+        found = (
             recapture.assess(*_observer(inputs, "recapture", Recapture).signals(), self._recapture),
             stillness.assess(motion),
             depth.assess(motion),
@@ -147,6 +148,13 @@ class Panel:
             identity_continuity.assess(inputs.likenesses),
             assess_reference(inputs),
         )
+        return tuple(map(self._rightly_called_short, found))
+
+    def _rightly_called_short(self, evidence: PADEvidence) -> PADEvidence:
+        """A mechanism knows the time in which the face was followed; how long the recording is, the recording says."""
+        if evidence.reason is not Reason.VIDEO_TOO_SHORT or self._fingerprints.span_s < LONG_ENOUGH_S:
+            return evidence
+        return replace(evidence, reason=Reason.FACE_LOST)
 
     def injection_signals(self) -> tuple[PADEvidence, ...]:
         """Signals of a recording that was altered, made or fed in; of the whole recording, not of the subject."""

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from idverify.faces.tracking import FaceObservation
 from idverify.pad._llr import load_scale
-from idverify.pad.evidence import AnalysedFrame, PADEvidence, Status, rate_hz
+from idverify.pad.evidence import LONG_ENOUGH_S, AnalysedFrame, PADEvidence, Status, rate_hz
 from idverify.reasons import NotAssessed, Reason
 
 __all__ = ["PulseEstimate", "SkinColour", "assess", "estimate_pulse", "line_spectrum", "pulse_signals", "strength_db"]
@@ -292,7 +292,9 @@ def assess(times_s: F64, colours: F64) -> PADEvidence:
     pulse = estimate_pulse(times_s, colours) if len(times_s) > 1 else None
     if pulse is None:
         detail = f"needs {_MIN_DURATION_S:.0f} s of {_MIN_FRAMES} frames or more with bare skin in view"
-        return PADEvidence.not_assessed(NAME, UNIT, NotAssessed(reason=Reason.VIDEO_TOO_SHORT, detail=detail))
+        short = not len(times_s) or np.ptp(times_s) < LONG_ENOUGH_S
+        reason = Reason.VIDEO_TOO_SHORT if short else Reason.LIVENESS_UNCERTAIN
+        return PADEvidence.not_assessed(NAME, UNIT, NotAssessed(reason=reason, detail=detail))
     behind = "no background seen" if pulse.control_db is None else f"background {pulse.control_db:.1f} dB"
     return PADEvidence(
         name=NAME,

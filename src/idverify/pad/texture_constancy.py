@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from idverify.faces.tracking import FaceObservation
 from idverify.pad._llr import load_scale
 from idverify.pad._registration import patch_transform
-from idverify.pad.evidence import AnalysedFrame, PADEvidence, Status
+from idverify.pad.evidence import ANALYSIS_RATE_HZ, AnalysedFrame, PADEvidence, Status, why_few
 from idverify.reasons import NotAssessed, Reason
 
 __all__ = ["NAME", "ShadeSignals", "SkinShade", "assess", "native_value", "wander_percent"]
@@ -220,4 +220,5 @@ def _why_not(signals: ShadeSignals) -> NotAssessed:
         return NotAssessed(reason=reason, detail=f"the light can be read at {usable} of {len(SKIN)} points of the skin")
     span = float(signals.times_s[-1] - signals.times_s[0]) if len(signals) else 0.0
     detail = f"face followed in {len(signals)} frames over {span:.1f} s"
-    return NotAssessed(reason=Reason.VIDEO_TOO_SHORT, detail=detail)
+    wanted = round(MIN_SLOTS * SLOT_S * ANALYSIS_RATE_HZ)
+    return NotAssessed(reason=why_few(signals.times_s, wanted, Reason.FACE_LOST), detail=detail)

@@ -23,7 +23,7 @@ from idverify.faces.tracking import Tracker
 from idverify.media.recording import Recording, open_recording
 from idverify.models.session import Session
 from idverify.pad import identity_continuity
-from idverify.pad.evidence import PADEvidence
+from idverify.pad.evidence import LONG_ENOUGH_S, PADEvidence
 from idverify.pad.panel import PADInputs, Panel, assess_reference
 from idverify.reasons import NotAssessed, Reason
 from idverify.verification.acquisition import Capture, acquire, working_size
@@ -171,7 +171,11 @@ def observe(
     return Presentation(
         capture=capture,
         subject=subject,
-        obstacles=(*hindrances, *_subject_problems(subject, policy, dark), *_doubts_about_the_file(injection_signals)),
+        obstacles=(
+            *hindrances,
+            *_subject_problems(subject, policy, dark, capture.decoded_span_s),
+            *_doubts_about_the_file(injection_signals),
+        ),
         handicaps=(*handicaps, *(subject.handicaps if isinstance(subject, Subject) else ())),
         warnings=warnings,
         facts=facts,
@@ -225,16 +229,18 @@ def _bits_per_pixel(recording: Recording, capture: Capture) -> float:
     return recording.bits_per_picture / (capture.size_wh[0] * capture.size_wh[1])
 
 
-def _subject_problems(subject: Subject | NotAssessed, policy: DecisionPolicy, dark: bool) -> list[Reason]:
+def _subject_problems(
+    subject: Subject | NotAssessed, policy: DecisionPolicy, dark: bool, span_s: float
+) -> list[Reason]:
     if isinstance(subject, NotAssessed):
         return [Reason.TOO_DARK] if dark and subject.reason is Reason.NO_FACE else [subject.reason]
     found = [problem.reason for problem in subject.problems]
     if identity_continuity.assess(subject.likenesses).reason is Reason.PERSON_CHANGED:
         found.append(Reason.PERSON_CHANGED)
     if subject.coverage < MIN_COVERAGE:
-        found.append(Reason.NO_FACE)
+        found.append(Reason.FACE_LOST)
     if len(subject.compared) < policy.min_compared_frames:
-        found.append(subject.scarcity or Reason.VIDEO_TOO_SHORT)
+        found.append(subject.scarcity or (Reason.VIDEO_TOO_SHORT if span_s < LONG_ENOUGH_S else Reason.FACE_LOST))
     return found
 
 

@@ -425,7 +425,7 @@ def answer_of_length(challenge: ch.Challenge, length_s: float) -> ch.AnswerSerie
     ("lie", "reason"),
     [
         ("stops_early", Reason.VIDEO_TOO_SHORT),
-        ("face_hidden", Reason.NO_FACE),
+        ("face_hidden", Reason.FACE_LOST),
         ("sunglasses", Reason.EYES_NOT_VISIBLE),
         ("two_frames_a_second", Reason.LOW_FRAME_RATE),
         ("somebody_else", Reason.PERSON_CHANGED),
@@ -448,6 +448,23 @@ def test_what_cannot_be_seen_is_not_assessed_and_never_followed(lie: str, reason
     assert result.outcome is ChallengeOutcome.NOT_ASSESSED
     assert result.reasons == (reason,)
     assert [s.status for s in result.steps] == [StepStatus.DONE, StepStatus.DONE, StepStatus.NOT_ASSESSABLE]
+
+
+@pytest.mark.parametrize(("more_s", "reason"), [(-3.0, Reason.VIDEO_TOO_SHORT), (1.0, Reason.FACE_LOST)])
+def test_who_leaves_before_the_last_step_did_not_send_a_short_recording(more_s: float, reason: Reason) -> None:
+    asked = asking(Action.TURN_LEFT, Action.LOOK_UP, Action.SMILE)
+    series = answer(asked)
+    seen = taken(series, series.times_s < asked.steps[-1].start_s)
+    result = ch.judge(asked, seen, mirrored=False, recording_s=asked.steps[-1].end_s + more_s)
+    assert result.reasons == (reason,)
+
+
+def test_who_is_away_for_a_step_did_not_record_too_few_pictures() -> None:
+    asked = asking(Action.TURN_LEFT, Action.LOOK_UP, Action.SMILE)
+    series = answer(asked)
+    step = asked.steps[1]
+    away = (series.times_s >= step.start_s) & (series.times_s < step.end_s)
+    assert ch.judge(asked, taken(series, ~away), mirrored=False).reasons == (Reason.FACE_LOST,)
 
 
 def taken(series: ch.AnswerSeries, keep: np.ndarray) -> ch.AnswerSeries:

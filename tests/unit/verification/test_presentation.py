@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from idverify.pad.identity_continuity import Likenesses
 from idverify.reasons import NotAssessed, Reason
 from idverify.verification import presentation
 from idverify.verification.policy import load_policy
+from idverify.verification.subject import Subject
 
 IAL2 = load_policy("ial2")
 
@@ -43,8 +46,32 @@ def test_what_keeps_a_recording_from_being_judged_and_what_only_makes_it_hard(wh
     assert presentation._recording_handicaps(film, capture) == handicaps
 
 
+@pytest.mark.parametrize(
+    ("coverage", "compared", "scarcity", "span_s", "found"),
+    [
+        (1.0, 6, None, 5.0, []),
+        (0.6, 6, None, 5.0, [Reason.FACE_LOST]),
+        (1.0, 2, None, 2.0, [Reason.VIDEO_TOO_SHORT]),
+        (0.9, 2, None, 3.0, [Reason.FACE_LOST]),
+        (1.0, 2, Reason.BLURRY, 5.0, [Reason.BLURRY]),
+        (1.0, 2, Reason.BLURRY, 2.0, [Reason.BLURRY]),
+    ],
+)
+def test_a_face_that_is_seen_for_a_part_is_neither_missing_nor_is_the_recording_short(
+    coverage, compared, scarcity, span_s, found
+):
+    vectors = np.tile(np.eye(1, 8), (6, 1))
+    alike = Likenesses(times_s=np.arange(6.0), similarity=vectors @ vectors.T)
+    subject = Subject(
+        track=None, compared=(None,) * compared, vectors=vectors, template=None, quality={}, likenesses=alike,
+        coverage=coverage, bystanders=0, problems=(), scarcity=scarcity,
+    )  # fmt: skip
+    assert presentation._subject_problems(subject, IAL2, dark=False, span_s=span_s) == found
+
+
 def test_nobody_in_the_dark_is_told_to_make_light():
     nobody = NotAssessed(reason=Reason.NO_FACE)
-    assert presentation._subject_problems(nobody, IAL2, dark=True) == [Reason.TOO_DARK]
-    assert presentation._subject_problems(nobody, IAL2, dark=False) == [Reason.NO_FACE]
-    assert presentation._subject_problems(NotAssessed(reason=Reason.BLURRY), IAL2, dark=True) == [Reason.BLURRY]
+    assert presentation._subject_problems(nobody, IAL2, dark=True, span_s=5.0) == [Reason.TOO_DARK]
+    assert presentation._subject_problems(nobody, IAL2, dark=False, span_s=5.0) == [Reason.NO_FACE]
+    blurry = NotAssessed(reason=Reason.BLURRY)
+    assert presentation._subject_problems(blurry, IAL2, dark=True, span_s=5.0) == [Reason.BLURRY]
