@@ -1,64 +1,93 @@
-"""What of a challenge's answers people show and forgeries do not: depth of turns and of approaches, and whole answers.
+"""What of a challenge's answers people show and forgeries do not: depth, perspective, pictures, whole answers.
 
 Run: ``python benchmarks/accuracy/challenge_answers.py SHARED_DATA WORK_DIR [--takes INDEX.csv] [--update PAGE]``
 
-Three parts, with counts and 95 % intervals (Wilson):
+Four parts, with counts and 95 % intervals (Wilson):
 
-1. turns: clips of people who were asked nothing (no recording of a person who answered a challenge is at hand), in
-   pieces of five seconds in which the head turns by 25 degrees or more: does the parallax count as a head's?
-2. approaches: the same clips, zoomed into by a third and out again, as a flat picture that comes closer (simulated);
-3. answers: takes of the simulated species ``answer_forged`` (benchmarks/accuracy/pad_takes.py), each against the
+1. turns and looks: clips of people who were asked nothing (no recording of a person who answered a challenge is at
+   hand), in pieces of five seconds in which the head turns by 25 degrees or more, or nods by 12: does the parallax
+   count as a head's?
+2. approaches: stretches of the same clips in which somebody comes closer or moves back by a quarter or more, and heads
+   with a true depth that do so (simulated), against flat ones: the clips zoomed into, as a file and as a sheet that is
+   brought closer at a tilt, photos, and flat heads before a background of their own (all simulated);
+3. mouth and eyes: movements that landmarks show in the same clips, against the same landmarks over pictures of a still
+   that is shaken (simulated);
+4. answers: takes of the simulated species ``answer_forged`` (benchmarks/accuracy/pad_takes.py), each against the
    challenge that it was made for: the challenge alone, then the whole decision of the policy ``recovery``.
 
-What was followed in a clip is kept in WORK_DIR, so that a run that was stopped goes on.
+What was followed in a clip, and what was rendered, is kept in WORK_DIR, so that a run that was stopped goes on.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import json
 import sys
+import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, replace
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
 import numpy as np
 
-from idverify.challenge import ChallengeOutcome, ChallengeResult, StepStatus, TimedSteps, load
-from idverify.challenge.solid import Shown, approach_shown, shown, turn_shown_deg
-from idverify.challenge.verify_motion import MIN_APPROACH_SHARE, MIN_SHOWN_DEG, MIN_SHOWN_GROWTH, MIN_TURN_SHARE
+from idverify.challenge import Action, AnswerSeries, ChallengeResult, Step, StepStatus, TimedSteps, load
+from idverify.challenge.from_track import series_from_track
+from idverify.challenge.solid import Shown, shown
+from idverify.challenge.verify_motion import (
+    MIN_LOOK_SHARE,
+    MIN_SHOWN_DEG,
+    MIN_TURN_SHARE,
+    Movement,
+    as_asked,
+    movements,
+)
 from idverify.errors import IdverifyError
 from idverify.faces.detection import YuNet
-from idverify.faces.landmarks import FaceMesh
+from idverify.faces.landmarks import EyeModel, FaceMesh
 from idverify.faces.tracking import Tracker
 from idverify.media import open_recording
 from idverify.metrics.intervals import wilson
 from idverify.models.session import Session
-from idverify.pad.motion import MotionObserver, MotionSignals
+from idverify.pad.motion import MotionObserver
+from idverify.simulation import simulate
 from idverify.verification.acquisition import acquire
 from idverify.verification.verifier import Verifier
 
 MARKER = "<!-- figures of benchmarks/accuracy/challenge_answers.py -->"
-PIECE_S, MIN_TURN_DEG, MIN_GROWTH = 5.0, 25.0, 0.15
-ZOOM, LONGER_SIDE_PX = 0.3, 960
+PIECE_S, MIN_TURN_DEG, MIN_LOOK_DEG, MIN_GROWTH = 5.0, 25.0, 12.0, 0.25
+LONGER_SIDE_PX = 960
+# Zooms of 4 in 10 to 8 in 10, as large as approaches are asked for and larger.
+ZOOMS = (1.4, 1.8)
+# A sheet in a hand is not kept upright to a few degrees.
+TILT_DEG = 8.0
+SIZE_WH, RATE_HZ = (360, 480), 15.0
+NEARER = (Action.COME_CLOSER, Action.MOVE_BACK)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
+    parser.add_argument("--photos", type=int, default=40, help="people whose photos become heads and sheets")
     parser.add_argument("--takes", type=Path, help="index of the takes")
     parser.add_argument("--update", type=Path, help="put the table into this page, between its markers")
     options = parser.parse_args()
+    cv2.setNumThreads(1)
     clips = [*sorted((options.data / "videos" / "bona_fide").glob("[!g]*")), *selfies(options.data)]
-    lines = [f"{'what':58} {'counted':>8} {'of':>5} {'rate':>7}  95 % interval"]
-    lines += turns(clips, options.work)
-    lines += approaches(clips, options.work)
+    genuine = [series for clip in clips if (series := followed(clip, options.work / "genuine"))]
+    lines = [f"{'what':62} {'counted':>8} {'of':>5} {'rate':>7}  95 % interval"]
+    lines += turns(genuine)
+    lines += approaches(clips, genuine, photos(options.data, options.photos), options.work)
+    lines += mouths_and_eyes(genuine, photos(options.data, 12), options.work)
     if options.takes:
-        lines += answers(options.takes)
+        lines += answers(options.takes, options.work)
     table = "\n".join(lines)
     print(table)
     if options.update:
@@ -73,99 +102,39 @@ def selfies(data: Path) -> list[Path]:
     return [data / "selfies" / path for path in genuine]
 
 
-def turns(clips: list[Path], work: Path) -> list[str]:
-    found: list[Shown] = []
-    people = 0
-    for clip in clips:
-        signals, yaw = followed(clip, work / "genuine")
-        confirmed = turn_shown_deg(signals)
-        own = []
-        for piece in pieces(signals.times_s):
-            if np.ptp(yaw[piece]) >= MIN_TURN_DEG:
-                moved = np.asarray(signals.pose_change_deg[piece, :2], np.float64)
-                own.append(shown(signals.times_s[piece], moved, confirmed[piece], least=MIN_SHOWN_DEG))
-        people += bool(own)
-        found += own
-    return [
-        row(f"people's turns that count as a head's ({people} clips)", counted(found, MIN_TURN_SHARE), len(found)),
-        spread("shares of a head's parallax", found),
-    ]
+def photos(data: Path, count: int) -> list[Path]:
+    """The first photo of so many people, by a hash of their names."""
+    people = sorted((data / "lfw").iterdir(), key=lambda folder: zlib.crc32(folder.name.encode()))
+    return [min(folder.glob("*.jpg")) for folder in people[:count]]
 
 
-def approaches(clips: list[Path], work: Path) -> list[str]:
-    found: list[Shown] = []
-    for clip in clips:
-        flat = work / "flat" / f"{clip.stem}.mp4"
-        if not flat.exists() and not (work / "flat" / f"{clip.stem}.npz").exists():
-            zoom_into(clip, flat)
-        signals, _ = followed(flat, work / "flat")
-        moved, confirmed = approach_shown(signals)
-        if np.nanmax(np.abs(moved), initial=0.0) >= MIN_GROWTH:
-            one = (moved[:, None], confirmed[:, None])
-            found.append(shown(signals.times_s, *one, least=MIN_SHOWN_GROWTH))
-    return [
-        row("flat zooms that count as coming closer (simulated)", counted(found, MIN_APPROACH_SHARE), len(found)),
-        spread("shares of a head's perspective", found),
-    ]
+# -- turns and looks -------------------------------------------------------------------------------------
 
 
-def answers(index: Path) -> list[str]:
-    with index.open(newline="") as rows:
-        takes = [row for row in csv.DictReader(rows) if row["species"] == "answer_forged" and row["challenge"]]
-    verifier = Verifier(policy="recovery")
-    outcomes: Counter[str] = Counter()
-    steps: Counter[tuple[str, str]] = Counter()
-    accepted = judged = 0
-    for number, take in enumerate(takes, start=1):
-        try:
-            result, outcome = answer(verifier, take)
-        except IdverifyError as error:
-            print(f"{take['path']}: {error}", file=sys.stderr)
-            continue
-        judged += 1
-        accepted += outcome == "accept"
-        outcomes[result.outcome.value] += 1
-        steps.update((step.action.value, step.status.value) for step in result.steps)
-        print(f"\r{number} of {len(takes)} takes", end="", file=sys.stderr)
-    print(file=sys.stderr)
-    followed_by = outcomes[ChallengeOutcome.FOLLOWED.value]
-    lines = [
-        row("forged answers: challenge followed (simulated)", followed_by, judged),
-        row("forged answers: accepted by recovery (simulated)", accepted, judged),
-    ]
-    for action in sorted({action for action, _ in steps}):
-        total = sum(n for (what, _), n in steps.items() if what == action)
-        lines.append(row(f"  step {action}: done", steps[action, StepStatus.DONE.value], total))
+def turns(clips: list[AnswerSeries]) -> list[str]:
+    lines = []
+    for column, least_deg, least, what in (
+        (0, MIN_TURN_DEG, MIN_TURN_SHARE, "people's turns that count as a head's"),
+        (1, MIN_LOOK_DEG, MIN_LOOK_SHARE, "people's nods that count as a head's"),
+    ):
+        found = [list(parallax(series, column, least_deg)) for series in clips]
+        shares = [one for own in found for one in own]
+        known = [one for one in shares if np.isfinite(one.share)]
+        people = sum(bool(own) for own in found)
+        lines += [row(f"{what} ({people} clips)", counted(shares, least), len(shares)), spread("parallax", known)]
     return lines
 
 
-def answer(verifier: Verifier, take: dict[str, str]) -> tuple[ChallengeResult, str]:
-    """Judge a take as if its steps had been revealed in time: by an attacker who renders as fast as he is asked."""
-    asked = load(take["challenge"])
-    revealed = [step.start_s for step in asked.steps] + [part.start_s for part in asked.light[:1]]
-    timed = TimedSteps(challenge=asked, revealed_s=tuple(revealed), recording_started_s=0.0, latency_s=0.0)
-    decision = verifier.check(take["path"], take["reference"], challenge=timed)
-    assert decision.challenge is not None
-    return decision.challenge, decision.outcome.value
-
-
-def followed(clip: Path, kept: Path) -> tuple[MotionSignals, np.ndarray]:
-    """Motion of the face that is seen longest, and its yaw at the same times."""
-    kept.mkdir(parents=True, exist_ok=True)
-    file = kept / f"{clip.stem}.npz"
-    if not file.exists():
-        tracker = Tracker(YuNet(Session("yunet")), FaceMesh(Session("face_mesh")), None)
-        with open_recording(clip) as recording:
-            capture = acquire(recording, tracker, factories={"motion": MotionObserver})
-        track = max(capture.tracks.values(), key=len)
-        observer = capture.observers[track.track_id]["motion"]
-        assert isinstance(observer, MotionObserver)
-        signals = observer.signals()
-        yaw = np.interp(signals.times_s, track.times_s, track.yaw_pitch_roll_deg[:, 0])
-        columns = {name: getattr(signals, name) for name in MotionSignals.__slots__}
-        np.savez_compressed(file, yaw_deg=yaw, **columns)
-    with np.load(file) as data:
-        return MotionSignals(**{name: data[name] for name in MotionSignals.__slots__}), data["yaw_deg"]
+def parallax(series: AnswerSeries, column: int, least_deg: float) -> Iterator[Shown]:
+    """Of each piece in which the head turns that way, and no other way by more."""
+    pose = np.stack([series.yaw_deg, series.pitch_deg], axis=1)
+    assert series.turned_deg is not None
+    assert series.turn_shown_deg is not None
+    for piece in pieces(series.times_s):
+        span = np.ptp(pose[piece], axis=0)
+        if span[column] >= least_deg and span.argmax() == column:
+            moved, confirmed = series.turned_deg[piece], series.turn_shown_deg[piece]
+            yield shown(series.times_s[piece], moved, confirmed, least=MIN_SHOWN_DEG)
 
 
 def pieces(times_s: np.ndarray) -> Iterator[np.ndarray]:
@@ -176,9 +145,84 @@ def pieces(times_s: np.ndarray) -> Iterator[np.ndarray]:
             yield inside
 
 
-def zoom_into(clip: Path, output: Path) -> None:
-    """Zoom into the middle of the first six seconds and out again: what a flat picture shows that comes closer."""
-    output.parent.mkdir(parents=True, exist_ok=True)
+# -- approaches ------------------------------------------------------------------------------------------
+
+
+def approaches(clips: list[Path], genuine: list[AnswerSeries], faces: list[Path], work: Path) -> list[str]:
+    people = [own for series in genuine if (own := list(nearer(series)))]
+    heads = [made(photo, work / "heads", depth=1.0) for photo in faces]
+    zoomed = [made_zoom(clip, ZOOMS[i % 2], 0.0, work / "zoomed") for i, clip in enumerate(clips)]
+    sheets = [made_zoom(clip, ZOOMS[(i + 1) % 2], TILT_DEG, work / "sheets") for i, clip in enumerate(clips)]
+    cards = [made(photo, work / "cards", depth=0.0) for photo in faces]
+    lines = []
+    for what, found in (
+        (f"people's approaches and retreats that count ({len(people)} clips)", [r for own in people for r in own]),
+        ("heads of true depth that count (simulated)", [r for s in heads if s for r in nearer(s)]),
+        ("flat zooms of clips that count (simulated)", [r for s in zoomed if s for r in nearer(s)]),
+        ("flat sheets brought closer at a tilt that count (simulated)", [r for s in sheets if s for r in nearer(s)]),
+        ("  the same, were the background not seen", [r for s in (*zoomed, *sheets) if s for r in nearer(unseen(s))]),
+        ("flat heads before a still background that count (simulated)", [r for s in cards if s for r in nearer(s)]),
+    ):
+        statuses = Counter(status for status, _ in found)
+        unclear = statuses[StepStatus.NOT_ASSESSABLE]
+        lines.append(row(what, statuses[StepStatus.DONE], len(found)) + f"  ({unclear} not assessable)")
+        lines.append(spread("perspective", [one for _, one in found if np.isfinite(one.share)]))
+    return lines
+
+
+def nearer(series: AnswerSeries) -> Iterator[tuple[StepStatus, Shown]]:
+    """Every approach and retreat of a quarter or more that the landmarks show."""
+    for movement in movements(series):
+        if movement.action in NEARER:
+            step = around(movement)
+            inside = (series.times_s >= step.start_s) & (series.times_s < step.end_s)
+            assert series.grown is not None
+            grown = series.grown[inside & np.isfinite(series.grown)]
+            if grown.size and np.ptp(grown) >= MIN_GROWTH:
+                status, _, solid = as_asked(step, movement, series)
+                assert solid is not None
+                yield status, solid
+
+
+def around(movement: Movement) -> Step:
+    """A window as a challenge gives it, in which the movement begins after a usual delay."""
+    start_s = max(movement.begin_s - 1.0, 0.0)
+    return Step(action=movement.action, start_s=start_s, end_s=start_s + 4.4)
+
+
+def unseen(series: AnswerSeries) -> AnswerSeries:
+    return replace(series, background_step=None)
+
+
+def made(photo: Path, folder: Path, *, depth: float) -> AnswerSeries | None:
+    """A photo hung on a head of some depth that comes closer or moves back (simulated)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    seed = zlib.crc32(photo.stem.encode())
+    clip, asked = folder / f"{photo.stem}.mp4", folder / f"{photo.stem}.json"
+    if not (folder / f"{photo.stem}.npz").exists() and not clip.exists():
+        step = {"action": NEARER[seed % 2].value, "start_ms": 1000, "end_ms": 5400}
+        asked.write_text(json.dumps({"steps": [step], "light": []}), "utf-8")
+        # A head that comes closer does so before a background, not with it.
+        try:
+            simulate("answer_forged", photo, clip, seed=seed % 100_000, challenge=asked, size_wh=SIZE_WH,
+                     rate_hz=RATE_HZ, depth=depth, smooth=0.0, layers=1.0)  # fmt: skip
+        except IdverifyError as error:
+            print(f"{photo.stem}: {error}", file=sys.stderr)
+            return None
+    return followed(clip, folder)
+
+
+def made_zoom(clip: Path, zoom: float, tilt_deg: float, folder: Path) -> AnswerSeries | None:
+    """A clip that is enlarged and made small again, as a file, or as a sheet that is held at a tilt (simulated)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    flat = folder / f"{clip.stem}-{zoom:g}.mp4"
+    if not (folder / f"{flat.stem}.npz").exists() and not flat.exists():
+        zoom_into(clip, flat, zoom, tilt_deg)
+    return followed(flat, folder)
+
+
+def zoom_into(clip: Path, output: Path, most: float, tilt_deg: float) -> None:
+    """Zoom into the middle of the first six seconds and out again, the sheet tilting by as much as it comes closer."""
     with open_recording(clip) as recording, av.open(str(output), "w") as target:
         stream = None
         for frame in recording:
@@ -189,9 +233,9 @@ def zoom_into(clip: Path, output: Path) -> None:
             height, width = (int(side * shrink) // 2 * 2 for side in image.shape[:2])
             image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
             part = float(np.clip(min((frame.time_s - 1.0) / 0.8, (4.2 - frame.time_s) / 0.8), 0, 1))
-            zoom = float(np.exp(ZOOM * part * part * (3 - 2 * part)))
-            about = np.array([[zoom, 0, width / 2 * (1 - zoom)], [0, zoom, 0.45 * height * (1 - zoom)]])
-            image = cv2.warpAffine(image, about, (width, height), borderMode=cv2.BORDER_REPLICATE)
+            part = part * part * (3 - 2 * part)
+            view = enlarged(most**part, tilt_deg * part, width, height)
+            image = cv2.warpPerspective(image, view, (width, height), borderMode=cv2.BORDER_REPLICATE)
             if stream is None:
                 stream = target.add_stream("libx264", rate=30, options={"crf": "20", "preset": "veryfast"})
                 stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
@@ -203,21 +247,155 @@ def zoom_into(clip: Path, output: Path) -> None:
             target.mux(stream.encode(None))
 
 
-def counted(found: list[Shown], least: float) -> int:
+def enlarged(zoom: float, tilt_deg: float, width: int, height: int) -> np.ndarray:
+    """How a sheet looks that comes closer and is tilted back: seen by a camera whose view is as high as it is far."""
+    there = np.array([[1, 0, -width / 2], [0, 1, -0.45 * height], [0, 0, 1]])
+    back = np.array([[1, 0, width / 2], [0, 1, 0.45 * height], [0, 0, 1]])
+    cosine, sine = np.cos(np.radians(tilt_deg)), np.sin(np.radians(tilt_deg))
+    tilt = np.array([[zoom, 0, 0], [0, zoom * cosine, 0], [0, sine / height, 1]])
+    return back @ tilt @ there
+
+
+# -- mouth and eyes --------------------------------------------------------------------------------------
+
+
+def mouths_and_eyes(genuine: list[AnswerSeries], faces: list[Path], work: Path) -> list[str]:
+    stills = [still for photo in faces if (still := made_still(photo, work / "stills"))]
+    lines = []
+    for action in (Action.OPEN_MOUTH, Action.SMILE, Action.BLINK_TWICE):
+        found = [(series, m) for series in genuine for m in movements(series) if m.action is action]
+        live = Counter(as_asked(around(m), m, series)[0] for series, m in found)
+        dead = Counter(as_asked(around(m), m, over(series, still))[0] for series, m in found for still in stills)
+        what = action.value.replace("_", " ")
+        lines += [
+            row(f"people's movements '{what}' that the picture confirms", live[StepStatus.DONE], len(found)),
+            row("  the same landmarks over shaken stills (simulated)", dead[StepStatus.DONE], sum(dead.values())),
+        ]
+    return lines
+
+
+def made_still(photo: Path, folder: Path) -> AnswerSeries | None:
+    folder.mkdir(parents=True, exist_ok=True)
+    clip = folder / f"{photo.stem}.mp4"
+    if not (folder / f"{photo.stem}.npz").exists() and not clip.exists():
+        try:
+            simulate("photo_shaken", photo, clip, seed=1, size_wh=SIZE_WH, rate_hz=RATE_HZ, duration_s=8.0)
+        except IdverifyError:
+            return None
+    return followed(clip, folder)
+
+
+def over(series: AnswerSeries, still: AnswerSeries) -> AnswerSeries:
+    """What landmarks say of one clip, and pictures of another, which runs on in a loop."""
+    period = still.times_s[-1] + 0.05
+    at = np.searchsorted(still.times_s, np.mod(series.times_s, period)).clip(0, len(still) - 1)
+    assert still.mouth_changed is not None
+    assert still.eyes_changed is not None
+    return replace(series, mouth_changed=still.mouth_changed[at], eyes_changed=still.eyes_changed[at])
+
+
+# -- whole answers ---------------------------------------------------------------------------------------
+
+
+def answers(index: Path, work: Path) -> list[str]:
+    with index.open(newline="") as rows:
+        takes = [row for row in csv.DictReader(rows) if row["species"] == "answer_forged" and row["challenge"]]
+    judged = [one for one in judgements(takes, work / "answers.jsonl") if one is not None]
+    outcomes = Counter(one["challenge"] for one in judged)
+    steps = Counter((what, status) for one in judged for what, status in one["steps"])
+    accepted = sum(one["decision"] == "accept" for one in judged)
+    people = len({take["person"] for take in takes})
+    lines = [
+        row(f"forged answers of {people} people: challenge followed (simulated)", outcomes["followed"], len(judged)),
+        row("forged answers: accepted by recovery (simulated)", accepted, len(judged)),
+    ]
+    for action in sorted({what for what, _ in steps}):
+        total = sum(n for (what, _), n in steps.items() if what == action)
+        lines.append(row(f"  step {action}: done", steps[action, StepStatus.DONE.value], total))
+    return lines
+
+
+def judgements(takes: list[dict[str, str]], kept: Path) -> Iterator[dict[str, Any] | None]:
+    """What became of each take; what was judged before is not judged again."""
+    known = {row["path"]: row for row in map(json.loads, kept.read_text("utf-8").splitlines())} if kept.exists() else {}
+    verifier = Verifier(policy="recovery")
+    for number, take in enumerate(takes, start=1):
+        print(f"\r{number} of {len(takes)} takes", end="", file=sys.stderr)
+        if take["path"] not in known:
+            try:
+                result, outcome, reasons = answer(verifier, take)
+            except IdverifyError as error:
+                print(f"{take['path']}: {error}", file=sys.stderr)
+                yield None
+                continue
+            known[take["path"]] = {
+                "path": take["path"], "decision": outcome, "reasons": reasons, "challenge": result.outcome.value,
+                "steps": [(step.action.value, step.status.value) for step in result.steps],
+                "light": result.light and result.light.status.value,
+            }  # fmt: skip
+            with kept.open("a", encoding="utf-8") as lines:
+                lines.write(json.dumps(known[take["path"]]) + "\n")
+        yield known[take["path"]]
+    print(file=sys.stderr)
+
+
+def answer(verifier: Verifier, take: dict[str, str]) -> tuple[ChallengeResult, str, list[str]]:
+    """Judge a take as if its steps had been revealed in time: by an attacker who renders as fast as he is asked."""
+    asked = load(take["challenge"])
+    revealed = [step.start_s for step in asked.steps] + [part.start_s for part in asked.light[:1]]
+    timed = TimedSteps(challenge=asked, revealed_s=tuple(revealed), recording_started_s=0.0, latency_s=0.0)
+    decision = verifier.check(take["path"], take["reference"], challenge=timed)
+    assert decision.challenge is not None
+    return decision.challenge, decision.outcome.value, [reason.value for reason in decision.reasons]
+
+
+# -- following -------------------------------------------------------------------------------------------
+
+
+def followed(clip: Path, kept: Path) -> AnswerSeries | None:
+    """The answer of the face that is seen longest; None where nobody is seen."""
+    kept.mkdir(parents=True, exist_ok=True)
+    file = kept / f"{clip.stem}.npz"
+    if not file.exists():
+        with open_recording(clip) as recording:
+            capture = acquire(recording, Tracker(*models()), factories={"motion": MotionObserver})
+        columns = {}
+        if capture.tracks:
+            track = max(capture.tracks.values(), key=len)
+            observer = capture.observers[track.track_id]["motion"]
+            assert isinstance(observer, MotionObserver)
+            series = series_from_track(track, picture_width_px=capture.size_wh[0], motion=observer.signals())
+            columns = {field.name: getattr(series, field.name) for field in fields(series)}
+        np.savez_compressed(file, **columns)
+    with np.load(file) as data:
+        return AnswerSeries(**data) if data.files and len(data["times_s"]) > 10 else None
+
+
+@lru_cache(maxsize=1)
+def models() -> tuple[YuNet, FaceMesh, EyeModel]:
+    return (
+        YuNet(Session("yunet", threads=1)),
+        FaceMesh(Session("face_mesh", threads=1)),
+        EyeModel(Session("iris", threads=1)),
+    )
+
+
+def counted(found: Iterable[Shown], least: float) -> int:
     return sum(one.share >= least for one in found)
 
 
 def spread(what: str, found: list[Shown]) -> str:
-    shares = np.array([one.share for one in found])
-    low, middle, high = np.nanpercentile(shares, [10, 50, 90])
-    return f"  {what}: median {middle:.2f}, 10 % below {low:.2f}, 10 % above {high:.2f}"
+    if not found:
+        return f"  shares of a head's {what}: none"
+    low, middle, high = np.percentile([one.share for one in found], [10, 50, 90])
+    return f"  shares of a head's {what}: median {middle:.2f}, 10 % below {low:.2f}, 10 % above {high:.2f}"
 
 
 def row(what: str, count: int, total: int) -> str:
     if not total:
-        return f"{what:58} {count:8} {total:5}"
+        return f"{what:62} {count:8} {total:5}"
     interval = wilson(count, total)
-    return f"{what:58} {count:8} {total:5} {count / total:7.1%}  {interval.low:.1%} to {interval.high:.1%}"
+    return f"{what:62} {count:8} {total:5} {count / total:7.1%}  {interval.low:.1%} to {interval.high:.1%}"
 
 
 if __name__ == "__main__":

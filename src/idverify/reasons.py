@@ -248,6 +248,11 @@ class Reason(str, Enum):
         "The head was not turned far enough, or not held there.",
         "Please turn your head as far as is comfortable when asked, and hold it there for a second.",
     )
+    APPROACH_TOO_SMALL = (
+        "approach_too_small",
+        "The face did not come close enough, or go far enough away, to show that it is no flat picture.",
+        "Please come much closer when asked, until your face fills half of the picture, or go as far away as you can.",
+    )
     CHALLENGE_EXPIRED = (
         "challenge_expired",
         "The challenge is no longer valid.",

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import idverify.challenge as ch
 from idverify.challenge import Action, Behaviour, ChallengeOutcome, StepStatus
-from idverify.challenge.actions import TURNS
-from idverify.challenge.verify_motion import judge_motion
+from idverify.challenge.actions import LOOKS, TURNS
+from idverify.challenge.verify_motion import RETURN_S, judge_motion
 from idverify.reasons import Reason
 
 KEY = "a secret of these laws, 26 B"
@@ -158,7 +158,7 @@ def test_what_was_not_measured_never_becomes_a_yes(seed: int, part: float) -> No
                 hidden if getattr(series, name).ndim == 1 else hidden[:, None], np.nan, getattr(series, name)
             )
             for name in ("yaw_deg", "pitch_deg", "mouth_opening", "mouth_width", "face_scale", "eye_opening",
-                         "turned_deg", "approached", "likeness_llr")
+                         "turned_deg", "grown", "likeness_llr")
         },
     )
     assert not judged(challenge, blank).followed
@@ -195,25 +195,43 @@ def test_guess_probability_counts_the_sequences(n_steps: int) -> None:
         assert ch.guess_probability(n_actions=5, n_turns=n_turns, n_steps=n_steps) == pytest.approx(1 / turning)
 
 
-SOLID = ("turned_deg", "turn_shown_deg", "approached", "approach_shown", "likeness_llr")
+NEARER = (Action.COME_CLOSER, Action.MOVE_BACK)
+NEEDED = {
+    "turned_deg": (*TURNS, *LOOKS), "turn_shown_deg": (*TURNS, *LOOKS), "likeness_llr": TURNS,
+    "grown": NEARER, "perspective": NEARER,
+    "mouth_changed": (Action.OPEN_MOUTH, Action.SMILE), "eyes_changed": (Action.BLINK_TWICE,),
+}  # fmt: skip
 
 
 @quick
-@given(seeds, st.sampled_from(SOLID))
-def test_a_movement_without_what_shows_a_solid_head_is_never_followed(seed: int, gone: str) -> None:
-    """Whatever the pose says: the evidence has to be there, in the step's own window."""
+@given(seeds, st.sampled_from(sorted(NEEDED)))
+def test_a_movement_without_its_evidence_is_never_followed(seed: int, gone: str) -> None:
+    """Whatever the landmarks say: the evidence has to be there, in the step's own window."""
     challenge = issued(seed)
     series = answered(challenge, seed)
-    asked = {step.action for step in challenge.steps}
-    needed = {
-        "turned_deg": TURNS, "turn_shown_deg": TURNS, "likeness_llr": TURNS,
-        "approached": (Action.COME_CLOSER, Action.MOVE_BACK), "approach_shown": (Action.COME_CLOSER, Action.MOVE_BACK),
-    }[gone]  # fmt: skip
     result = judged(challenge, dataclasses.replace(series, **{gone: None}))
-    if asked & set(needed):
-        assert not result.followed
-    else:
-        assert result == judged(challenge, series)
+    before = judged(challenge, series)
+    for step, was in zip(result.steps, before.steps, strict=True):
+        if step.action in NEEDED[gone]:
+            assert step.status is not StepStatus.DONE
+        else:
+            assert step == was
+
+
+@quick
+@given(seeds, st.sampled_from(sorted(set(NEEDED) - {"turned_deg", "grown"})))
+def test_evidence_from_another_window_does_not_count(seed: int, elsewhere: str) -> None:
+    """Parallax, perspective or a changed picture while something else was asked for is no answer."""
+    challenge = issued(seed)
+    series = answered(challenge, seed)
+    for step in challenge.steps:
+        if step.action in NEEDED[elsewhere]:
+            there = (series.times_s >= step.start_s) & (series.times_s < step.end_s + RETURN_S)
+            values = getattr(series, elsewhere)
+            hidden = np.where(there if values.ndim == 1 else there[:, None], np.nan, values)
+            result = judged(challenge, dataclasses.replace(series, **{elsewhere: hidden}))
+            mine = next(one for one in result.steps if one.start_s == step.start_s)
+            assert mine.status is not StepStatus.DONE
 
 
 @quick
@@ -222,15 +240,66 @@ def test_a_flat_picture_that_moves_as_asked_is_called_flat(seed: int) -> None:
     challenge = issued(seed, steps=4)
     series = answered(challenge, seed)
     assert series.turn_shown_deg is not None
-    assert series.approach_shown is not None
+    assert series.perspective is not None
     flat = dataclasses.replace(
-        series, turn_shown_deg=0.02 * series.turn_shown_deg, approach_shown=0.02 * series.approach_shown
+        series,
+        turn_shown_deg=0.02 * series.turn_shown_deg,
+        perspective=np.nanmean(series.perspective) + 0.0 * series.perspective,
     )
     result = judged(challenge, flat)
     assert not result.followed
-    turns = [step for step in result.steps if step.action in TURNS and step.seen and step.seen.action is step.action]
-    assert turns
-    assert all(step.status is StepStatus.FLAT for step in turns)
+    moved = [
+        step for step in result.steps
+        if step.action in (*TURNS, *LOOKS, *NEARER) and step.seen and step.seen.action is step.action
+    ]  # fmt: skip
+    assert moved
+    assert all(step.status is StepStatus.FLAT for step in moved if step.action in TURNS)
+    assert all(step.status in (StepStatus.FLAT, StepStatus.NOT_ASSESSABLE) for step in moved)
+
+
+@quick
+@given(seeds, st.sampled_from(NEARER))
+def test_an_approach_that_enlarges_the_whole_picture_is_flat_whatever_its_perspective(
+    seed: int, action: Action
+) -> None:
+    asked = issued(seed)
+    asked = dataclasses.replace(asked, steps=(dataclasses.replace(asked.steps[0], action=action),))
+    series = answered(asked, seed)
+    assert series.grown is not None
+    if not judged(asked, series).followed:
+        return
+    size = np.log(series.face_scale)
+    step = np.diff(size, prepend=size[0])
+    zoomed = dataclasses.replace(series, background_step=step)
+    assert [one.status for one in judged(asked, zoomed).steps] == [StepStatus.FLAT]
+    # A wall close behind the head grows as well, though less.
+    wall = dataclasses.replace(series, background_step=0.5 * step)
+    assert judged(asked, wall).followed
+
+
+@pytest.mark.parametrize("action", [Action.OPEN_MOUTH, Action.SMILE, Action.BLINK_TWICE])
+def test_landmarks_that_wriggle_over_a_still_picture_are_never_followed(action: Action) -> None:
+    for seed in range(20):
+        asked = issued(seed)
+        asked = dataclasses.replace(asked, steps=(dataclasses.replace(asked.steps[0], action=action),))
+        series = answered(asked, seed)
+        trembling = np.abs(np.random.default_rng(seed).normal(1.0, 0.2, len(series)))
+        still = dataclasses.replace(series, mouth_changed=trembling, eyes_changed=trembling)
+        result = judged(asked, still)
+        assert judged(asked, series).followed
+        assert [step.status for step in result.steps] == [StepStatus.NOT_ASSESSABLE]
+        assert result.reasons == (Reason.LIVENESS_UNCERTAIN,)
+
+
+def test_one_blink_that_the_picture_shows_is_not_two() -> None:
+    asked = issued(1)
+    asked = dataclasses.replace(asked, steps=(dataclasses.replace(asked.steps[0], action=Action.BLINK_TWICE),))
+    series = answered(asked, 1)
+    assert series.eyes_changed is not None
+    (step,) = judged(asked, series).steps
+    assert step.seen is not None
+    once = np.where(series.times_s > step.seen.begin_s + 0.3, 1.0, series.eyes_changed)
+    assert not judged(asked, dataclasses.replace(series, eyes_changed=once)).followed
 
 
 @quick

@@ -6,7 +6,7 @@ Conventions: left and right are the person's own. Every movement is a pulse: out
 and back to it; turns go far and are held. Colours are sRGB; each is fully on or off in each channel, which makes them
 as far apart in chromaticity as a screen can show.
 
-Public items: :class:`Action`, :class:`Colour`, :data:`TURNS`, :func:`actions_named`.
+Public items: :class:`Action`, :class:`Colour`, :data:`TURNS`, :data:`LOOKS`, :func:`actions_named`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from enum import Enum
 from idverify.errors import ParameterError
 from idverify.text import foreign
 
-__all__ = ["TURNS", "Action", "Colour", "actions_named"]
+__all__ = ["LOOKS", "TURNS", "Action", "Colour", "actions_named"]
 
 
 class Action(str, Enum):
@@ -61,11 +61,12 @@ class Colour(str, Enum):
 
 # What a flat or warped picture answers worst: every challenge asks for one of these where the person can make it.
 TURNS = (Action.TURN_LEFT, Action.TURN_RIGHT)
+LOOKS = (Action.LOOK_UP, Action.LOOK_DOWN)
 
 # Everyday names for what a person cannot do, each covering every movement that needs it.
 _GROUPS: dict[str, tuple[Action, ...]] = {
     "turn": TURNS,
-    "look": (Action.LOOK_UP, Action.LOOK_DOWN),
+    "look": LOOKS,
     "mouth": (Action.OPEN_MOUTH, Action.SMILE),
     "blink": (Action.BLINK_TWICE,),
     "move": (Action.COME_CLOSER, Action.MOVE_BACK),

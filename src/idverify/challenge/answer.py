@@ -27,7 +27,8 @@ Floats = NDArray[np.float64]
 _COLUMNS = {
     "yaw_deg": 0, "pitch_deg": 0, "roll_deg": 0, "eye_opening": 2, "mouth_opening": 0,
     "mouth_width": 0, "face_scale": 0, "skin_rgb": 3, "background_rgb": 3, "skin_parts_rgb": 18,
-    "turned_deg": 2, "turn_shown_deg": 2, "approached": 0, "approach_shown": 0, "likeness_llr": 0,
+    "turned_deg": 2, "turn_shown_deg": 2, "grown": 0, "perspective": 0, "background_step": 0,
+    "mouth_changed": 0, "eyes_changed": 0, "likeness_llr": 0,
 }  # fmt: skip
 
 
@@ -61,8 +62,14 @@ class AnswerSeries:
     turned_deg, turn_shown_deg : (n, 2) float, optional
         Yaw and pitch since a picture up to some seconds ago, as the pose says, and as much of them as the parallax of
         points of the face confirms; see :mod:`idverify.challenge.solid`.
-    approached, approach_shown : (n,) float, optional
-        Growth of the face since such a picture, 0.1 for a tenth, and as much of it as its perspective confirms.
+    grown, perspective : (n,) float, optional
+        Size of the face over its usual size, less one, and the strength of its perspective, as
+        :mod:`idverify.challenge.perspective` measures them; NaN where the head is turned away.
+    background_step : (n,) float, optional
+        By how much what is behind the person grew since the frame before, as a logarithm.
+    mouth_changed, eyes_changed : (n,) float, optional
+        How much more the picture of the mouth, of the less changed eye, differs from a picture up to some seconds ago
+        than that of the face does: about 1 where nothing moves of its own accord.
     likeness_llr : (n,) float, optional
         How much the face of this frame is like the reference, or like the subject's own at rest: log-likelihood ratio,
         mated over non-mated.
@@ -87,8 +94,11 @@ class AnswerSeries:
     skin_parts_rgb: Floats | None = None
     turned_deg: Floats | None = None
     turn_shown_deg: Floats | None = None
-    approached: Floats | None = None
-    approach_shown: Floats | None = None
+    grown: Floats | None = None
+    perspective: Floats | None = None
+    background_step: Floats | None = None
+    mouth_changed: Floats | None = None
+    eyes_changed: Floats | None = None
     likeness_llr: Floats | None = None
 
     def __post_init__(self) -> None:

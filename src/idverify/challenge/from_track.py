@@ -19,8 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idverify.challenge.answer import AnswerSeries
-from idverify.challenge.solid import approach_shown, turn_shown_deg
+from idverify.challenge.perspective import perspective
+from idverify.challenge.solid import turn_shown_deg
 from idverify.faces.landmarks import inter_eye_distance, mouth_width
+from idverify.pad.liveliness import activity
 
 if TYPE_CHECKING:
     from idverify.faces.tracking import FaceObservation, FaceTrack
@@ -79,6 +81,7 @@ def series_from_track(
         track's own.
     """
     colours = None if light is None else light.at(track.frame_indices)
+    depth = perspective(track.points_px, track.yaw_pitch_roll_deg)
     series = AnswerSeries(
         times_s=track.times_s,
         yaw_deg=track.yaw_pitch_roll_deg[:, 0],
@@ -88,6 +91,8 @@ def series_from_track(
         mouth_opening=track.mouth_opening,
         mouth_width=mouth_width(track.points_px),
         face_scale=inter_eye_distance(track.points_px) / picture_width_px,
+        grown=depth.size / np.nanmedian(depth.size) - 1.0 if np.isfinite(depth.size).any() else None,
+        perspective=depth.strength,
         skin_rgb=None if colours is None else colours[:, 0],
         background_rgb=None if colours is None else colours[:, 1],
         skin_parts_rgb=None if colours is None else colours[:, 2:].reshape(len(colours), -1),
@@ -96,13 +101,14 @@ def series_from_track(
     if motion is None:
         return series
     at = _rows_at(track.times_s, motion.times_s)
-    approached, approach = approach_shown(motion)
+    lively = activity(motion)
     return replace(
         series,
         turned_deg=at(np.asarray(motion.pose_change_deg[:, :2], np.float64)),
         turn_shown_deg=at(turn_shown_deg(motion)),
-        approached=at(approached),
-        approach_shown=at(approach),
+        background_step=at(np.log(np.maximum(np.hypot(*motion.background[:, 0, :2].T), 1e-6))),
+        mouth_changed=at(lively.mouth),
+        eyes_changed=at(lively.eyes),
     )
 
 

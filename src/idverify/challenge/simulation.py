@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 from idverify.challenge.actions import TURNS, Action
 from idverify.challenge.answer import AnswerSeries
 from idverify.challenge.issuing import Challenge, LightStep
+from idverify.challenge.perspective import MAX_AWAY_DEG
+from idverify.challenge.solid import DISTANCE
 from idverify.challenge.verify_motion import NOMINAL
 
 __all__ = ["Behaviour", "simulate_answer"]
@@ -45,10 +47,16 @@ class Behaviour:
         Size of each movement, 1 for nominal.
     turn, hold_s
         Size of a turn, 1 for nominal, and how long it is held.
+    approach
+        Size of a movement towards the camera or away from it, 1 for nominal.
     share
         How much of a head's parallax the tracks show.
     distance
         Of the camera, over an arm's length.
+    behind
+        How far the background takes part when the face comes closer.
+    changed
+        How much more than the rest of the face mouth or eyes change as they move.
     rate_hz
         Frames per second, one value per recording.
     missing
@@ -63,8 +71,11 @@ class Behaviour:
     amplitude: Span = (0.6, 1.4)
     turn: Span = (0.8, 1.3)
     hold_s: Span = (0.8, 1.6)
+    approach: Span = (0.8, 1.4)
     share: Span = (0.6, 1.2)
     distance: Span = (0.5, 1.5)
+    behind: Span = (0.0, 0.5)
+    changed: Span = (3.0, 9.0)
     rate_hz: Span = (10.0, 60.0)
     missing: Span = (0.0, 0.15)
     noise: float = 1.0
@@ -102,8 +113,9 @@ def simulate_answer(challenge: Challenge, rng: np.random.Generator, behaviour: B
     signals = {name: _sway(times, rng, how) * _NOISE[name] / NOMINAL[name] for name in _NOISE}
     closure = _spontaneous_blinks(times, rng) if how.noise else np.zeros_like(times)
     for step in challenge.steps:
-        turn = step.action in TURNS
-        start, size = step.start_s + rng.uniform(*how.delay_s), rng.uniform(*(how.turn if turn else how.amplitude))
+        turn, nearer = step.action in TURNS, step.action in (Action.COME_CLOSER, Action.MOVE_BACK)
+        reach = how.turn if turn else how.approach if nearer else how.amplitude
+        start, size = step.start_s + rng.uniform(*how.delay_s), rng.uniform(*reach)
         if step.action is Action.BLINK_TWICE:
             closure = np.maximum(closure, min(size, 1.0) * _two_blinks(times, start, rng))
             continue
@@ -129,7 +141,7 @@ def _series(
     eyes = lids[:, None] + how.noise * rng.normal(0, 0.012, (times.size, 2))
     scale = rng.uniform(0.12, 0.3) * np.exp(signals["face_scale"] * NOMINAL["face_scale"])
     turned, turn_shown = _turn_shown(times, np.stack([yaw, pitch], axis=1), rng, how)
-    approached, approach_shown = _approach_shown(times, scale, turned, rng, how)
+    grown, perspective, step = _approach_shown(times, scale, np.stack([yaw, pitch], axis=1), rng, how)
     return AnswerSeries(
         times_s=times,
         yaw_deg=yaw,
@@ -144,8 +156,11 @@ def _series(
         background_rgb=background,
         turned_deg=turned,
         turn_shown_deg=turn_shown,
-        approached=approached,
-        approach_shown=approach_shown,
+        grown=grown,
+        perspective=perspective,
+        background_step=step,
+        mouth_changed=_changed(np.maximum(signals["mouth_opening"], signals["mouth_width"]), rng, how),
+        eyes_changed=_changed(closure, rng, how),
         likeness_llr=np.where(np.abs(yaw) < 18, np.nan, rng.uniform(4, 10) + how.noise * rng.normal(0, 1.5,
         times.size)),
     )
@@ -153,7 +168,9 @@ def _series(
 
 # How long a picture is kept that later ones are compared with (idverify.pad.motion), and the errors of one comparison,
 # as 27 clips of people show them where they hardly move (benchmarks/accuracy/challenge_answers.py).
-_KEY_S, _TURN_ERROR_DEG, _APPROACH_ERROR = 1.2, (0.4, 2.5), (0.05, 0.35)
+_KEY_S, _TURN_ERROR_DEG = 1.2, (0.4, 2.5)
+# Errors of a perspective over that at arm's length: of each picture, and slow ones of the mesh, where nothing moves.
+_PERSPECTIVE_ERROR, _MESH_ERROR = (0.03, 0.1), 0.03
 
 
 def _since_key(times: Floats, values: Floats) -> Floats:
@@ -168,12 +185,25 @@ def _turn_shown(times: Floats, pose: Floats, rng: np.random.Generator, how: Beha
 
 
 def _approach_shown(
-    times: Floats, scale: Floats, turned: Floats, rng: np.random.Generator, how: Behaviour
-) -> tuple[Floats, Floats]:
-    grown = np.expm1(_since_key(times, np.log(scale)))
-    grown[np.abs(turned).max(axis=1) >= 10.0] = np.nan
-    error = how.noise * rng.uniform(*_APPROACH_ERROR)
-    return grown, grown / rng.uniform(*how.distance) + error * rng.normal(0, 1, grown.shape)
+    times: Floats, scale: Floats, pose: Floats, rng: np.random.Generator, how: Behaviour
+) -> tuple[Floats, Floats, Floats]:
+    """Return growth of the face, its perspective, and steps of what is behind."""
+    grown = scale / np.median(scale) - 1.0
+    slow = np.sin(2 * np.pi * (times * rng.uniform(0.1, 0.4) + rng.random()))
+    error = _MESH_ERROR * slow + rng.uniform(*_PERSPECTIVE_ERROR) * rng.normal(0, 1, times.size)
+    strength = (1.0 + grown) / rng.uniform(*how.distance) + how.noise * error
+    away = np.abs(pose - np.median(pose, axis=0)).max(axis=1) > MAX_AWAY_DEG
+    step = rng.uniform(*how.behind) * np.diff(np.log(scale), prepend=np.log(scale[0]))
+    # Walls without texture, as often as not.
+    seen = rng.random() < 0.5
+    step = np.where(seen, step + how.noise * rng.normal(0, 0.002, times.size), np.nan)
+    return np.where(away, np.nan, grown), np.where(away, np.nan, strength / DISTANCE), step
+
+
+def _changed(excursion: Floats, rng: np.random.Generator, how: Behaviour) -> Floats:
+    """Return how much more than the face a part of it changes that makes a movement, 1 at its height."""
+    own = np.clip(excursion, 0, 1) * rng.uniform(*how.changed)
+    return np.asarray(1.0 + own + how.noise * np.abs(rng.normal(0, 0.3, len(excursion))))
 
 
 def _frame_times(length_s: float, rng: np.random.Generator, how: Behaviour) -> Floats:

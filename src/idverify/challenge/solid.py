@@ -1,18 +1,17 @@
-"""Whether what moved was a solid head: parallax of a turn, perspective of an approach.
+"""Whether what moved was a solid head: parallax of a turn, perspective of an approach, a background that stays.
 
 Goal: a photograph that is turned, tilted or zoomed moves as its pose says and shows nothing of a head's depth. A turn
-shifts the nose against the cheeks; coming closer makes the middle of the face grow more than its outline. Both are
-measured on points that were tracked in the pictures (:mod:`idverify.pad.motion`), never on the mesh, which invents a
-solid face on any picture; the mesh only says where a head's depth would be.
+shifts the nose against the cheeks; that is measured on points that were tracked in the pictures
+(:mod:`idverify.pad.motion`), never on the mesh, which turns a solid face on any picture. Coming closer makes the middle
+of the face grow more than its outline (:mod:`idverify.challenge.perspective`), and leaves what is behind as large as
+it was, or nearly so; whatever enlarges a whole picture enlarges both.
 
-Model: points at depth ``d`` behind the plane of the eyes, ``x`` from the middle of the face, leave the best planar
-transform by ``d`` times the sine of the turn (:mod:`idverify.pad.depth`), and by ``d x (1 - s) / Z`` where the face
-grew by ``s`` at a distance ``Z``. ``Z`` is not known; it is taken as :data:`DISTANCE`, so that a head at arm's length
-shows a share of about one, one at half of that two, and a flat picture none.
+Model: points at depth ``d`` behind the plane of the eyes leave the best planar transform by ``d`` times the sine of the
+turn (:mod:`idverify.pad.depth`). The perspective's strength is the distance ``e`` of the outer eye corners over that to
+the camera, ``Z``: a face that grows by ``s`` gains ``s e / Z``. ``Z`` is not known; it is taken as :data:`DISTANCE`, so
+that a head at arm's length shows a share of about one, one at twice that half, and a flat picture none.
 
-Conventions: as in :mod:`idverify.pad._registration`: lengths in patch pixels, 68 of them between the outer eye corners.
-
-Public items: :func:`turn_shown_deg`, :func:`approach_shown`, :class:`Shown`, :func:`shown`.
+Public items: :func:`turn_shown_deg`, :func:`approach_shown`, :func:`background_shown`, :class:`Shown`, :func:`shown`.
 
 References
 ----------
@@ -29,19 +28,21 @@ from numpy.typing import NDArray
 from idverify.pad.depth import parallax_rotation_deg
 from idverify.pad.motion import MotionSignals
 
-__all__ = ["Shown", "approach_shown", "shown", "turn_shown_deg"]
+__all__ = ["NOTHING_SHOWN", "Shown", "approach_shown", "background_shown", "shown", "turn_shown_deg"]
 
 Floats = NDArray[np.float64]
 
 # Outer eye corners are 9 cm apart (Farkas, Anthropometry of the head and face, 1994: 8.7 to 9.1), a phone is held at
 # 45 cm: five times that.
-DISTANCE = 5 * 68.0
-# Centre of the patch, and the unit in which the parameters of the fit are of one size.
-CENTRE, UNIT_PX = np.array([64.0, 76.0]), 64.0
-MIN_TRACKS = 16
-REWEIGHTINGS = 3
-# A head that turns meanwhile leaves the plane by more than an approach does.
-MAX_TURN_DEG = 10.0
+DISTANCE = 5.0
+# What the mesh's own errors change in a flat picture's perspective while it grows, over that at arm's length: standard
+# deviation in clips that were zoomed into (benchmarks/accuracy/challenge_answers.py).
+MESH_ERROR = 0.055
+MIN_APPROACH_FRAMES = 8
+# Frames within this time share the mesh's errors; over twice this time a growth is more than its trembling.
+TOGETHER_S, TREND_S = 0.3, 0.15
+# Logarithm of the growth, out and back, over which the background must have been seen.
+MIN_SEEN_GROWTH = 0.1
 # Pictures closer together than this in time share their tracks' errors.
 CORRELATION_S = 0.2
 
@@ -62,50 +63,65 @@ class Shown:
     error: float
 
 
+NOTHING_SHOWN = Shown(share=float("nan"), error=float("nan"))
+
+
 def turn_shown_deg(signals: MotionSignals) -> Floats:
     """Yaw and pitch since the key that the parallax confirms, (n, 2); NaN where too few points were tracked."""
     return parallax_rotation_deg(signals.key_points, signals.off_plane, signals.key_depth)
 
 
-def approach_shown(signals: MotionSignals) -> tuple[Floats, Floats]:
-    """Growth since the key, and as much of it as the perspective confirms.
+def approach_shown(times_s: Floats, grown: Floats, strength: Floats) -> Shown:
+    """Pool how the perspective of a face grows with its size over a stretch of time.
 
-    Returns
-    -------
-    approached, shown : (n,) float
-        NaN where too few points were tracked, or the head turned as well.
+    Parameters
+    ----------
+    times_s : (n,) float
+    grown, strength : (n,) float
+        Size of the face over its usual size, less one, and its perspective; NaN where not measured.
     """
-    grown = _growth(signals)
-    xy = (np.asarray(signals.key_points, np.float64) - CENTRE) / UNIT_PX
-    x, y, depth = xy[..., 0], xy[..., 1], np.asarray(signals.key_depth, np.float64)
-    one, nil = np.ones_like(x), np.zeros_like(x)
-    # Small changes of a homography (8), parallax along x and y (2), perspective (1).
-    closer = -depth * UNIT_PX / DISTANCE
-    along_x = np.stack([x, y, one, nil, nil, nil, x * x, x * y, depth, nil, closer * x], axis=-1)
-    along_y = np.stack([nil, nil, nil, x, y, one, x * y, y * y, nil, depth, closer * y], axis=-1)
-    design = np.stack([along_x, along_y], axis=2).reshape(len(x), -1, 11)
-    seen: NDArray[np.bool_] = np.asarray(np.isfinite(signals.off_plane).all(axis=2))
-    target = np.where(seen[..., None], signals.off_plane, 0.0).astype(np.float64).reshape(len(x), -1, 1)
-    weights, fit = seen.astype(np.float64), np.zeros((len(x), 11, 1))
-    for _ in range(REWEIGHTINGS if len(x) else 0):
-        weighted = (design * np.repeat(weights, 2, axis=1)[..., None]).swapaxes(1, 2)
-        fit = np.linalg.solve(weighted @ design + 1e-6 * np.eye(11), weighted @ target)
-        error = (target - design @ fit).reshape(*seen.shape, 2)
-        weights = seen / (1.0 + (error**2).sum(axis=2))
-    turned = np.abs(signals.pose_change_deg[:, :2]).max(axis=1, initial=0.0)
-    usable = (seen.sum(axis=1) >= MIN_TRACKS) & np.isfinite(grown) & (turned < MAX_TURN_DEG)
-    return np.where(usable, grown, np.nan), np.where(usable, fit[:, 10, 0], np.nan)
+    usable: NDArray[np.bool_] = np.asarray(np.isfinite(grown) & np.isfinite(strength))
+    if usable.sum() < MIN_APPROACH_FRAMES or (span := float(np.ptp(grown[usable]))) <= 0:
+        return NOTHING_SHOWN
+    x, y = grown[usable] - grown[usable].mean(), DISTANCE * strength[usable]
+    power = float((x**2).sum())
+    share = float((x * y).sum()) / power
+    scatter = _together(times_s[usable], (y - y.mean() - share * x) * x)
+    return Shown(share=share, error=float(np.hypot(scatter / power, MESH_ERROR / span)))
 
 
-def _growth(signals: MotionSignals) -> Floats:
-    """Size of the face over its size in the key, less one; NaN before the first key."""
-    keys = np.flatnonzero(signals.is_key)
-    # A key is measured against the one before it.
-    latest = np.searchsorted(keys, np.arange(len(signals)), side="left") - 1
-    sizes = signals.eye_distance_px
-    known = latest >= 0
-    before = sizes[keys[np.maximum(latest, 0)]] if keys.size else sizes
-    return np.asarray(np.where(known, sizes / before - 1.0, np.nan))
+def background_shown(times_s: Floats, grown: Floats, background_step: Floats) -> Shown:
+    """How far the background takes part as a face grows and shrinks: 1 where the whole picture is enlarged.
+
+    Parameters
+    ----------
+    times_s : (n,) float
+    grown : (n,) float
+        Size of the face over its usual size, less one; NaN where not measured.
+    background_step : (n,) float
+        Logarithm of the background's growth since the frame before; NaN where it has no texture.
+    """
+    known: NDArray[np.bool_] = np.asarray(np.isfinite(grown))
+    if known.sum() < MIN_APPROACH_FRAMES:
+        return NOTHING_SHOWN
+    size = np.interp(times_s, times_s[known], np.log1p(grown[known]))
+    step = np.diff(size, prepend=np.nan)
+    # The growth over some frames weighs each one's, so that the trembling of the mesh does not dilute the share.
+    trend = np.interp(times_s + TREND_S, times_s, size) - np.interp(times_s - TREND_S, times_s, size)
+    usable: NDArray[np.bool_] = np.asarray(np.isfinite(background_step) & np.isfinite(step))
+    moved = float((trend * step)[usable].sum())
+    # A share of noise over noise is none.
+    if usable.sum() < MIN_APPROACH_FRAMES or float(np.abs(step[usable]).sum()) < MIN_SEEN_GROWTH or moved <= 0:
+        return NOTHING_SHOWN
+    share = float((trend * np.where(usable, background_step, 0.0)).sum()) / moved
+    rest = trend[usable] * (background_step[usable] - share * step[usable])
+    return Shown(share=share, error=_together(times_s[usable], rest) / moved)
+
+
+def _together(times_s: Floats, errors: Floats) -> float:
+    """Size of a sum of errors, those close in time being one and the same."""
+    group = ((times_s - times_s[0]) / TOGETHER_S).astype(int)
+    return float(np.linalg.norm(np.bincount(group, errors)))
 
 
 def shown(times_s: Floats, moved: Floats, confirmed: Floats, *, least: float) -> Shown:
@@ -122,7 +138,7 @@ def shown(times_s: Floats, moved: Floats, confirmed: Floats, *, least: float) ->
     usable: NDArray[np.bool_] = np.asarray(np.isfinite(moved).all(axis=1) & np.isfinite(confirmed).all(axis=1))
     usable &= np.linalg.norm(np.where(usable[:, None], moved, 0.0), axis=1) >= least
     if usable.sum() < 3:
-        return Shown(share=float("nan"), error=float("nan"))
+        return NOTHING_SHOWN
     times, x, y = times_s[usable], moved[usable], confirmed[usable]
     power = float((x**2).sum())
     share = float((x * y).sum()) / power

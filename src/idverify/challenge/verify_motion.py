@@ -37,13 +37,13 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from idverify.challenge.actions import TURNS, Action
+from idverify.challenge.actions import LOOKS, TURNS, Action
 from idverify.challenge.answer import AnswerSeries
 from idverify.challenge.issuing import Step
-from idverify.challenge.solid import Shown, shown
+from idverify.challenge.solid import Shown, approach_shown, background_shown, shown
 from idverify.reasons import Reason
 
-__all__ = ["NOMINAL", "Movement", "StepResult", "StepStatus", "judge_motion", "movements", "winners"]
+__all__ = ["NOMINAL", "Movement", "StepResult", "StepStatus", "as_asked", "judge_motion", "movements", "winners"]
 
 Floats = NDArray[np.float64]
 
@@ -54,7 +54,7 @@ NOMINAL = {
     "pitch_deg": 20.0,
     "mouth_opening": 0.45,
     "mouth_width": 0.18,  # relative growth
-    "face_scale": float(np.log(1.3)),  # from 50 cm to 38 cm
+    "face_scale": float(np.log(1.5)),  # from 45 cm to 30 cm, or back to 68 cm
     "eye_opening": 0.8,  # relative closure: from 0.33 to 0.07, as eye contours show full blinks
 }
 
@@ -81,12 +81,16 @@ MIN_COVERAGE = 0.75
 MIN_FAR_DEG, MIN_HELD_S = 25.0, 0.5
 # The way back may reach this far beyond the window, and the hold with it.
 RETURN_S = 1.0
-# Turns below this since the key show a parallax under a pixel (idverify.pad.depth), growth below this a perspective
-# under a tenth of one.
-MIN_SHOWN_DEG, MIN_SHOWN_GROWTH = 4.0, 0.06
+# Rotations below this since the key show a parallax under a pixel (idverify.pad.depth).
+MIN_SHOWN_DEG = 4.0
 # Shares of a head's depth (0 flat, about 1 a head) from which on a movement is that of a head: between what clips of
 # people show and what flat pictures do, see docs/challenge.md.
-MIN_TURN_SHARE, MIN_APPROACH_SHARE = 0.35, 0.25
+MIN_TURN_SHARE, MIN_LOOK_SHARE, MIN_APPROACH_SHARE = 0.35, 0.35, 0.3
+# A wall a hand's breadth behind a head takes part in 7 tenths of an approach, an enlarged picture in all of it.
+MAX_BACKGROUND_SHARE = 0.8
+# How much more than the rest of the face mouth or eyes change as they move, and how long before and after the movement
+# was recognised that may be; between what people's movements show and what still pictures do, see docs/challenge.md.
+MIN_CHANGED, CHANGED_BEFORE_S, CHANGED_AFTER_S = 1.8, 0.3, 0.5
 # Standard errors by which a share has to lie below that before a picture is called flat; in between nothing is clear.
 CLEAR_ERRORS = 2.0
 
@@ -247,7 +251,7 @@ def _judge_step(
     here = seen[index]
     reason, solid = None, None
     if here is not None and here.action is step.action:
-        status, reason, solid = _as_asked(step, series)
+        status, reason, solid = as_asked(step, here, series)
     elif (reason := _unmeasured(step, series, foreign, recording_s)) is not None:
         status = StepStatus.NOT_ASSESSABLE
     elif here is not None or any(other is not None and other.action is step.action for other in seen):
@@ -259,8 +263,20 @@ def _judge_step(
     )
 
 
-def _as_asked(step: Step, series: AnswerSeries) -> tuple[StepStatus, Reason | None, Shown | None]:
-    """Say whether a movement that was found is a solid head's, far enough, and the right person's."""
+def as_asked(
+    step: Step, here: Movement, series: AnswerSeries
+) -> tuple[StepStatus, Reason | None, Shown | None]:
+    """Say whether a movement that was found is a living head's, far enough, and the right person's.
+
+    Parameters
+    ----------
+    step
+        What was asked for, and when.
+    here
+        The movement that was found there, of the same kind.
+    series
+        The answer, of one person, unmirrored.
+    """
     inside = (series.times_s >= step.start_s) & (series.times_s < step.end_s + RETURN_S)
     if step.action in TURNS:
         solid = _shown(series, inside, "turned_deg", "turn_shown_deg", MIN_SHOWN_DEG)
@@ -269,10 +285,44 @@ def _as_asked(step: Step, series: AnswerSeries) -> tuple[StepStatus, Reason | No
             reason = _far(step, series, inside) or _of_the_same_person(series, inside)
             status = StepStatus.NOT_ASSESSABLE if reason else status
         return status, reason, solid
+    if step.action in LOOKS:
+        solid = _shown(series, inside, "turned_deg", "turn_shown_deg", MIN_SHOWN_DEG)
+        return (*_solid(solid, MIN_LOOK_SHARE), solid)
     if step.action in (Action.COME_CLOSER, Action.MOVE_BACK):
-        solid = _shown(series, inside, "approached", "approach_shown", MIN_SHOWN_GROWTH)
-        return (*_solid(solid, MIN_APPROACH_SHARE), solid)
-    return StepStatus.DONE, None, None
+        return _nearer(series, inside)
+    reason = None if _changed(here, series) else Reason.LIVENESS_UNCERTAIN
+    return (StepStatus.NOT_ASSESSABLE if reason else StepStatus.DONE), reason, None
+
+
+def _nearer(series: AnswerSeries, inside: NDArray[np.bool_]) -> tuple[StepStatus, Reason | None, Shown]:
+    """Say whether the perspective of a face changed with its size, before a background that did not."""
+    assert series.grown is not None
+    assert series.perspective is not None
+    assert series.background_step is not None
+    times, grown = series.times_s[inside], series.grown[inside]
+    solid = approach_shown(times, grown, series.perspective[inside])
+    behind = background_shown(times, grown, series.background_step[inside])
+    if behind.share - behind.error > MAX_BACKGROUND_SHARE:
+        return StepStatus.FLAT, Reason.STATIC_PRESENTATION, solid
+    if solid.share >= max(MIN_APPROACH_SHARE, CLEAR_ERRORS * solid.error):
+        return StepStatus.DONE, None, solid
+    if solid.share + CLEAR_ERRORS * solid.error < MIN_APPROACH_SHARE:
+        return StepStatus.FLAT, Reason.STATIC_PRESENTATION, solid
+    return StepStatus.NOT_ASSESSABLE, Reason.APPROACH_TOO_SMALL, solid
+
+
+def _changed(here: Movement, series: AnswerSeries) -> bool:
+    """Whether the picture of mouth or eyes changed where their landmarks moved: at each blink, for a pair."""
+    blinks = here.action is Action.BLINK_TWICE
+    change = series.eyes_changed if blinks else series.mouth_changed
+    assert change is not None
+    spans = [(here.begin_s, here.begin_s), (here.onset_s, here.peak_s)] if blinks else [(here.onset_s, here.peak_s)]
+    for first, last in spans:
+        near = (series.times_s >= first - CHANGED_BEFORE_S) & (series.times_s <= last + CHANGED_AFTER_S)
+        # Asked this way, NaN is no evidence.
+        if not bool((change[near] >= MIN_CHANGED).any()):
+            return False
+    return True
 
 
 def _shown(series: AnswerSeries, inside: NDArray[np.bool_], moved: str, confirmed: str, least: float) -> Shown:

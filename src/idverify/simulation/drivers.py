@@ -142,8 +142,8 @@ _ANSWERS = {
     "look_down": ("pitch", -24.0),
     "open_mouth": ("jaw", 1.6),
     "smile": ("smile", 1.5),
-    "come_closer": ("nearer", 0.33),
-    "move_back": ("nearer", -0.33),
+    "come_closer": ("nearer", 0.47),
+    "move_back": ("nearer", -0.47),
 }
 
 
