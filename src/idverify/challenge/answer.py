@@ -27,6 +27,7 @@ Floats = NDArray[np.float64]
 _COLUMNS = {
     "yaw_deg": 0, "pitch_deg": 0, "roll_deg": 0, "eye_opening": 2, "mouth_opening": 0,
     "mouth_width": 0, "face_scale": 0, "skin_rgb": 3, "background_rgb": 3, "skin_parts_rgb": 18,
+    "skin_parts_place": 12, "skin_parts_facing": 6,
     "turned_deg": 2, "turn_shown_deg": 2, "grown": 0, "perspective": 0, "background_step": 0,
     "mouth_changed": 0, "eyes_changed": 0, "likeness_llr": 0,
 }  # fmt: skip
@@ -59,6 +60,9 @@ class AnswerSeries:
     skin_parts_rgb : (n, 18) float, optional
         The same colour of six parts of the face one after the other: forehead, nose, right and left cheek, right and
         left side. They face different ways.
+    skin_parts_place, skin_parts_facing : (n, 12), (n, 6) float, optional
+        Where these parts lie in the picture, x and y in widths of the face from their middle, and how far they face the
+        camera, as the mesh has it: the cosine of their normal's angle to the line of sight.
     turned_deg, turn_shown_deg : (n, 2) float, optional
         Yaw and pitch since a picture up to some seconds ago, as the pose says, and as much of them as the parallax of
         points of the face confirms; see :mod:`idverify.challenge.solid`.
@@ -92,6 +96,8 @@ class AnswerSeries:
     skin_rgb: Floats | None = None
     background_rgb: Floats | None = None
     skin_parts_rgb: Floats | None = None
+    skin_parts_place: Floats | None = None
+    skin_parts_facing: Floats | None = None
     turned_deg: Floats | None = None
     turn_shown_deg: Floats | None = None
     grown: Floats | None = None

@@ -37,6 +37,8 @@ Floats = NDArray[np.float64]
 # first; and half the side of the patch that is read about each, in widths of the face.
 PARTS = (151, 5, 50, 280, 137, 366)
 PART_HALF = 0.045
+# So many points of the mesh about each make a plane.
+PLANE_POINTS = 9
 
 # Faces turned by this much are kept for a comparison, one in this time, so many at most: eight held turns.
 TURNED_DEG = 18.0
@@ -81,6 +83,7 @@ def series_from_track(
         track's own.
     """
     colours = None if light is None else light.at(track.frame_indices)
+    place, facing = (None, None) if light is None else _shape_of_parts(track.points_px)
     depth = perspective(track.points_px, track.yaw_pitch_roll_deg)
     series = AnswerSeries(
         times_s=track.times_s,
@@ -96,6 +99,8 @@ def series_from_track(
         skin_rgb=None if colours is None else colours[:, 0],
         background_rgb=None if colours is None else colours[:, 1],
         skin_parts_rgb=None if colours is None else colours[:, 2:].reshape(len(colours), -1),
+        skin_parts_place=place,
+        skin_parts_facing=facing,
         likeness_llr=None if likeness is None else _rows_at(track.times_s, likeness.times_s)(likeness.mated_llr),
     )
     if motion is None:
@@ -110,6 +115,21 @@ def series_from_track(
         mouth_changed=at(lively.mouth),
         eyes_changed=at(lively.eyes),
     )
+
+
+def _shape_of_parts(points_px: NDArray[np.floating[Any]]) -> tuple[Floats, Floats]:
+    """Place and facing of the parts of the face whose colours are read."""
+    points = np.asarray(points_px, np.float64)
+    parts = points[:, PARTS]
+    width = np.maximum(np.ptp(points[..., 0], axis=1), 1.0)
+    place = (parts[..., :2] - parts[..., :2].mean(axis=1, keepdims=True)) / width[:, None, None]
+    usual = np.median(points, axis=0)
+    near = np.argsort(((usual[None] - usual[list(PARTS), None]) ** 2).sum(axis=2), axis=1)[:, :PLANE_POINTS]
+    around = points[:, near]
+    # The direction in which the points about a part spread least is its normal.
+    spread = around - around.mean(axis=2, keepdims=True)
+    _, axes = np.linalg.eigh(np.einsum("npki,npkj->npij", spread, spread))
+    return place.reshape(len(points), -1), np.abs(axes[..., 2, 0])
 
 
 def _rows_at(times_s: Floats, measured_s: Floats) -> Callable[[Floats], Floats]:

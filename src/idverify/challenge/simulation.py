@@ -126,7 +126,12 @@ def simulate_answer(challenge: Challenge, rng: np.random.Generator, behaviour: B
             if other != name and how.noise:
                 signals[other] = signals[other] + pulse * rng.uniform(-drag, drag)
     skin, background, parts = _colours(challenge.light, times, rng, how)
-    return replace(_series(times, signals, closure, rng, how, skin, background), skin_parts_rgb=parts)
+    return replace(
+        _series(times, signals, closure, rng, how, skin, background),
+        skin_parts_rgb=parts,
+        skin_parts_place=np.tile(_PLACES.ravel(), (times.size, 1)),
+        skin_parts_facing=np.tile(_NORMALS[:, 2], (times.size, 1)) + how.noise * rng.normal(0, 0.03, (times.size, 6)),
+    )
 
 
 def _series(
@@ -278,10 +283,13 @@ def _colours(
     return skin, background, np.concatenate(parts, axis=1)
 
 
-# Which way the parts of a face look: forehead, nose, cheeks, sides; x to the picture's right, y down, z to the camera.
+# Which way the parts of a face look: forehead, nose, cheeks, sides; x to the picture's right, y down, z to the camera;
+# and where they lie, in widths of the face.
 _NORMALS = np.array(
     [[0.0, -0.35, 0.94], [0.0, 0.0, 1.0], [-0.45, 0.1, 0.89], [0.45, 0.1, 0.89], [-0.85, 0.0, 0.53], [0.85, 0.0, 0.53]]
 )
+
+_PLACES = np.array([[0.0, -0.45], [0.0, 0.05], [-0.25, 0.1], [0.25, 0.1], [-0.46, 0.0], [0.46, 0.0]])
 
 
 def _shares(rng: np.random.Generator) -> Floats:

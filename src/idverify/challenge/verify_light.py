@@ -11,9 +11,10 @@ takes the camera's slow white balance with it. The room's own colour, which sets
 channel answers, is searched over black-body temperatures; the lag of the screen and camera over
 half a second.
 
-Shape: the screen's light falls on a face as on any solid, most where it faces the screen, and the room's light falls
-otherwise. So the parts of a face answer by different amounts. A common colour that software lays over a face changes
-all of them by the same factor, and is no light.
+Shape: the screen's light falls on a face as on any solid, by Lambert's cosine: most on what faces the screen. So what
+the parts of a face answer follows their normals. A screen above or beside adds a slope across the face, and so does a
+photo that is held at a tilt; a common colour that software lays over a face, or a sheet, adds nothing else. What is
+asked for is the part of the response that follows the normals and is no such slope.
 
 Conventions: colours as sRGB values 0 to 255; ``response`` is the screen's light over the room's, 0.1
 for a screen that adds a tenth.
@@ -32,6 +33,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,10 +60,13 @@ MIN_RESPONSE = 0.01
 MIN_EXPLAINED = 0.5
 # Inverse square: a wall 1.22 times as far from the screen as the face gets 1/1.5 of its light.
 MIN_OVER_BACKGROUND = 1.5
-# Parts of a face that differ by less than a twentieth answer alike: Lambert's cosine alone takes a tenth from skin that
-# is turned away by 25 degrees.
-MIN_UNEVENNESS = 0.05
-MIN_PARTS = 4
+# Share of the mean response that is lost from skin that faces the camera to skin at a right angle to it: Lambert's
+# cosine alone takes all of it, a room that is lit from the front gives back up to three quarters.
+MIN_RELIEF = 0.2
+# Standard errors by which it has to lie above nothing, or below the mark to be called flat.
+CLEAR_ERRORS = 2.0
+# Parts that all face one way, or lie in one line, tell nothing.
+MOST_CONDITION = 1e6
 # Frames that share their errors, as encoders predict one from the other.
 CORRELATED_FRAMES = 3
 # Frames per colour below which a colour's mean is no measurement.
@@ -76,8 +81,8 @@ class LightResult:
     ----------
     status
         ``done``: the skin follows the colours shown. ``wrong_order``: it follows other colours.
-        ``missed``: it follows no more than the background does. ``flat``: all parts of the face answer
-        alike. ``not_assessable``: no response can be told, as in strong room light.
+        ``missed``: it follows no more than the background does. ``flat``: the parts of the face answer as
+        those of a sheet do. ``not_assessable``: no response can be told, as in strong room light.
     explained
         The part of the skin colour's variation that the shown sequence explains, 0 to 1; NaN where
         nothing was measured.
@@ -87,8 +92,9 @@ class LightResult:
         Screen light over room light on the face and behind it.
     lag_s
         Delay of the response in seconds.
-    unevenness
-        How much the parts of the face differ in their response, beyond noise: their standard deviation over their mean.
+    relief, relief_error
+        How much of the mean response is lost from skin that faces the camera to skin at a right angle to it, beyond a
+        slope across the face, and its standard error: 0 for a sheet, about 1 for a head.
     reason
         Why it could not be judged; None where it was.
     """
@@ -99,7 +105,8 @@ class LightResult:
     response: float = float("nan")
     background_response: float = float("nan")
     lag_s: float = float("nan")
-    unevenness: float = float("nan")
+    relief: float = float("nan")
+    relief_error: float = float("nan")
     reason: Reason | None = None
 
 
@@ -137,18 +144,17 @@ def judge_light(
         template = _template(light, times[known], asked.lag_s, asked.kelvin, shown)
         background = _slope(template, _without_trend(times[known], _log_chroma(behind[known])))
     status, reason = _verdict(asked, others, background)
-    unevenness = float("nan")
+    relief = error = float("nan")
     if status is StepStatus.DONE:
-        assert series.skin_parts_rgb is not None
-        parts = series.skin_parts_rgb[inside].reshape(times.size, -1, 3)
-        unevenness, most = _unevenness(light, times, parts, asked, shown)
-        if most < MIN_UNEVENNESS:
+        relief, error = _relief(light, times, _parts(series, inside), asked, shown)
+        if relief + CLEAR_ERRORS * error < MIN_RELIEF:
             status, reason = StepStatus.FLAT, Reason.PRESENTATION_ATTACK
-        elif not unevenness >= MIN_UNEVENNESS:
+        # Asked this way, NaN is no evidence.
+        elif not relief >= max(MIN_RELIEF, CLEAR_ERRORS * error):
             status, reason = StepStatus.NOT_ASSESSABLE, Reason.TOO_BRIGHT
     return LightResult(
         status=status, explained=asked.explained, explained_by_others=others.explained, response=asked.response,
-        background_response=background, lag_s=asked.lag_s, unevenness=unevenness, reason=reason,
+        background_response=background, lag_s=asked.lag_s, relief=relief, relief_error=error, reason=reason,
     )  # fmt: skip
 
 
@@ -174,14 +180,34 @@ def _verdict(asked: _Fit, others: _Fit, background: float) -> tuple[StepStatus, 
     return (StepStatus.DONE if follows_more else StepStatus.MISSED), None
 
 
-def _unevenness(
-    light: Sequence[LightStep], times: Floats, parts: Floats, asked: _Fit, shown: tuple[Colour, ...]
+class _Parts(NamedTuple):
+    """Colour of each part of the face over time, (n, k, 3), and its usual place (k, 2) and facing (k,)."""
+
+    rgb: Floats
+    place: Floats
+    facing: Floats
+
+
+def _parts(series: AnswerSeries, inside: NDArray[np.bool_]) -> _Parts:
+    assert series.skin_parts_rgb is not None
+    assert series.skin_parts_place is not None
+    assert series.skin_parts_facing is not None
+    n = int(inside.sum())
+    return _Parts(
+        series.skin_parts_rgb[inside].reshape(n, -1, 3),
+        np.median(series.skin_parts_place[inside].reshape(n, -1, 2), axis=0),
+        np.median(series.skin_parts_facing[inside].reshape(n, -1), axis=0),
+    )
+
+
+def _relief(
+    light: Sequence[LightStep], times: Floats, parts: _Parts, asked: _Fit, shown: tuple[Colour, ...]
 ) -> tuple[float, float]:
-    """Return how much the parts differ in their response, beyond noise and at most; NaN where too few were seen."""
-    responses, errors = [], []
-    for part in np.moveaxis(parts, 1, 0):
+    """Return how far the parts' responses follow their normals, and its error; NaN where too few were seen."""
+    rows, responses, errors = [], [], []
+    for part, place, facing in zip(np.moveaxis(parts.rgb, 1, 0), parts.place, parts.facing, strict=True):
         known = np.isfinite(part).all(axis=1)
-        if not _enough_frames(light, times[known]):
+        if not (_enough_frames(light, times[known]) and np.isfinite([*place, facing]).all()):
             continue
         template = _template(light, times[known], asked.lag_s, asked.kelvin, shown)
         signal = _without_trend(times[known], _log_chroma(part[known]))
@@ -189,12 +215,19 @@ def _unevenness(
         # Pictures that follow each other share their errors.
         freedom = max(signal.size / CORRELATED_FRAMES - 4, 1.0)
         scatter = float(((signal - slope * template) ** 2).sum()) / freedom
+        rows.append((1.0, *place, facing))
         responses.append(slope)
         errors.append(scatter / max(float((template**2).sum()) / CORRELATED_FRAMES, 1e-12))
-    if len(responses) < MIN_PARTS or np.mean(responses) <= 0:
+    # A level, a slope each way, and the normals: one part more than that.
+    if len(responses) <= 4 or np.mean(responses) <= 0:
         return float("nan"), float("nan")
-    spread, noise, mean = float(np.var(responses, ddof=1)), float(np.mean(errors)), float(np.mean(responses))
-    return float(np.sqrt(max(spread - noise, 0.0))) / mean, float(np.sqrt(spread + 2 * noise)) / mean
+    design, weights = np.array(rows), 1.0 / np.maximum(errors, 1e-9)
+    normal = (design * weights[:, None]).T @ design
+    if np.linalg.cond(normal) > MOST_CONDITION:
+        return float("nan"), float("nan")
+    fit = np.linalg.solve(normal, design.T @ (weights * responses))
+    mean = float(np.mean(responses))
+    return float(fit[3]) / mean, float(np.sqrt(np.linalg.inv(normal)[3, 3])) / mean
 
 
 def _enough_frames(light: Sequence[LightStep], times: Floats) -> bool:

@@ -28,8 +28,8 @@ _WORDS: dict[str, dict[str, str]] = {
         "open_mouth": "Open your mouth wide, then close it again.",
         "blink_twice": "Blink slowly, twice.",
         "smile": "Give a wide smile, then relax your face again.",
-        "come_closer": "Bring your face closer to the camera, then go back.",
-        "move_back": "Move your face away from the camera, then come back.",
+        "come_closer": "Bring your face much closer to the camera, until it fills half of the picture, then go back.",
+        "move_back": "Move your face far away from the camera, then come back.",
     },
     "es": {
         "ready": "Mire de frente a la cámara.",
@@ -41,8 +41,8 @@ _WORDS: dict[str, dict[str, str]] = {
         "open_mouth": "Abra bien la boca y vuelva a cerrarla.",
         "blink_twice": "Parpadee despacio dos veces.",
         "smile": "Sonría ampliamente y luego relaje la cara.",
-        "come_closer": "Acerque la cara a la cámara y vuelva a su posición.",
-        "move_back": "Aleje la cara de la cámara y vuelva a su posición.",
+        "come_closer": "Acerque mucho la cara a la cámara, hasta que llene media imagen, y vuelva a su posición.",
+        "move_back": "Aleje mucho la cara de la cámara y vuelva a su posición.",
     },
     "fr": {
         "ready": "Regardez la caméra bien en face.",
@@ -54,8 +54,8 @@ _WORDS: dict[str, dict[str, str]] = {
         "open_mouth": "Ouvrez grand la bouche, puis refermez-la.",
         "blink_twice": "Clignez lentement des yeux, deux fois.",
         "smile": "Faites un grand sourire, puis détendez le visage.",
-        "come_closer": "Approchez votre visage de la caméra, puis reculez.",
-        "move_back": "Éloignez votre visage de la caméra, puis revenez.",
+        "come_closer": "Approchez bien votre visage de la caméra, jusqu'à remplir la moitié de l'image, puis reculez.",
+        "move_back": "Éloignez bien votre visage de la caméra, puis revenez.",
     },
     "pt": {
         "ready": "Olhe de frente para a câmera.",
@@ -67,8 +67,8 @@ _WORDS: dict[str, dict[str, str]] = {
         "open_mouth": "Abra bem a boca e feche-a de novo.",
         "blink_twice": "Pisque os olhos devagar, duas vezes.",
         "smile": "Dê um sorriso largo e depois relaxe o rosto.",
-        "come_closer": "Aproxime o rosto da câmera e volte à posição.",
-        "move_back": "Afaste o rosto da câmera e volte à posição.",
+        "come_closer": "Aproxime bem o rosto da câmera, até encher metade da imagem, e volte à posição.",
+        "move_back": "Afaste bem o rosto da câmera e volte à posição.",
     },
     "zh": {
         "ready": "请正视镜头。",
@@ -80,8 +80,8 @@ _WORDS: dict[str, dict[str, str]] = {
         "open_mouth": "请张大嘴巴，然后闭上。",
         "blink_twice": "请慢慢眨两次眼。",
         "smile": "请露出大大的笑容，然后放松面部。",
-        "come_closer": "请把脸靠近镜头，然后退回原位。",
-        "move_back": "请把脸远离镜头，然后回到原位。",
+        "come_closer": "请把脸凑近镜头，直到占满半个画面，然后退回原位。",
+        "move_back": "请把脸尽量远离镜头，然后回到原位。",
     },
     "ar": {
         "ready": "انظر مباشرة إلى الكاميرا.",
@@ -93,8 +93,8 @@ _WORDS: dict[str, dict[str, str]] = {
         "open_mouth": "افتح فمك جيدًا، ثم أغلقه.",
         "blink_twice": "أغمض عينيك وافتحهما ببطء مرتين.",
         "smile": "ابتسم ابتسامة عريضة، ثم أرخِ وجهك.",
-        "come_closer": "قرّب وجهك من الكاميرا، ثم عد إلى مكانك.",
-        "move_back": "أبعد وجهك عن الكاميرا، ثم عد إلى مكانك.",
+        "come_closer": "قرّب وجهك كثيرًا من الكاميرا حتى يملأ نصف الصورة، ثم عد إلى مكانك.",
+        "move_back": "أبعد وجهك كثيرًا عن الكاميرا، ثم عد إلى مكانك.",
     },
     "hi": {
         "ready": "सीधे कैमरे की ओर देखें।",
@@ -106,8 +106,8 @@ _WORDS: dict[str, dict[str, str]] = {
         "open_mouth": "अपना मुँह पूरा खोलें, फिर बंद करें।",
         "blink_twice": "धीरे-धीरे दो बार पलकें झपकाएँ।",
         "smile": "खुलकर मुस्कुराएँ, फिर चेहरा ढीला छोड़ दें।",
-        "come_closer": "अपना चेहरा कैमरे के पास लाएँ, फिर वापस जाएँ।",
-        "move_back": "अपना चेहरा कैमरे से दूर ले जाएँ, फिर वापस आएँ।",
+        "come_closer": "अपना चेहरा कैमरे के बहुत पास लाएँ, जब तक वह आधी तस्वीर न भर दे, फिर वापस जाएँ।",
+        "move_back": "अपना चेहरा कैमरे से काफ़ी दूर ले जाएँ, फिर वापस आएँ।",
     },
 }
 

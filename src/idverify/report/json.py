@@ -204,7 +204,7 @@ def _step(step: StepResult) -> dict[str, Any]:
 def _light(light: LightResult | None) -> dict[str, Any] | None:
     if light is None:
         return None
-    names = ("explained", "explained_by_others", "response", "background_response", "lag_s", "unevenness")
+    names = ("explained", "explained_by_others", "response", "background_response", "lag_s", "relief")
     measured = {name: _measured(getattr(light, name)) for name in names}
     return {"status": light.status.value, **measured, "reason": light.reason.value if light.reason else None}
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
+import pytest
 
 from idverify.challenge.from_track import PARTS, LightObserver, series_from_track, skin_and_background
 from idverify.faces.tracking import FaceTrack
@@ -44,6 +46,22 @@ def test_a_face_that_fills_the_picture_has_no_background() -> None:
 
 def test_a_face_outside_the_picture_has_no_skin() -> None:
     assert np.isnan(skin_and_background(picture(), np.array([400.0, 0.0, 500.0, 100.0]))[0]).all()
+
+
+def test_parts_of_a_ball_face_the_camera_less_the_further_out_they_lie() -> None:
+    rng = np.random.default_rng(3)
+    flat = rng.uniform(-1, 1, (468, 2)) * (90.0, 110.0)
+    flat[list(PARTS)] = [[0, -70], [0, 0], [-40, 10], [40, 10], [-85, 0], [85, 0]]
+    points = np.column_stack([flat, 0.5 * (flat**2).sum(axis=1) / 100.0])
+    followed = replace(track(), points_px=np.tile(points.astype(np.float32), (4, 1, 1)))
+    series = series_from_track(followed, picture_width_px=480, light=LightObserver())
+    assert series.skin_parts_facing is not None
+    facing = series.skin_parts_facing[0]
+    assert facing[1] > 0.95 > facing[2] > facing[4] > 0.4
+    assert facing[2:4] == pytest.approx(facing[[2, 2]], abs=0.1)
+    assert series.skin_parts_place is not None
+    np.testing.assert_allclose(series.skin_parts_place[0, [8, 10]], [-85 / 180, 85 / 180], atol=0.05)
+    assert series_from_track(followed, picture_width_px=480).skin_parts_facing is not None
 
 
 def test_a_track_becomes_a_series_and_colours_join_by_frame() -> None:
