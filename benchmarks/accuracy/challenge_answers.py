@@ -75,7 +75,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--photos", type=int, default=40, help="people whose photos become heads and sheets")
+    parser.add_argument("--photos", type=int, default=30, help="people whose photos become heads and sheets")
     parser.add_argument("--takes", type=Path, help="index of the takes")
     parser.add_argument("--update", type=Path, help="put the table into this page, between its markers")
     options = parser.parse_args()
