@@ -85,7 +85,17 @@ class MediaLimitError(MediaError):
 
 
 class MediaCrashedError(MediaError):
-    """Decoding ended its process, took too long or too much memory; nothing is said about the person."""
+    """Decoding ended its process, took too long or too much memory; nothing is said about the person.
+
+    Parameters
+    ----------
+    killed
+        Whether the process was killed by the system or an operator, and not for what it read.
+    """
+
+    def __init__(self, *message: object, killed: bool = False) -> None:
+        super().__init__(*message)
+        self.killed = killed
 
 
 class ModelError(IdverifyError, RuntimeError):

@@ -83,7 +83,7 @@ def serve_group(
     Exit codes: 0 it was told to stop, 4 it could not start.
     """
     from idverify.service.case_policy import load_case_policy
-    from idverify.service.cell import Inmate
+    from idverify.service.inmate import Inmate
     from idverify.service.settings import Limits, Settings
 
     # Whatever is made from here on is for this user only, the database included.
@@ -91,6 +91,8 @@ def serve_group(
     # The judges load their models while the rest is imported.
     wanted = judges if role != "web" and ctx.invoked_subcommand is None else 0
     inmates = [Inmate(memory_bytes=Limits().judge_bytes) for _ in range(wanted)]
+    for inmate in inmates:
+        inmate.begin()
     try:
         from idverify.service.serve import serve
     except ImportError as error:

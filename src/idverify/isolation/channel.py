@@ -21,8 +21,6 @@ from enum import Enum
 from importlib import import_module
 from typing import Any, BinaryIO
 
-import numpy as np
-
 __all__ = ["receive", "receive_values", "send", "send_values"]
 
 _HEAD = struct.Struct("!Q")
@@ -122,6 +120,9 @@ class _Writer:
         return self._known[id(value)][1]
 
     def _node(self, value: Any) -> list[Any]:
+        # Imported where it is needed: whoever only begins a child need not wait for it.
+        import numpy as np
+
         kind = type(value)
         if isinstance(value, Enum):
             return ["enum", kind.__module__, kind.__qualname__, self.written(value.value)]
@@ -181,6 +182,8 @@ class _Reader:
         return make[kind](*content)
 
     def _array(self, dtype: str, shape: list[int], part: int) -> Any:
+        import numpy as np
+
         if not _DTYPE.fullmatch(dtype):
             raise ValueError("no type of numbers or texts")
         return np.ndarray([_index(n) for n in shape], np.dtype(dtype), buffer=self._parts[_index(part)]).copy()

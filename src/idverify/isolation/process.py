@@ -9,6 +9,7 @@ Public items: :class:`ChildProcess`, :func:`serve`.
 from __future__ import annotations
 
 import builtins
+import contextlib
 import os
 import signal
 import subprocess
@@ -55,6 +56,8 @@ class ChildProcess:
 
     # Also of one that was never made whole, and is ended all the same.
     _process: subprocess.Popen[bytes] | None = None
+    # Whether it was sent its settings, and whether it said that it is ready.
+    _is_told = _is_ready = False
 
     def __init__(self, module: str, settings: Any, *, memory_bytes: int, time_limit_s: float) -> None:
         self._module, self._settings = module, settings
@@ -62,6 +65,35 @@ class ChildProcess:
         self._lock = threading.Lock()
         #: Walls that this system does not have, in words; known once the child is ready.
         self.missing_walls: tuple[str, ...] = ()
+
+    @property
+    def pid(self) -> int | None:
+        """Of the child; None while there is none."""
+        process = self._process
+        return None if process is None else process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether there is a child and it runs."""
+        process = self._process
+        return process is not None and process.poll() is None
+
+    def begin(self) -> None:
+        """Have a child that gets ready while this process does other things; :meth:`start` waits for it.
+
+        Its settings are sent at once: they are no longer than a pipe holds (64 KiB).
+
+        Raises
+        ------
+        MediaCrashedError
+            No process can be begun.
+        """
+        with self._lock:
+            process = self._begun()
+            with contextlib.suppress(OSError):
+                # One that is gone already says how when it is waited for.
+                channel.send(cast("BinaryIO", process.stdin), self._settings)
+            self._is_told = True
 
     def start(self) -> None:
         """Have a child that is ready.
@@ -74,8 +106,15 @@ class ChildProcess:
         with self._lock:
             self._ready()
 
-    def ask(self, question: str, *arguments: Any) -> Any:
+    def ask(self, question: str, *arguments: Any, within_s: float | None = None) -> Any:
         """Put one question and wait for the answer.
+
+        Parameters
+        ----------
+        question, arguments
+            Picklable.
+        within_s
+            Seconds for this question, where they are others than the usual ones.
 
         Raises
         ------
@@ -86,7 +125,8 @@ class ChildProcess:
         """
         with self._lock:
             process = self._ready()
-            answer = self._answer(process, lambda pipe: channel.send(pipe, (question, arguments)), self._time_limit_s)
+            limit_s = self._time_limit_s if within_s is None else within_s
+            answer = self._answer(process, lambda pipe: channel.send(pipe, (question, arguments)), limit_s)
         return _raised_or_value(answer)
 
     def end(self) -> None:
@@ -101,12 +141,26 @@ class ChildProcess:
                     pipe.close()
 
     def _ready(self) -> subprocess.Popen[bytes]:
+        process = self._begun()
+        if self._is_ready:
+            return process
+        say = (lambda pipe: None) if self._is_told else (lambda pipe: channel.send(pipe, self._settings))
+        answer = self._answer(process, say, _START_S)
+        try:
+            self.missing_walls = tuple(_raised_or_value(answer))
+        except IdverifyError:
+            self.end()
+            raise
+        self._is_ready = True
+        return process
+
+    def _begun(self) -> subprocess.Popen[bytes]:
         if self._process is not None and self._process.poll() is None:
             return self._process
         self.end()
         environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
         try:
-            process = subprocess.Popen(
+            self._process = subprocess.Popen(
                 command(self._module, str(self._memory_bytes)),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -116,10 +170,8 @@ class ChildProcess:
         except OSError as error:
             why = error.strerror or type(error).__name__
             raise MediaCrashedError(f"the process that decodes cannot be begun: {why}") from error
-        self._process = process
-        answer = self._answer(process, lambda pipe: channel.send(pipe, self._settings), _START_S)
-        self.missing_walls = tuple(_raised_or_value(answer))
-        return process
+        self._is_told = self._is_ready = False
+        return self._process
 
     def _answer(self, process: subprocess.Popen[bytes], say: Callable[[BinaryIO], None], limit_s: float) -> Any:
         ended = threading.Event()
@@ -134,9 +186,12 @@ class ChildProcess:
         try:
             say(cast("BinaryIO", process.stdin))
             return channel.receive_values(cast("BinaryIO", process.stdout))
-        except (EOFError, OSError) as error:
+        except (EOFError, OSError, ValueError) as error:
+            # ValueError: the pipe was closed here, by somebody who ended the child.
             self.end()
-            raise MediaCrashedError(_how_it_ended(process, ended.is_set(), limit_s)) from error
+            code = process.wait()
+            killed = code == -signal.SIGKILL and not ended.is_set()
+            raise MediaCrashedError(_how_it_ended(code, ended.is_set(), limit_s), killed=killed) from error
         except BaseException:
             # Interrupted: the answer that is still to come would be taken for that of the next question.
             self.end()
@@ -148,11 +203,10 @@ class ChildProcess:
         self.end()
 
 
-def _how_it_ended(process: subprocess.Popen[bytes], late: bool, limit_s: float) -> str:
+def _how_it_ended(code: int, late: bool, limit_s: float) -> str:
     if late:
         return f"the process that decodes was ended: it took longer than {limit_s:g} s"
-    code = process.returncode
-    how = f"by signal {-code}" if code is not None and code < 0 else f"with exit code {code}"
+    how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
     return f"the process that decodes ended {how}: the file, or what it needs, is more than a decoder here can bear"
 
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from typing import Any
 
-from idverify.service.cell import Inmate, InmateError
+from idverify.errors import IdverifyError
 from idverify.service.core import Core
+from idverify.service.inmate import Inmate
 from idverify.service.problems import Problem
 
 __all__ = ["Examiner"]
@@ -30,15 +30,13 @@ class Examiner:
     """One process for all small questions of a web process."""
 
     def __init__(self, core: Core) -> None:
-        self._core = core
-        self._lock = threading.Lock()
-        self._inmate: Inmate | None = None
+        self._inmate = Inmate(memory_bytes=core.settings.limits.judge_bytes)
         self._hints = threading.BoundedSemaphore(_MAX_WAITING_HINTS)
 
     def start(self) -> None:
         """Begin to load, so that the first question need not wait."""
-        with contextlib.suppress(InmateError):
-            self._ready()
+        with contextlib.suppress(IdverifyError):
+            self._inmate.start()
 
     def require_usable(self, photo: bytes) -> None:
         """Refuse a photo that no recording could be compared with.
@@ -49,8 +47,8 @@ class Examiner:
             ``not_a_photo``, ``reference_unusable``.
         """
         try:
-            answer = self._ask({"what": "photo"}, photo, within_s=_PHOTO_S)
-        except InmateError as error:
+            answer = self._inmate.answer("photo", photo, within_s=_PHOTO_S)
+        except IdverifyError as error:
             log.warning("a photo was not looked at: %s", error)
             return
         if answer.get("error") in ("media", "memory"):
@@ -69,8 +67,8 @@ class Examiner:
         if not self._hints.acquire(blocking=False):
             return None
         try:
-            answer = self._ask({"what": "hint"}, picture, within_s=_HINT_S)
-        except InmateError:
+            answer = self._inmate.answer("hint", picture, within_s=_HINT_S)
+        except IdverifyError:
             return None
         finally:
             self._hints.release()
@@ -80,19 +78,4 @@ class Examiner:
 
     def end(self) -> None:
         """End the process."""
-        with self._lock:
-            if self._inmate is not None:
-                self._inmate.end()
-                self._inmate = None
-
-    def _ask(self, head: dict[str, Any], part: bytes, *, within_s: float) -> dict[str, Any]:
-        return self._ready().ask(head, part, within_s=within_s)
-
-    def _ready(self) -> Inmate:
-        with self._lock:
-            if self._inmate is None or not self._inmate.alive:
-                self._inmate = None
-                inmate = Inmate(memory_bytes=self._core.settings.limits.judge_bytes)
-                inmate.wait_ready()
-                self._inmate = inmate
-            return self._inmate
+        self._inmate.end()

@@ -26,6 +26,8 @@ from idverify.service.tables import Attempt, Chunk, Recording, Reveal
 
 __all__ = ["Case", "Job", "claim", "fail", "load", "put_back", "renew", "settle", "waiting"]
 
+# What becomes of an attempt that was decided.
+STATES = {"accept": State.ACCEPTED, "reject": State.REJECTED, "inconclusive": State.INCONCLUSIVE}
 # A recording that took this many judges down, or away, is not given to another one.
 MAX_TRIES = 3
 
@@ -137,14 +139,13 @@ def renew(core: Core, job: Job) -> bool:
 
 def settle(core: Core, job: Job, decision: dict[str, Any], capture: dict[str, Any]) -> bool:
     """Write a decision down; False where nobody waits for it any more."""
-    states = {"accept": State.ACCEPTED, "reject": State.REJECTED, "inconclusive": State.INCONCLUSIVE}
     now = core.clock()
     with core.database.writing() as session:
         audit.hold(session)
         row = session.scalar(select(Attempt).where(*_held(job)).with_for_update())
         if row is None:
             return False
-        outbox.change(core, session, row, states[decision["outcome"]])
+        outbox.change(core, session, row, STATES[decision["outcome"]])
         row.decision, row.capture, row.decided_s = decision, capture, now
         row.judged += 1
         row.failure = None

@@ -13,11 +13,12 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from idverify.errors import CalibrationError, MediaCrashedError, ModelError, PolicyError
 from idverify.service import jobs
 from idverify.service.blobs import NoSuchBlobError, StorageUnavailableError
-from idverify.service.cell import Inmate, InmateError
 from idverify.service.core import Core
 from idverify.service.database import DatabaseUnavailableError
+from idverify.service.inmate import Inmate
 from idverify.service.jobs import Case, Job
 from idverify.service.keys import EvidenceUnreadableError, new_id
 from idverify.service.problems import Problem
@@ -30,6 +31,8 @@ log = logging.getLogger("idverify.service.judge")
 # How often a judge looks for work, and how long it waits after it could not start or reach something, in seconds.
 LOOK_S = 0.2
 PAUSE_S = 2.0
+# What makes every recording wait: what the process needs cannot be used.
+_UNFIT = (ModelError, CalibrationError, PolicyError)
 # What a judge's process says -> what the person is told: all of it technical, none of it against anybody.
 _FAILURES = {"media": "recording_unreadable", "late": "recording_late"}
 
@@ -45,27 +48,26 @@ class Judge(threading.Thread):
         self._owner = new_id("judge")
         self._told = threading.Event()
         # One that was begun earlier, to load its models meanwhile.
-        self._begun = inmate
-        self._inmate: Inmate | None = None
+        self._inmate = inmate or Inmate(memory_bytes=core.settings.limits.judge_bytes)
         self._on_settled = on_settled
         self.ready = threading.Event()
         #: Why the judge cannot work; empty while it can.
         self.trouble = ""
 
     @property
-    def inmate(self) -> Inmate | None:
-        """The process, while there is one."""
+    def inmate(self) -> Inmate:
+        """Its process."""
         return self._inmate
 
     def run(self) -> None:
         """Look for work until told to stop."""
         while not self._told.is_set():
             try:
-                self._ensure_inmate()
+                self._have_inmate()
                 self.trouble = ""
                 self.ready.set()
                 job = jobs.claim(self._core, self._owner)
-            except (InmateError, DatabaseUnavailableError) as error:
+            except (*_UNFIT, MediaCrashedError, DatabaseUnavailableError) as error:
                 self._report(error)
                 self._told.wait(PAUSE_S)
                 continue
@@ -78,22 +80,18 @@ class Judge(threading.Thread):
                 # The lease runs out, and somebody tries again.
                 self._report(error)
                 self._told.wait(PAUSE_S)
-        if self._inmate is not None:
-            self._inmate.end()
+        self._inmate.end()
 
     def stop(self) -> None:
         """Ask it to end after what it is doing; its process ends at once."""
         self._told.set()
-        if self._inmate is not None:
-            self._inmate.end()
+        self._inmate.end()
 
-    def _ensure_inmate(self) -> None:
-        if self._inmate is not None and self._inmate.alive:
+    def _have_inmate(self) -> None:
+        if self._inmate.alive and self.ready.is_set():
             return
         self.ready.clear()
-        self._inmate = self._begun or Inmate(memory_bytes=self._core.settings.limits.judge_bytes)
-        self._begun = None
-        self._inmate.wait_ready()
+        self._inmate.start()
         if self._inmate.missing_walls:
             log.warning("judges run without: %s", ", ".join(self._inmate.missing_walls))
 
@@ -107,42 +105,49 @@ class Judge(threading.Thread):
         with _Lease(self._core, job):
             try:
                 answer = self._ask(case)
-            except InmateError as error:
+            except _UNFIT as error:
+                self._wait_for_the_operator(job, str(error))
+                return
+            except MediaCrashedError as error:
                 if self._told.is_set() or (error.killed and job.tries < jobs.MAX_TRIES):
                     jobs.put_back(self._core, job)
                     return
                 log.warning("attempt %s: %s", job.attempt_id, error)
                 self._settled(job, "failed", jobs.fail(self._core, job, "judge_failed"))
                 return
-        if "decision" in answer:
-            done = jobs.settle(self._core, job, answer["decision"], answer["capture"])
-            self._settled(job, answer["decision"]["outcome"], done)
+        decision, capture = answer.get("decision"), answer.get("capture")
+        if isinstance(decision, dict) and decision.get("outcome") in jobs.STATES and isinstance(capture, dict):
+            done = jobs.settle(self._core, job, decision, capture)
+            self._settled(job, decision["outcome"], done)
         elif answer.get("error") == "setup":
-            # No fault of the recording: it waits until an operator has mended the models or the policy.
-            self.trouble = answer["detail"]
-            log.error("recordings cannot be judged: %s", answer["detail"])
-            jobs.give_back_untried(self._core, job)
-            self._told.wait(PAUSE_S)
+            self._wait_for_the_operator(job, str(answer.get("detail", "")))
         else:
-            code = _FAILURES.get(answer.get("error", ""), "judge_failed")
+            code = _FAILURES.get(str(answer.get("error")), "judge_failed")
             log.warning("attempt %s: %s, %s", job.attempt_id, code, foreign(answer.get("detail", "")))
             self._settled(job, "failed", jobs.fail(self._core, job, code))
 
+    def _wait_for_the_operator(self, job: Job, why: str) -> None:
+        """No fault of the recording: it waits until the models or the policy have been mended."""
+        self.trouble = why
+        log.error("recordings cannot be judged: %s", foreign(why))
+        jobs.give_back_untried(self._core, job)
+        self._told.wait(PAUSE_S)
+
     def _ask(self, case: Case) -> dict[str, Any]:
         limits = self._core.settings.limits
-        head = {
-            "what": "judge",
-            "policy": case.policy,
-            "challenge": case.challenge,
-            "chunks": [list(chunk) for chunk in case.chunks],
-            "revealed_s": list(case.revealed_s),
-            "began_s": case.began_s,
-            "arrival_s": limits.arrival_s,
-            "camera": str(case.signals.get("camera", {}).get("label", "")),
-        }
-        self._ensure_inmate()
-        assert self._inmate is not None
-        return self._inmate.ask(head, case.video, case.photo, within_s=limits.judge_s)
+        return self._inmate.answer(
+            "judge",
+            case.video,
+            case.photo,
+            within_s=limits.judge_s,
+            policy=case.policy,
+            challenge=case.challenge,
+            chunks=[list(chunk) for chunk in case.chunks],
+            revealed_s=list(case.revealed_s),
+            began_s=case.began_s,
+            arrival_s=limits.arrival_s,
+            camera=str(case.signals.get("camera", {}).get("label", "")),
+        )
 
     def _settled(self, job: Job, outcome: str, heard: bool) -> None:
         if heard and self._on_settled is not None:

@@ -19,10 +19,10 @@ from idverify.errors import ParameterError
 from idverify.service import api_keys, routes_demo
 from idverify.service.api_keys import NewKey
 from idverify.service.app import make_app
-from idverify.service.cell import Inmate
 from idverify.service.core import Core, open_core
 from idverify.service.examiner import Examiner
 from idverify.service.housekeeping import Housekeeper
+from idverify.service.inmate import Inmate
 from idverify.service.judge import Judge
 from idverify.service.metrics import Metrics
 from idverify.service.pages import Pages

@@ -13,11 +13,12 @@ import pytest
 from walk import Walk, sha256
 
 from idverify import models
+from idverify.errors import MediaCrashedError
 from idverify.service import attempts, capture, jobs
 from idverify.service.api_keys import Caller, make_key
-from idverify.service.cell import Inmate, InmateError
 from idverify.service.core import open_core
 from idverify.service.examiner import Examiner
+from idverify.service.inmate import Inmate
 from idverify.service.judge import Judge
 from idverify.service.problems import Problem
 from idverify.service.settings import Limits, Settings
@@ -60,7 +61,7 @@ def judge(core):
 @pytest.fixture
 def inmate():
     process = Inmate(memory_bytes=1 << 31)
-    process.wait_ready()
+    process.start()
     yield process
     process.end()
 
@@ -137,8 +138,8 @@ def test_a_codec_that_crashes_costs_one_attempt_a_technical_failure_and_nothing_
 def test_one_that_hangs_is_ended_when_its_time_is_up(inmate):
     freeze(inmate)
     began = time.monotonic()
-    with pytest.raises(InmateError, match="more than 1 s") as ended:
-        inmate.ask({"what": "photo"}, PHOTO, within_s=1.0)
+    with pytest.raises(MediaCrashedError, match="longer than 1 s") as ended:
+        inmate.answer("photo", PHOTO, within_s=1.0)
     assert time.monotonic() - began < 10
     assert not ended.value.killed
     assert not inmate.alive
@@ -146,17 +147,40 @@ def test_one_that_hangs_is_ended_when_its_time_is_up(inmate):
 
 def test_memory_without_end_is_refused_inside(tmp_path):
     small = Inmate(memory_bytes=8 << 20)
-    small.wait_ready()
+    small.start()
     try:
-        head = {"what": "judge", "policy": "ial2", "challenge": None, "camera": ""}
+        case = {"policy": "ial2", "challenge": None, "camera": ""}
         try:
-            answer = small.ask(head, VIDEO, PHOTO, within_s=PATIENCE_S)
-        except InmateError as ended:
+            answer = small.answer("judge", VIDEO, PHOTO, within_s=PATIENCE_S, **case)
+        except MediaCrashedError as ended:
             # A native library that is refused memory may end the process; nobody killed it.
             answer = {"error": "killed" if ended.killed else "memory"}
         assert answer["error"] in ("memory", "media", "internal", "setup")
     finally:
         small.end()
+
+
+@pytest.mark.parametrize("said", [5, "no JSON", "[" * 1_000_000, "[]", '"text"', b"{}"])
+def test_what_is_no_answer_is_none(monkeypatch, said):
+    """A process in a stranger's hands may send any value; only an object in JSON is read."""
+    inmate = Inmate(memory_bytes=1 << 30)
+    monkeypatch.setattr(inmate, "ask", lambda *_, **__: said)
+    with pytest.raises(MediaCrashedError, match="no answer"):
+        inmate.answer("photo", PHOTO, within_s=1.0)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{}, {"decision": 5}, {"decision": {}}, {"decision": {"outcome": "sure"}, "capture": {}}, {"error": ["late"]},
+     {"decision": {"outcome": "accept"}, "capture": 5}],
+)  # fmt: skip
+def test_an_answer_that_decides_nothing_costs_one_attempt_and_the_judge_lives(walk, judge, monkeypatch, said):
+    judge.ready.wait(PATIENCE_S)
+    monkeypatch.setattr(judge.inmate, "answer", lambda *_, **__: said)
+    send_file(walk)
+    wait_for(lambda: walk.state != "processing", "an end")
+    assert (walk.state, walk.view["failure"]) == ("requires_input", "judge_failed")
+    assert judge.is_alive()
 
 
 def test_it_ends_with_its_service(inmate):
@@ -170,6 +194,7 @@ def test_the_process_has_no_secret_in_its_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("IDVERIFY_MASTER_KEY", secret)
     monkeypatch.setenv("IDVERIFY_DATABASE", f"postgresql+psycopg://u:{secret}@h/d")
     process = Inmate(memory_bytes=1 << 30)
+    process.begin()
     try:
         assert secret.encode() not in Path(f"/proc/{process.pid}/environ").read_bytes()
     finally:
@@ -184,7 +209,7 @@ def test_without_models_nothing_is_claimed_and_the_trouble_is_named(core, walk, 
     wait_for(lambda: judge.trouble, "the trouble")
     judge.stop()
     judge.join(timeout=30)
-    assert "could not start" in judge.trouble
+    assert "idverify models pull" in judge.trouble
     assert (walk.state, jobs.waiting(core)) == ("processing", 1)
 
 
