@@ -138,7 +138,9 @@ class ChildProcess:
             process.wait()
             for pipe in (process.stdin, process.stdout):
                 if pipe is not None:
-                    pipe.close()
+                    # What was still to be said has nobody to hear it.
+                    with contextlib.suppress(OSError):
+                        pipe.close()
 
     def _ready(self) -> subprocess.Popen[bytes]:
         process = self._begun()

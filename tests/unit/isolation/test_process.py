@@ -92,6 +92,43 @@ def test_a_child_killed_from_outside_is_replaced(child):
     assert child.ask("add", 1, 2) == 3
 
 
+def test_one_that_is_begun_gets_ready_meanwhile_and_may_be_ended_at_any_time(child):
+    child.end()
+    child.begin()
+    pid = child.pid
+    assert child.alive
+    child.start()
+    assert (child.ask("pid"), child.pid) == (pid, pid)
+    os.kill(pid, signal.SIGSTOP)
+
+    def ask() -> None:
+        # More than the pipe holds: it is still being sent when the child ends.
+        with pytest.raises(MediaCrashedError):
+            child.ask("add", bytes(1 << 22), b"")
+
+    asked = threading.Thread(target=ask)
+    asked.start()
+    time.sleep(0.3)
+    child.end()
+    asked.join(timeout=30)
+    assert not asked.is_alive()
+    assert not child.alive
+    assert child.ask("add", 1, 2) == 3
+
+
+def test_who_was_killed_is_told_from_who_took_too_long(child):
+    for question, within_s, killed in (("hang", 0.5, False), ("crash", None, False)):
+        with pytest.raises(MediaCrashedError) as ended:
+            child.ask(question, within_s=within_s)
+        assert ended.value.killed is killed
+    child.start()
+    timer = threading.Timer(0.3, os.kill, (child.pid, signal.SIGKILL))
+    timer.start()
+    with pytest.raises(MediaCrashedError) as ended:
+        child.ask("hang")
+    assert ended.value.killed
+
+
 def test_its_errors_are_those_of_the_package_or_a_failure_of_its_own(child):
     with pytest.raises(CorruptMediaError, match="no picture"):
         child.ask("corrupt")
