@@ -31,8 +31,14 @@ S = TypeVar("S")
 J = TypeVar("J")
 R = TypeVar("R")
 
+# The first jobs are shared among the actors that found a place by then.
+FIRST_PLACES_S = 20.0
+
 
 class _Worker:
+    def started(self) -> None:
+        """Answered once it runs somewhere."""
+
     def perform(self, work: bytes, job: Any) -> Any:
         return perform(work, job)
 
@@ -65,17 +71,37 @@ class RayExecutor:
 
 
 class _ActorPool:
+    """Actors that run, and those that wait for a place: a job goes to the former only.
+
+    Where a node is gone and the others are full, the actor that takes the place of a dead one may wait for ever.
+    """
+
     def __init__(self, workers: int) -> None:
         self.slots = workers * AHEAD
-        self._actors: list[Any] = [_Actor.remote() for _ in range(workers)]
+        self._running: list[Any] = []
+        self._waiting: dict[Any, Any] = {}
         self._at: dict[Any, Any] = {}
+        for _ in range(workers):
+            self._start()
+        self._take_in(len(self._waiting), FIRST_PLACES_S)
 
     def submit(self, work: bytes, job: Any) -> Any:
+        self._take_in(1, None if not self._running else 0)
         load = Counter(self._at.values())
-        actor = min(self._actors, key=lambda candidate: load[candidate])
+        actor = min(self._running, key=lambda candidate: load[candidate])
         handle = actor.perform.remote(work, job)
         self._at[handle] = actor
         return handle
+
+    def _start(self) -> None:
+        actor = _Actor.remote()
+        self._waiting[actor.started.remote()] = actor
+
+    def _take_in(self, wanted: int, patience_s: float | None) -> None:
+        """Let actors that found a place take jobs; wait for as many as are wanted."""
+        if self._waiting:
+            found, _ = ray.wait(list(self._waiting), num_returns=min(wanted, len(self._waiting)), timeout=patience_s)
+            self._running += [self._waiting.pop(handle) for handle in found]
 
     def first_of(self, handles: Sequence[Any]) -> Iterable[Any]:
         done: list[Any] = ray.wait(list(handles), num_returns=1)[0]
@@ -86,15 +112,22 @@ class _ActorPool:
         try:
             return ray.get(handle)
         except (RayActorError, WorkerCrashedError) as error:
-            if actor in self._actors:
-                self._actors[self._actors.index(actor)] = _Actor.remote()
+            if actor in self._running:
+                self._running.remove(actor)
+                self._start()
             raise WorkerDiedError from error
         except RayTaskError as error:
             raise error.as_instanceof_cause() from None
 
     def close(self) -> None:
-        for actor in self._actors:
+        for actor in (*self._running, *self._waiting.values()):
             ray.kill(actor)
+
+
+def _own_node(address: str) -> dict[str, str]:
+    """Of several nodes on this machine, the driver belongs to the one at the address."""
+    host = address.rpartition(":")[0]
+    return {"_node_ip_address": host} if host.startswith("127.") else {}
 
 
 @contextmanager
@@ -117,7 +150,7 @@ def open_engine(workers: int | None, address: str | None) -> Iterator[RayExecuto
                 _node_ip_address="127.0.0.1",
             )
         else:
-            ray.init(address=address, log_to_driver=False, configure_logging=False)
+            ray.init(address=address, log_to_driver=False, configure_logging=False, **_own_node(address))
     except (ConnectionError, RuntimeError, ValueError) as error:
         where = address or "this machine"
         raise ParameterError(f"no Ray cluster could be reached at {where}: {type(error).__name__}") from error
