@@ -160,7 +160,7 @@ def two_picture_tracks(container: str = "mp4", *, cover: bool = False) -> bytes:
             stream.height, stream.width, stream.pix_fmt = *SIZE_WH[::-1], "yuv420p"
         if cover:
             streams[1].pix_fmt = "yuvj420p"
-            streams[1].disposition = Disposition.attached_pic
+            streams[1].disposition = Disposition.attached_pic.value
         for index in range(5):
             for stream in streams if index == 0 or not cover else streams[:1]:
                 picture = _picture(quadrants(shift=index), stream.pix_fmt, None)
@@ -226,7 +226,7 @@ def tracks(*made: tuple[list[NDArray[np.uint8]], bool], container: str = "matros
             stream: Any = output.add_stream("libx264", rate=25, options={"crf": "10"})
             stream.height, stream.width = images[0].shape[:2]
             stream.pix_fmt = "yuv420p"
-            stream.disposition = av.stream.Disposition.default if default else av.stream.Disposition(0)
+            stream.disposition = av.stream.Disposition.default.value if default else 0
             streams.append((stream, images))
         for stream, images in streams:
             for index, image in enumerate(images):

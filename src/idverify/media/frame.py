@@ -29,6 +29,8 @@ Box = tuple[int, int, int, int]
 # A crop may reach this many picture sizes beyond the picture on each side: wide crops around a face at the
 # edge need less than 4; more is a mistake of the caller that would only cost memory.
 _MAX_REACH = 4
+# MatrixCoefficients of H.273 for pictures that are R, G and B already.
+_RGB = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -315,13 +317,18 @@ class Frame:
 
 def _as_rgb(picture: av.VideoFrame) -> NDArray[np.uint8]:
     """The whole picture by FFmpeg's own conversion, where the planes cannot be read directly."""
+    matrix = int(picture.colorspace)
+    unread = UnsupportedMediaError(
+        f"the colours of the pictures are coded in a way that is not read: {picture.format.name}, matrix {matrix} of "
+        "ITU-T H.273"
+    )
+    # A newer FFmpeg refuses a matrix that it does not know; an older one takes it for BT.601, silently.
+    if matrix != _RGB and rgb_matrix(matrix, int(picture.color_range), (picture.width, picture.height)) is None:
+        raise unread
     try:
         return picture.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
-    except (OSError, ValueError) as error:  # FFmpeg knows the format or the matrix and converts neither
-        raise UnsupportedMediaError(
-            f"the colours of the pictures are coded in a way that is not read: {picture.format.name}, matrix "
-            f"{int(picture.colorspace)} of ITU-T H.273"
-        ) from error
+    except (OSError, ValueError) as error:
+        raise unread from error
 
 
 def _margins(before: int, after: int, native: int, wanted: int) -> tuple[int, int]:

@@ -231,7 +231,7 @@ def matrix_video(name: str) -> bytes:
     return encode([quadrants(shift=k) for k in range(4)], options={"x264-params": f"colormatrix={name}"})
 
 
-@pytest.mark.parametrize("name", ["ICtCp", "chroma-derived-nc"])
+@pytest.mark.parametrize("name", ["ICtCp", "chroma-derived-nc", "smpte2085"])
 def test_a_matrix_that_is_not_read_is_one_sentence_on_opening(name: str) -> None:
     with pytest.raises(UnsupportedMediaError, match=r"matrix \d+"):
         open_recording(matrix_video(name))
