@@ -365,6 +365,7 @@ def base_of(clip: Clip, folder: Path) -> bytes:
 # -- runs ------------------------------------------------------------------------------------------------------------
 
 COLUMNS = ("clip", "genuine", "change", "task", "outcome", "reasons", "llr", "lacking", "notes")
+KINDS = {"genuine": True, "attacks": False}
 Pair = tuple[Clip, str]
 
 
@@ -398,6 +399,8 @@ def run(args: argparse.Namespace) -> None:
     material = clips(args.data) + simulated(args.data, args.work, args.simulated)
     material = [clip for clip in material if args.clip in clip.name]
     changes = [name for name in CHANGES if args.match in name and name != "untouched"]
+    plan = {kind: sum(clip.genuine == own for clip in material) * len(changes) for kind, own in KINDS.items()}
+    (args.work / "plan.json").write_text(json.dumps(plan))
     with rows_path.open("a", newline="") as out:
         writer = csv.DictWriter(out, COLUMNS)
         if not done:
@@ -461,49 +464,55 @@ def _lacking(decision: Decision) -> str:
 def report(args: argparse.Namespace) -> None:
     with (args.work / "rows.csv").open(newline="") as handle:
         rows = list(csv.DictReader(handle))
-    untouched = {row["clip"]: row for row in rows if row["change"] == "untouched"}
+    untouched = {row["clip"]: row["outcome"] for row in rows if row["change"] == "untouched"}
     table: dict[str, Any] = {}
-    for group, genuine in (("genuine", "True"), ("attacks", "False")):
-        mine = [row for row in rows if row["genuine"] == genuine]
+    for group, genuine in KINDS.items():
+        mine = [row for row in rows if row["genuine"] == str(genuine)]
         changed = [row for row in mine if row["change"] != "untouched"]
         by = {"all changes": changed, "untouched": [row for row in mine if row["change"] == "untouched"]}
         for row in changed:
-            by.setdefault(f"family: {CHANGES[row['change']].family}", []).append(row)
-            by.setdefault(row["change"], []).append(row)
+            by.setdefault(CHANGES[row["change"]].family, []).append(row)
         table[group] = {name: _counts(part, untouched) for name, part in by.items()}
-    text = json.dumps({"seconds": SECONDS, "long_px": LONG_PX, **table}, indent=1)
+        table[group]["all changes"]["clips"] = len({row["clip"] for row in mine})
+    plan = json.loads((args.work / "plan.json").read_text())
+    text = json.dumps({"seconds": SECONDS, "changes": len(CHANGES) - 1, "pairs": plan, **table}, indent=1)
     if args.json:
         args.json.write_text(text + "\n")
     for group, parts in table.items():
         for name, c in parts.items():
-            outcomes = "  ".join(f"{word} {c[word]:4}" for word in ("accept", "reject", "inconclusive", "error"))
-            print(f"{group:8} {name:32} n {c['n']:4}  {outcomes}  untouched inconclusive {c['untouched_inconclusive']}")
+            outcomes = "  ".join(f"{word} {c[word]['events']:4}" for word in OUTCOMES)
+            print(f"{group:8} {name:16} n {c['accept']['of']:4}  {outcomes}")
     for row in rows:
-        if (
-            row["outcome"] == "error"
-            or (row["genuine"] == "True" and row["outcome"] == "reject")
-            or (row["genuine"] == "False" and row["outcome"] == "accept")
-        ):
-            print("  ", row["clip"], "|", row["change"], "|", row["outcome"], row["reasons"], row["llr"])
+        if _to_look_at(row, untouched.get(row["clip"])):
+            print(
+                "  ", row["clip"], "|", row["change"], "|", row["outcome"], row["reasons"], row["llr"], row["lacking"]
+            )
 
 
-def _counts(rows: list[dict[str, str]], untouched: dict[str, dict[str, str]]) -> dict[str, Any]:
-    n = len(rows)
-    out: dict[str, Any] = {"n": n}
-    for outcome in ("accept", "reject", "inconclusive", "error"):
-        out[outcome] = sum(row["outcome"] == outcome for row in rows)
-    out["untouched_inconclusive"] = sum(
-        untouched[row["clip"]]["outcome"] == "inconclusive" for row in rows if row["clip"] in untouched
-    )
-    out["reject_interval"] = _bounds(out["reject"], n)
+OUTCOMES = ("accept", "reject", "inconclusive", "error")
+
+
+def _to_look_at(row: dict[str, str], untouched: str | None) -> bool:
+    if row["outcome"] == "error":
+        return True
+    if row["genuine"] == "False":
+        return row["outcome"] == "accept"
+    return row["outcome"] == "reject" or (row["outcome"] != "accept" and untouched == "accept")
+
+
+def _counts(rows: list[dict[str, str]], untouched: dict[str, str]) -> dict[str, Any]:
+    """Each outcome, and that of the untouched clips of the same rows."""
+    out: dict[str, Any] = {o: _rate(sum(row["outcome"] == o for row in rows), len(rows)) for o in OUTCOMES}
+    paired = [untouched[row["clip"]] for row in rows if row["clip"] in untouched]
+    out["untouched_inconclusive"] = _rate(paired.count("inconclusive"), len(paired))
     return out
 
 
-def _bounds(errors: int, n: int) -> list[float] | None:
-    if not n:
-        return None
-    interval = wilson(errors, n)
-    return [round(interval.low, 4), round(interval.high, 4)]
+def _rate(events: int, of: int) -> dict[str, Any]:
+    if not of:
+        return {"events": 0, "of": 0}
+    interval = wilson(events, of)
+    return {"events": events, "of": of, "value": events / of, "ci95": [interval.low, interval.high]}
 
 
 def main() -> None:

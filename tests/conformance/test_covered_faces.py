@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import cv2
+import media_factory
 import numpy as np
 import pytest
 
@@ -89,6 +90,32 @@ def test_somebody_in_a_mask_is_not_accepted_against_the_own_photo(verifier: Veri
     decision = verifier.compare(masked(bare, **MASKS["surgical blue"]), bare.image_rgb)
     assert decision.outcome is Outcome.INCONCLUSIVE
     assert decision.reasons == (Reason.MOUTH_COVERED,)
+
+
+@pytest.fixture(scope="module")
+def masked_film(bare) -> bytes:
+    """Two seconds of the masked photo, held before a camera by an unsteady hand."""
+    image = masked(bare, **MASKS["surgical blue"])
+    sway = np.sin(np.arange(50)[:, None] * [0.21, 0.17]) * 6
+    moved = [np.array([[1.0, 0.0, x], [0.0, 1.0, y]]) for x, y in sway]
+    size = image.shape[1], image.shape[0]
+    film = [cv2.warpAffine(image, shift, size, borderMode=cv2.BORDER_REPLICATE) for shift in moved]
+    return media_factory.encode(film, rate=25)
+
+
+def test_a_video_of_somebody_in_a_mask_says_so(verifier: Verifier, bare, masked_film: bytes) -> None:
+    """Before the own photo, in a whole check and in a comparison alone."""
+    for ask in (verifier.check, verifier.compare):
+        decision = ask(masked_film, bare.image_rgb, seed=1)
+        assert decision.outcome is Outcome.INCONCLUSIVE
+        assert decision.match is None
+        assert decision.reasons[0] is Reason.MOUTH_COVERED
+
+
+def test_a_video_is_not_compared_with_a_photo_in_a_mask(verifier: Verifier, bare, masked_film: bytes) -> None:
+    decision = verifier.compare(masked_film, masked(bare, **MASKS["black"]), seed=1)
+    assert decision.outcome is Outcome.INCONCLUSIVE
+    assert decision.reasons[:2] == (Reason.REFERENCE_COVERED, Reason.MOUTH_COVERED)
 
 
 @pytest.mark.parametrize("what", ["bare", "mask under the chin", "shadow"])

@@ -156,6 +156,13 @@ def test_who_looks_away_is_told_that_and_not_that_the_recording_is_short(seconds
     assert eye_stillness.assess(observer.signals()).reason is Reason.MISALIGNED_FACE
 
 
+def test_a_line_that_hangs_is_not_taken_for_looking_away():
+    observer = EyePictures()
+    for i in (*range(15), *range(90, 104)):
+        observer.observe(look(np.full((360, 360), 90, np.uint8)), face(EYES_XY, i / RATE_HZ, i))
+    assert eye_stillness.assess(observer.signals()).reason is Reason.LOW_FRAME_RATE
+
+
 def test_eyes_without_width_or_contrast_are_no_error():
     observer = EyePictures()
     for i in range(40):

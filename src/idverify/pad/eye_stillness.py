@@ -216,7 +216,9 @@ def assess(signals: EyeSignals) -> PADEvidence:
     native = native_value(signals)
     if native is None:
         detail = f"the eyes are seen from the front in {len(signals)} of {len(signals.followed_s)} frames"
-        reason = why_few(signals.followed_s, MIN_FRAMES, Reason.MISALIGNED_FACE)
+        turned_away = 2 * len(signals) <= len(signals.followed_s)
+        otherwise = Reason.MISALIGNED_FACE if turned_away else Reason.LOW_FRAME_RATE
+        reason = why_few(signals.followed_s, MIN_FRAMES, otherwise)
         return PADEvidence.not_assessed(NAME, UNIT, NotAssessed(reason=reason, detail=detail))
     return PADEvidence(
         name=NAME,

@@ -109,7 +109,6 @@ class FrameFingerprints:
     def __init__(self) -> None:
         self._thumbs: list[NDArray[np.uint8]] = []
         self._times: list[float] = []
-        self._span_s = 0.0
         self._compression: list[tuple[float, float]] = []
         self._before: NDArray[np.uint64] | None = None
         self._latest: NDArray[np.uint8] | None = None
@@ -119,7 +118,7 @@ class FrameFingerprints:
         """See one decoded frame."""
         if frame.size_wh not in self.sizes_wh:
             self.sizes_wh.append(frame.size_wh)
-        self._latest, self._span_s = None, max(self._span_s, frame.time_s)
+        self._latest = None
         if len(self._times) < MAX_FRAMES:
             lines = _lines(frame)
             shrunk = cv2.resize(lines, (_COLUMNS, _ROWS), interpolation=cv2.INTER_AREA)
@@ -133,11 +132,6 @@ class FrameFingerprints:
     def latest(self) -> NDArray[np.uint8] | None:
         """Upright thumbnail of the last picture seen, uint8 [shape=(32, 48) or (48, 32)]; None beyond the limit."""
         return self._latest
-
-    @property
-    def span_s(self) -> float:
-        """Time of the last picture seen; 0 before the first."""
-        return self._span_s
 
     def compression(self) -> F64:
         """Detail in levels, and share of pieces that repeat the picture before [shape=(n, 2)].

@@ -34,7 +34,7 @@ from idverify.pad import (
     stillness,
     texture_constancy,
 )
-from idverify.pad.evidence import LONG_ENOUGH_S, PADEvidence, Status, TrackObserver
+from idverify.pad.evidence import PADEvidence, Status, TrackObserver
 from idverify.pad.eye_stillness import EyePictures
 from idverify.pad.fingerprints import FrameFingerprints
 from idverify.pad.identity_continuity import Likenesses
@@ -83,12 +83,16 @@ class PADInputs:
         How alike the compared faces of the track are, as the other witness says.
     reference_crop : uint8 [shape=(64, 64)]
         The reference photo's aligned face, for the mechanism that looks for it in the video.
+    scarcity
+        Why there is little of the face, said where a mechanism saw it for too short a time: a mechanism knows how long
+        the face was followed, and not whether the recording ended, hung, or went on without it.
     """
 
     track: FaceTrack
     observers: Mapping[str, TrackObserver]
     likenesses: Likenesses
     reference_crop: NDArray[np.uint8] | None = field(repr=False, default=None)
+    scarcity: Reason = Reason.VIDEO_TOO_SHORT
 
 
 class Panel:
@@ -148,13 +152,7 @@ class Panel:
             identity_continuity.assess(inputs.likenesses),
             assess_reference(inputs),
         )
-        return tuple(map(self._rightly_called_short, found))
-
-    def _rightly_called_short(self, evidence: PADEvidence) -> PADEvidence:
-        """A mechanism knows the time in which the face was followed; how long the recording is, the recording says."""
-        if evidence.reason is not Reason.VIDEO_TOO_SHORT or self._fingerprints.span_s < LONG_ENOUGH_S:
-            return evidence
-        return replace(evidence, reason=Reason.FACE_LOST)
+        return tuple(replace(e, reason=inputs.scarcity) if e.reason is Reason.VIDEO_TOO_SHORT else e for e in found)
 
     def injection_signals(self) -> tuple[PADEvidence, ...]:
         """Signals of a recording that was altered, made or fed in; of the whole recording, not of the subject."""

@@ -221,4 +221,4 @@ def _why_not(signals: ShadeSignals) -> NotAssessed:
     span = float(signals.times_s[-1] - signals.times_s[0]) if len(signals) else 0.0
     detail = f"face followed in {len(signals)} frames over {span:.1f} s"
     wanted = round(MIN_SLOTS * SLOT_S * ANALYSIS_RATE_HZ)
-    return NotAssessed(reason=why_few(signals.times_s, wanted, Reason.FACE_LOST), detail=detail)
+    return NotAssessed(reason=why_few(signals.times_s, wanted, Reason.LOW_FRAME_RATE), detail=detail)

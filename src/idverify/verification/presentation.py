@@ -36,6 +36,9 @@ __all__ = ["Presentation", "Stopwatch", "observe"]
 
 # Below this the subject is absent for too much of the recording to speak for it.
 MIN_COVERAGE = 0.75
+# A track with this share of the analysed pictures is there throughout: what else is missing of the face, the recording
+# does not show either.
+THROUGHOUT = 0.9
 # Bits per pixel and frame under which H.264 leaves nothing of the skin but blocks; bona fide clips at hand have at
 # least 0.013.
 MIN_BITS_PER_PIXEL = 0.004
@@ -173,7 +176,7 @@ def observe(
         subject=subject,
         obstacles=(
             *hindrances,
-            *_subject_problems(subject, policy, dark, capture.decoded_span_s),
+            *_subject_problems(subject, policy, dark, _scarcity(capture, subject)),
             *_doubts_about_the_file(injection_signals),
         ),
         handicaps=(*handicaps, *(subject.handicaps if isinstance(subject, Subject) else ())),
@@ -195,7 +198,16 @@ def _inputs(
         observers=capture.observers[subject.track.track_id],
         likenesses=subject.likenesses,
         reference_crop=reference_crop,
+        scarcity=_scarcity(capture, subject),
     )
+
+
+def _scarcity(capture: Capture, subject: Subject | NotAssessed) -> Reason:
+    """Why there may be little of the face: the recording is short, goes on without it, or hangs."""
+    if capture.decoded_span_s < LONG_ENOUGH_S:
+        return Reason.VIDEO_TOO_SHORT
+    followed = 0 if isinstance(subject, NotAssessed) else len(subject.track)
+    return Reason.FACE_LOST if followed < THROUGHOUT * capture.n_analysed else Reason.LOW_FRAME_RATE
 
 
 def _recording_problems(recording: Recording, capture: Capture, policy: DecisionPolicy) -> list[Reason]:
@@ -230,7 +242,7 @@ def _bits_per_pixel(recording: Recording, capture: Capture) -> float:
 
 
 def _subject_problems(
-    subject: Subject | NotAssessed, policy: DecisionPolicy, dark: bool, span_s: float
+    subject: Subject | NotAssessed, policy: DecisionPolicy, dark: bool, scarcity: Reason
 ) -> list[Reason]:
     if isinstance(subject, NotAssessed):
         return [Reason.TOO_DARK] if dark and subject.reason is Reason.NO_FACE else [subject.reason]
@@ -240,7 +252,7 @@ def _subject_problems(
     if subject.coverage < MIN_COVERAGE:
         found.append(Reason.FACE_LOST)
     if len(subject.compared) < policy.min_compared_frames:
-        found.append(subject.scarcity or (Reason.VIDEO_TOO_SHORT if span_s < LONG_ENOUGH_S else Reason.FACE_LOST))
+        found.append(subject.scarcity or scarcity)
     return found
 
 

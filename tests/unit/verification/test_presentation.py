@@ -47,31 +47,47 @@ def test_what_keeps_a_recording_from_being_judged_and_what_only_makes_it_hard(wh
 
 
 @pytest.mark.parametrize(
-    ("coverage", "compared", "scarcity", "span_s", "found"),
+    ("span_s", "followed", "analysed", "scarcity"),
     [
-        (1.0, 6, None, 5.0, []),
-        (0.6, 6, None, 5.0, [Reason.FACE_LOST]),
-        (1.0, 2, None, 2.0, [Reason.VIDEO_TOO_SHORT]),
-        (0.9, 2, None, 3.0, [Reason.FACE_LOST]),
-        (1.0, 2, Reason.BLURRY, 5.0, [Reason.BLURRY]),
-        (1.0, 2, Reason.BLURRY, 2.0, [Reason.BLURRY]),
+        (2.9, 20, 44, Reason.VIDEO_TOO_SHORT),
+        (3.0, 20, 45, Reason.FACE_LOST),
+        (6.0, 20, 20, Reason.LOW_FRAME_RATE),
+        (60.0, 0, 900, Reason.FACE_LOST),
+    ],
+    ids=["it ends", "the face leaves", "it hangs", "hardly there"],
+)
+def test_little_of_a_face_is_the_recordings_the_persons_or_the_lines_doing(span_s, followed, analysed, scarcity):
+    capture = SimpleNamespace(decoded_span_s=span_s, n_analysed=analysed)
+    assert presentation._scarcity(capture, subject_of(followed)) is scarcity
+
+
+@pytest.mark.parametrize(
+    ("coverage", "compared", "scarcity", "found"),
+    [
+        (1.0, 6, None, []),
+        (0.6, 6, None, [Reason.FACE_LOST]),
+        (1.0, 2, None, [Reason.VIDEO_TOO_SHORT]),
+        (1.0, 2, Reason.BLURRY, [Reason.BLURRY]),
     ],
 )
-def test_a_face_that_is_seen_for_a_part_is_neither_missing_nor_is_the_recording_short(
-    coverage, compared, scarcity, span_s, found
-):
+def test_a_face_that_is_seen_for_a_part_is_not_called_missing(coverage, compared, scarcity, found):
+    subject = subject_of(40, coverage=coverage, compared=compared, scarcity=scarcity)
+    assert presentation._subject_problems(subject, IAL2, dark=False, scarcity=Reason.VIDEO_TOO_SHORT) == found
+
+
+def subject_of(followed, *, coverage=1.0, compared=6, scarcity=None):
+    """A subject that is one person throughout."""
     vectors = np.tile(np.eye(1, 8), (6, 1))
     alike = Likenesses(times_s=np.arange(6.0), similarity=vectors @ vectors.T)
-    subject = Subject(
-        track=None, compared=(None,) * compared, vectors=vectors, template=None, quality={}, likenesses=alike,
-        coverage=coverage, bystanders=0, problems=(), scarcity=scarcity,
+    return Subject(
+        track=range(followed), compared=(None,) * compared, vectors=vectors, template=None, quality={},
+        likenesses=alike, coverage=coverage, bystanders=0, problems=(), scarcity=scarcity,
     )  # fmt: skip
-    assert presentation._subject_problems(subject, IAL2, dark=False, span_s=span_s) == found
 
 
 def test_nobody_in_the_dark_is_told_to_make_light():
     nobody = NotAssessed(reason=Reason.NO_FACE)
-    assert presentation._subject_problems(nobody, IAL2, dark=True, span_s=5.0) == [Reason.TOO_DARK]
-    assert presentation._subject_problems(nobody, IAL2, dark=False, span_s=5.0) == [Reason.NO_FACE]
+    assert presentation._subject_problems(nobody, IAL2, dark=True, scarcity=Reason.LOW_FRAME_RATE) == [Reason.TOO_DARK]
+    assert presentation._subject_problems(nobody, IAL2, dark=False, scarcity=Reason.LOW_FRAME_RATE) == [Reason.NO_FACE]
     blurry = NotAssessed(reason=Reason.BLURRY)
-    assert presentation._subject_problems(blurry, IAL2, dark=True, span_s=5.0) == [Reason.BLURRY]
+    assert presentation._subject_problems(blurry, IAL2, dark=True, scarcity=Reason.LOW_FRAME_RATE) == [Reason.BLURRY]
