@@ -5,8 +5,8 @@ Run: ``python benchmarks/accuracy/challenge_answers.py SHARED_DATA WORK_DIR [--t
 Four parts, with counts and 95 % intervals (Wilson):
 
 1. turns and looks: clips of people who were asked nothing (no recording of a person who answered a challenge is at
-   hand), in pieces of five seconds in which the head turns by 25 degrees or more, or nods by 12: does the parallax
-   count as a head's?
+   hand), in pieces of five seconds in which the head turns by 25 degrees or more, or nods by 12, and photos on flat
+   cards that are turned and tilted so (simulated): does the parallax count as a head's?
 2. approaches: stretches of the same clips in which somebody comes closer or moves back by a quarter or more, and heads
    with a true depth that do so (simulated), against flat ones: the clips zoomed into, as a file and as a sheet that is
    brought closer at a tilt, photos, and flat heads before a background of their own (all simulated);
@@ -26,7 +26,7 @@ import json
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from fractions import Fraction
 from functools import lru_cache
@@ -55,6 +55,7 @@ from idverify.faces.tracking import Tracker
 from idverify.media import open_recording
 from idverify.metrics.intervals import wilson
 from idverify.models.session import Session
+from idverify.pad.eye_stillness import EyePictures
 from idverify.pad.motion import MotionObserver
 from idverify.simulation import simulate
 from idverify.verification.acquisition import acquire
@@ -69,13 +70,14 @@ ZOOMS = (1.4, 1.8)
 TILT_DEG = 8.0
 SIZE_WH, RATE_HZ = (360, 480), 15.0
 NEARER = (Action.COME_CLOSER, Action.MOVE_BACK)
+TURNING = (Action.TURN_LEFT, Action.LOOK_UP, Action.TURN_RIGHT, Action.LOOK_DOWN)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--photos", type=int, default=30, help="people whose photos become heads and sheets")
+    parser.add_argument("--photos", type=int, default=24, help="people whose photos become heads and sheets")
     parser.add_argument("--takes", type=Path, help="index of the takes")
     parser.add_argument("--update", type=Path, help="put the table into this page, between its markers")
     options = parser.parse_args()
@@ -83,7 +85,7 @@ def main() -> int:
     clips = [*sorted((options.data / "videos" / "bona_fide").glob("[!g]*")), *selfies(options.data)]
     genuine = [series for clip in clips if (series := followed(clip, options.work / "genuine"))]
     lines = [f"{'what':62} {'counted':>8} {'of':>5} {'rate':>7}  95 % interval"]
-    lines += turns(genuine)
+    lines += turns(genuine, photos(options.data, options.photos), options.work)
     lines += approaches(clips, genuine, photos(options.data, options.photos), options.work)
     lines += mouths_and_eyes(genuine, photos(options.data, 12), options.work)
     if options.takes:
@@ -111,17 +113,20 @@ def photos(data: Path, count: int) -> list[Path]:
 # -- turns and looks -------------------------------------------------------------------------------------
 
 
-def turns(clips: list[AnswerSeries]) -> list[str]:
+def turns(clips: list[AnswerSeries], faces: list[Path], work: Path) -> list[str]:
     lines = []
-    for column, least_deg, least, what in (
-        (0, MIN_TURN_DEG, MIN_TURN_SHARE, "people's turns that count as a head's"),
-        (1, MIN_LOOK_DEG, MIN_LOOK_SHARE, "people's nods that count as a head's"),
+    cards = [made(photo, work / "turned", TURNING, depth=0.0) for photo in faces]
+    for column, least_deg, least, what, flat in (
+        (0, MIN_TURN_DEG, MIN_TURN_SHARE, "people's turns that count as a head's", "photos turned that count"),
+        (1, MIN_LOOK_DEG, MIN_LOOK_SHARE, "people's nods that count as a head's", "photos tilted that count"),
     ):
         found = [list(parallax(series, column, least_deg)) for series in clips]
         shares = [one for own in found for one in own]
         known = [one for one in shares if np.isfinite(one.share)]
         people = sum(bool(own) for own in found)
         lines += [row(f"{what} ({people} clips)", counted(shares, least), len(shares)), spread("parallax", known)]
+        turned = [one for card in cards if card for one in parallax(card, column, least_deg)]
+        lines += [row(f"{flat} (simulated)", counted(turned, least), len(turned)), spread("parallax", turned)]
     return lines
 
 
@@ -150,10 +155,10 @@ def pieces(times_s: np.ndarray) -> Iterator[np.ndarray]:
 
 def approaches(clips: list[Path], genuine: list[AnswerSeries], faces: list[Path], work: Path) -> list[str]:
     people = [own for series in genuine if (own := list(nearer(series)))]
-    heads = [made(photo, work / "heads", depth=1.0) for photo in faces]
+    heads = [made(photo, work / "heads", NEARER, depth=1.0) for photo in faces]
     zoomed = [made_zoom(clip, ZOOMS[i % 2], 0.0, work / "zoomed") for i, clip in enumerate(clips)]
     sheets = [made_zoom(clip, ZOOMS[(i + 1) % 2], TILT_DEG, work / "sheets") for i, clip in enumerate(clips)]
-    cards = [made(photo, work / "cards", depth=0.0) for photo in faces]
+    cards = [made(photo, work / "cards", NEARER, depth=0.0) for photo in faces]
     lines = []
     for what, found in (
         (f"people's approaches and retreats that count ({len(people)} clips)", [r for own in people for r in own]),
@@ -194,13 +199,13 @@ def unseen(series: AnswerSeries) -> AnswerSeries:
     return replace(series, background_step=None)
 
 
-def made(photo: Path, folder: Path, *, depth: float) -> AnswerSeries | None:
-    """A photo hung on a head of some depth that comes closer or moves back (simulated)."""
+def made(photo: Path, folder: Path, actions: Sequence[Action], *, depth: float) -> AnswerSeries | None:
+    """A photo hung on a head of some depth that makes one of some movements (simulated)."""
     folder.mkdir(parents=True, exist_ok=True)
     seed = zlib.crc32(photo.stem.encode())
     clip, asked = folder / f"{photo.stem}.mp4", folder / f"{photo.stem}.json"
     if not (folder / f"{photo.stem}.npz").exists() and not clip.exists():
-        step = {"action": NEARER[seed % 2].value, "start_ms": 1000, "end_ms": 5400}
+        step = {"action": actions[seed % len(actions)].value, "start_ms": 1000, "end_ms": 5400}
         asked.write_text(json.dumps({"steps": [step], "light": []}), "utf-8")
         # A head that comes closer does so before a background, not with it.
         try:
@@ -217,7 +222,8 @@ def made_zoom(clip: Path, zoom: float, tilt_deg: float, folder: Path) -> AnswerS
     folder.mkdir(parents=True, exist_ok=True)
     flat = folder / f"{clip.stem}-{zoom:g}.mp4"
     if not (folder / f"{flat.stem}.npz").exists() and not flat.exists():
-        zoom_into(clip, flat, zoom, tilt_deg)
+        zoom_into(clip, partial := folder / "part.mp4", zoom, tilt_deg)
+        partial.rename(flat)
     return followed(flat, folder)
 
 
@@ -358,13 +364,16 @@ def followed(clip: Path, kept: Path) -> AnswerSeries | None:
     file = kept / f"{clip.stem}.npz"
     if not file.exists():
         with open_recording(clip) as recording:
-            capture = acquire(recording, Tracker(*models()), factories={"motion": MotionObserver})
+            capture = acquire(recording, Tracker(*models()), factories={"motion": MotionObserver, "eyes": EyePictures})
         columns = {}
         if capture.tracks:
             track = max(capture.tracks.values(), key=len)
-            observer = capture.observers[track.track_id]["motion"]
-            assert isinstance(observer, MotionObserver)
-            series = series_from_track(track, picture_width_px=capture.size_wh[0], motion=observer.signals())
+            motion, eyes = (capture.observers[track.track_id][name] for name in ("motion", "eyes"))
+            assert isinstance(motion, MotionObserver)
+            assert isinstance(eyes, EyePictures)
+            series = series_from_track(
+                track, picture_width_px=capture.size_wh[0], motion=motion.signals(), eyes=eyes.signals()
+            )
             columns = {field.name: getattr(series, field.name) for field in fields(series)}
         np.savez_compressed(file, **columns)
     with np.load(file) as data:
@@ -387,7 +396,7 @@ def counted(found: Iterable[Shown], least: float) -> int:
 def spread(what: str, found: list[Shown]) -> str:
     if not found:
         return f"  shares of a head's {what}: none"
-    low, middle, high = np.percentile([one.share for one in found], [10, 50, 90])
+    low, middle, high = np.nanpercentile([one.share for one in found], [10, 50, 90])
     return f"  shares of a head's {what}: median {middle:.2f}, 10 % below {low:.2f}, 10 % above {high:.2f}"
 
 

@@ -284,7 +284,7 @@ def test_landmarks_that_wriggle_over_a_still_picture_are_never_followed(action: 
         asked = dataclasses.replace(asked, steps=(dataclasses.replace(asked.steps[0], action=action),))
         series = answered(asked, seed)
         trembling = np.abs(np.random.default_rng(seed).normal(1.0, 0.2, len(series)))
-        still = dataclasses.replace(series, mouth_changed=trembling, eyes_changed=trembling)
+        still = dataclasses.replace(series, mouth_changed=trembling, eyes_changed=0.02 * trembling)
         result = judged(asked, still)
         assert judged(asked, series).followed
         assert [step.status for step in result.steps] == [StepStatus.NOT_ASSESSABLE]
@@ -298,7 +298,7 @@ def test_one_blink_that_the_picture_shows_is_not_two() -> None:
     assert series.eyes_changed is not None
     (step,) = judged(asked, series).steps
     assert step.seen is not None
-    once = np.where(series.times_s > step.seen.begin_s + 0.3, 1.0, series.eyes_changed)
+    once = np.where(series.times_s > step.seen.begin_s + 0.3, 0.02, series.eyes_changed)
     assert not judged(asked, dataclasses.replace(series, eyes_changed=once)).followed
 
 

@@ -71,9 +71,11 @@ class AnswerSeries:
         :mod:`idverify.challenge.perspective` measures them; NaN where the head is turned away.
     background_step : (n,) float, optional
         By how much what is behind the person grew since the frame before, as a logarithm.
-    mouth_changed, eyes_changed : (n,) float, optional
-        How much more the picture of the mouth, of the less changed eye, differs from a picture up to some seconds ago
-        than that of the face does: about 1 where nothing moves of its own accord.
+    mouth_changed : (n,) float, optional
+        How much more the picture of the mouth differs from one up to some seconds ago than that of the typical part of
+        the face: about 1 where nothing moves of its own accord.
+    eyes_changed : (n,) float, optional
+        What the picture of the less changed eye lacks in correlation with the eye at rest: 0 the same picture.
     likeness_llr : (n,) float, optional
         How much the face of this frame is like the reference, or like the subject's own at rest: log-likelihood ratio,
         mated over non-mated.

@@ -22,6 +22,7 @@ from idverify.challenge.nonces import NonceStore
 from idverify.challenge.signing import secret_key
 from idverify.challenge.timed import TimedSteps, judge_timed
 from idverify.challenge.verification import Binding, ChallengeResult, judge, refused, unseen
+from idverify.pad.eye_stillness import EyePictures
 from idverify.pad.motion import MotionObserver
 from idverify.reasons import Reason
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["NO_EXTRAS", "Attempt", "Extras"]
 
 # Names of the observers among those of the liveness mechanisms, and of the one of theirs that is read here too.
-_LIGHT, _TURNED, _MOTION = "challenge_light", "challenge_turned", "motion"
+_LIGHT, _TURNED, _MOTION, _EYES = "challenge_light", "challenge_turned", "motion", "eye_stillness"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,12 +188,13 @@ class Attempt:
         if (late := self._out_of_time(admission, recording_s)) is not None:
             return self.refused(late, admission)
         light = observers.get(_LIGHT)
-        motion = observers.get(_MOTION)
+        motion, eyes = observers.get(_MOTION), observers.get(_EYES)
         series = series_from_track(
             track,
             picture_width_px=picture_width_px,
             light=light if isinstance(light, LightObserver) else None,
             motion=motion.signals() if isinstance(motion, MotionObserver) else None,
+            eyes=eyes.signals() if isinstance(eyes, EyePictures) else None,
             likeness=likeness,
         )
         if isinstance(self.asked, TimedSteps):

@@ -27,6 +27,7 @@ from idverify.pad.liveliness import activity
 if TYPE_CHECKING:
     from idverify.faces.tracking import FaceObservation, FaceTrack
     from idverify.pad.evidence import AnalysedFrame
+    from idverify.pad.eye_stillness import EyeSignals
     from idverify.pad.motion import MotionSignals
 
 __all__ = ["LightObserver", "Likeness", "TurnedFaces", "series_from_track"]
@@ -61,6 +62,7 @@ def series_from_track(
     picture_width_px: int,
     light: LightObserver | None = None,
     motion: MotionSignals | None = None,
+    eyes: EyeSignals | None = None,
     likeness: Likeness | None = None,
     eye_opening: Floats | None = None,
 ) -> AnswerSeries:
@@ -76,6 +78,8 @@ def series_from_track(
         The same track's colours, where they were collected.
     motion
         The same track's, for what shows that a solid head moved.
+    eyes
+        The same track's, for what shows that lids moved.
     likeness
         Of some of the track's faces.
     eye_opening : (n, 2) float, optional
@@ -103,17 +107,18 @@ def series_from_track(
         skin_parts_facing=facing,
         likeness_llr=None if likeness is None else _rows_at(track.times_s, likeness.times_s)(likeness.mated_llr),
     )
+    if eyes is not None:
+        lids = _rows_at(track.times_s, eyes.times_s)(eyes.change.min(axis=1))
+        series = replace(series, eyes_changed=lids)
     if motion is None:
         return series
     at = _rows_at(track.times_s, motion.times_s)
-    lively = activity(motion)
     return replace(
         series,
         turned_deg=at(np.asarray(motion.pose_change_deg[:, :2], np.float64)),
         turn_shown_deg=at(turn_shown_deg(motion)),
         background_step=at(np.log(np.maximum(np.hypot(*motion.background[:, 0, :2].T), 1e-6))),
-        mouth_changed=at(lively.mouth),
-        eyes_changed=at(lively.eyes),
+        mouth_changed=at(activity(motion).mouth),
     )
 
 

@@ -55,8 +55,8 @@ class Behaviour:
         Of the camera, over an arm's length.
     behind
         How far the background takes part when the face comes closer.
-    changed
-        How much more than the rest of the face mouth or eyes change as they move.
+    mouth_change, eye_change
+        How much the pictures of mouth and eyes change as they move.
     rate_hz
         Frames per second, one value per recording.
     missing
@@ -75,7 +75,8 @@ class Behaviour:
     share: Span = (0.6, 1.2)
     distance: Span = (0.5, 1.5)
     behind: Span = (0.0, 0.5)
-    changed: Span = (3.0, 9.0)
+    mouth_change: Span = (3.0, 9.0)
+    eye_change: Span = (0.2, 0.6)
     rate_hz: Span = (10.0, 60.0)
     missing: Span = (0.0, 0.15)
     noise: float = 1.0
@@ -164,8 +165,10 @@ def _series(
         grown=grown,
         perspective=perspective,
         background_step=step,
-        mouth_changed=_changed(np.maximum(signals["mouth_opening"], signals["mouth_width"]), rng, how),
-        eyes_changed=_changed(closure, rng, how),
+        mouth_changed=_changed(
+            np.maximum(signals["mouth_opening"], signals["mouth_width"]), how.mouth_change, 1.0, rng, how
+        ),
+        eyes_changed=_changed(closure, how.eye_change, 0.02, rng, how),
         likeness_llr=np.where(np.abs(yaw) < 18, np.nan, rng.uniform(4, 10) + how.noise * rng.normal(0, 1.5,
         times.size)),
     )
@@ -205,10 +208,10 @@ def _approach_shown(
     return np.where(away, np.nan, grown), np.where(away, np.nan, strength / DISTANCE), step
 
 
-def _changed(excursion: Floats, rng: np.random.Generator, how: Behaviour) -> Floats:
-    """Return how much more than the face a part of it changes that makes a movement, 1 at its height."""
-    own = np.clip(excursion, 0, 1) * rng.uniform(*how.changed)
-    return np.asarray(1.0 + own + how.noise * np.abs(rng.normal(0, 0.3, len(excursion))))
+def _changed(excursion: Floats, span: Span, rest: float, rng: np.random.Generator, how: Behaviour) -> Floats:
+    """Return how much a part of the face changes that makes a movement, and a little as well where it makes none."""
+    own = np.clip(excursion, 0, 1) * rng.uniform(*span)
+    return np.asarray(rest + own + how.noise * rest * np.abs(rng.normal(0, 0.3, len(excursion))))
 
 
 def _frame_times(length_s: float, rng: np.random.Generator, how: Behaviour) -> Floats:

@@ -88,9 +88,10 @@ MIN_SHOWN_DEG = 4.0
 MIN_TURN_SHARE, MIN_LOOK_SHARE, MIN_APPROACH_SHARE = 0.35, 0.35, 0.3
 # A wall a hand's breadth behind a head takes part in 7 tenths of an approach, an enlarged picture in all of it.
 MAX_BACKGROUND_SHARE = 0.8
-# How much more than the rest of the face mouth or eyes change as they move, and how long before and after the movement
-# was recognised that may be; between what people's movements show and what still pictures do, see docs/challenge.md.
-MIN_CHANGED, CHANGED_BEFORE_S, CHANGED_AFTER_S = 1.8, 0.3, 0.5
+# How much the picture changes where mouth and lids move (as in idverify.challenge.answer), and how long before and
+# after the movement was recognised that may be; between what people's movements show and what still pictures do, see
+# docs/challenge.md.
+MIN_MOUTH_CHANGED, MIN_EYES_CHANGED, CHANGED_BEFORE_S, CHANGED_AFTER_S = 1.8, 0.08, 0.3, 0.5
 # Standard errors by which a share has to lie below that before a picture is called flat; in between nothing is clear.
 CLEAR_ERRORS = 2.0
 
@@ -314,13 +315,15 @@ def _nearer(series: AnswerSeries, inside: NDArray[np.bool_]) -> tuple[StepStatus
 def _changed(here: Movement, series: AnswerSeries) -> bool:
     """Whether the picture of mouth or eyes changed where their landmarks moved: at each blink, for a pair."""
     blinks = here.action is Action.BLINK_TWICE
-    change = series.eyes_changed if blinks else series.mouth_changed
+    change, least = (
+        (series.eyes_changed, MIN_EYES_CHANGED) if blinks else (series.mouth_changed, MIN_MOUTH_CHANGED)
+    )
     assert change is not None
     spans = [(here.begin_s, here.begin_s), (here.onset_s, here.peak_s)] if blinks else [(here.onset_s, here.peak_s)]
     for first, last in spans:
         near = (series.times_s >= first - CHANGED_BEFORE_S) & (series.times_s <= last + CHANGED_AFTER_S)
         # Asked this way, NaN is no evidence.
-        if not bool((change[near] >= MIN_CHANGED).any()):
+        if not bool((change[near] >= least).any()):
             return False
     return True
 
