@@ -19,7 +19,8 @@ from idverify.errors import ParameterError
 
 if TYPE_CHECKING:
     from idverify.service.core import Core
-    from idverify.service.settings import Settings
+    from idverify.service.desk.accounts import NewAccount
+    from idverify.service.settings import OpenID, Settings
 
 __all__ = ["serve_group"]
 
@@ -65,6 +66,14 @@ __all__ = ["serve_group"]
     metavar="FILE",
     help="How often a person may try, by when each step of a case is due, how long what is kept; TOML.",
 )
+@click.option(
+    "--oidc-issuer",
+    envvar="IDVERIFY_OIDC_ISSUER",
+    default="",
+    metavar="URL",
+    help="OpenID provider that people at the desk sign in with; its client is given as IDVERIFY_OIDC_CLIENT_ID and "
+    "IDVERIFY_OIDC_CLIENT_SECRET.",
+)
 @click.pass_context
 def serve_group(
     ctx: click.Context,
@@ -77,6 +86,7 @@ def serve_group(
     database: str,
     blobs: str,
     case_policy: Path | None,
+    oidc_issuer: str,
 ) -> None:
     """Run the capture service: people open a link, record themselves, and are decided about.
 
@@ -101,12 +111,25 @@ def serve_group(
         raise ParameterError(f"the service's packages are not installed ({error.name}); run: idverify doctor") from None
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     settings = Settings(data=data.resolve(), host=host, port=port, database=database, blobs=blobs)
-    settings = replace(settings, cases=load_case_policy(case_policy))
+    settings = replace(settings, cases=load_case_policy(case_policy), oidc=_oidc(oidc_issuer))
     settings = replace(settings, public_url=public_url, judges=judges, role=role)  # type: ignore[arg-type]
     if ctx.invoked_subcommand is not None:
         ctx.obj = settings
         return
     serve(settings, say=click.echo, inmates=inmates)
+
+
+def _oidc(issuer: str) -> OpenID | None:
+    from idverify.service.settings import OpenID
+
+    if not issuer:
+        return None
+    names = ("IDVERIFY_OIDC_CLIENT_ID", "IDVERIFY_OIDC_CLIENT_SECRET")
+    missing = [name for name in names if not os.environ.get(name)]
+    if missing:
+        raise ParameterError(f"--oidc-issuer needs {missing[0]} in the environment")
+    client_id, secret = (os.environ[name] for name in names)
+    return OpenID(issuer=issuer.rstrip("/"), client_id=client_id, client_secret=secret)
 
 
 @serve_group.command("new-key")
@@ -133,6 +156,100 @@ def revoke_key_command(settings: Settings, key_id: str) -> None:
     with closing(core.database):
         revoke_key(core, key_id)
     click.echo(f"{key_id} opens nothing any more")
+
+
+@serve_group.group("account")
+def account_group() -> None:
+    """Accounts of those who work at the desk."""
+
+
+@account_group.command("add")
+@click.argument("name")
+@click.option("--role", type=click.Choice(["reviewer", "senior", "auditor", "admin"]), required=True)
+@click.option(
+    "--oidc-subject",
+    default=None,
+    metavar="SUB",
+    help="The OpenID provider's own name for them (sub); without it they get a password and one-time codes.",
+)
+@click.pass_obj
+def add_account_command(settings: Settings, name: str, role: str, oidc_subject: str | None) -> None:
+    """Make an account NAME; what it signs in with is shown once."""
+    from idverify.service.desk import accounts
+    from idverify.service.desk.roles import Role
+
+    core = _open(settings)
+    with closing(core.database):
+        _show_account(accounts.add(core, name, Role(role), oidc_subject=oidc_subject))
+
+
+@account_group.command("reset")
+@click.argument("name")
+@click.pass_obj
+def reset_account_command(settings: Settings, name: str) -> None:
+    """Give NAME another password and other one-time codes, and end a lock after too many failures."""
+    from idverify.service.desk import accounts
+
+    core = _open(settings)
+    with closing(core.database):
+        _show_account(accounts.reset(core, name))
+
+
+@account_group.command("disable")
+@click.argument("name")
+@click.pass_obj
+def disable_account_command(settings: Settings, name: str) -> None:
+    """Take NAME out of use, at once and in every browser."""
+    _set_disabled(settings, name, disabled=True)
+
+
+@account_group.command("enable")
+@click.argument("name")
+@click.pass_obj
+def enable_account_command(settings: Settings, name: str) -> None:
+    """Let NAME sign in again."""
+    _set_disabled(settings, name, disabled=False)
+
+
+@account_group.command("list")
+@click.pass_obj
+def list_accounts_command(settings: Settings) -> None:
+    """Show every account, its role, and how it signs in."""
+    from idverify.service.desk import accounts
+
+    core = _open(settings)
+    with closing(core.database):
+        rows = accounts.all_accounts(core)
+    for row in rows:
+        how = "password" if row.password is not None else "OpenID Connect"
+        out = "  (disabled)" if row.disabled_s is not None else ""
+        click.echo(f"{row.name}  {row.role}  {how}{out}")
+
+
+def _set_disabled(settings: Settings, name: str, *, disabled: bool) -> None:
+    from idverify.service import audit
+    from idverify.service.desk import accounts
+
+    core = _open(settings)
+    with closing(core.database):
+        found = next((row.id for row in accounts.all_accounts(core) if row.name == name), None)
+        if found is None:
+            raise ParameterError(f"there is no account {name!r}")
+        accounts.set_disabled(core, found, disabled, actor=audit.OPERATOR)
+    click.echo(f"{name} {'cannot sign in any more' if disabled else 'can sign in again'}")
+
+
+def _show_account(made: NewAccount) -> None:
+    click.echo(f"name      {made.name}\nrole      {made.role.value}")
+    if made.password is None or made.totp_uri is None:
+        click.echo("signs in by OpenID Connect")
+        return
+    click.echo(f"password  {made.password}\ncodes     {made.totp_uri}")
+    if sys.stdout.isatty():
+        import segno
+
+        segno.make(made.totp_uri).terminal(sys.stdout, compact=True)
+        click.echo("Scan this with an authenticator. Neither is shown again.")
 
 
 def _open(settings: Settings) -> Core:

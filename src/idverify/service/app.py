@@ -19,6 +19,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from idverify.service import routes_api, routes_cases, routes_demo, routes_docs, routes_ops, routes_person
 from idverify.service.blobs import NoSuchBlobError, StorageUnavailableError
 from idverify.service.database import DatabaseUnavailableError
+from idverify.service.desk import routes as routes_desk
+from idverify.service.desk import routes_record
 from idverify.service.problems import Problem
 from idverify.service.web import Web, problem_answer
 
@@ -48,6 +50,8 @@ _ROUTES = (
     *routes_api.ROUTES,
     *routes_cases.ROUTES,
     *routes_person.ROUTES,
+    *routes_desk.ROUTES,
+    *routes_record.ROUTES,
     *routes_ops.ROUTES,
     *routes_docs.ROUTES,
 )

@@ -113,10 +113,10 @@ def entries(session: Session, *, first: int = 1) -> Iterator[Entry]:
         first = rows[-1].number + 1
 
 
-def export_case(core: Core, case_id: str) -> dict[str, Any]:
+def export_case(core: Core, case_id: str, *, actor: str = OPERATOR) -> dict[str, Any]:
     """One case's entries, and the links of all others from its opening up to a signature made now, as JSON types.
 
-    That it was exported is an entry itself.
+    That it was exported, and by whom, is an entry itself.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def export_case(core: Core, case_id: str) -> dict[str, Any]:
         hold(session)
         if session.get(Case, case_id) is None:
             raise ParameterError(f"there is no case {foreign(case_id)!r}")
-        append(core, session, "case.exported", actor=OPERATOR, case_id=case_id, checkpoint=True)
+        append(core, session, "case.exported", actor=actor, case_id=case_id, checkpoint=True)
         first = session.scalars(select(func.min(AuditEntry.number)).where(AuditEntry.case == tag)).one()
         session.flush()
         found = [entry.document() for entry in entries(session, first=first)]

@@ -1,6 +1,6 @@
 """What an operator may set, and the limits on what comes in.
 
-Public items: :class:`Settings`, :class:`Limits`.
+Public items: :class:`Settings`, :class:`Limits`, :class:`OpenID`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Literal
 
 from idverify.service.case_policy import CasePolicy, load_case_policy
 
-__all__ = ["Limits", "Role", "Settings"]
+__all__ = ["Limits", "OpenID", "Role", "Settings"]
 
 Role = Literal["all", "web", "judge"]
 
@@ -42,6 +42,8 @@ class Limits:
         A judge that is silent for longer is taken for dead.
     arrival_s
         How long after its last picture was due a piece may arrive and still count as sent in time.
+    claim_s
+        How long a reviewer has a case before somebody else may take it.
     """
 
     photo_bytes: int = 12 * MIB
@@ -59,6 +61,24 @@ class Limits:
     judge_bytes: int = 2048 * MIB
     lease_s: float = 15.0
     arrival_s: float = 10.0
+    claim_s: float = 1800.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenID:
+    """Who vouches for people at the desk.
+
+    Parameters
+    ----------
+    issuer
+        Address of the provider; what it offers is read from there.
+    client_id, client_secret
+        What the provider knows this service by.
+    """
+
+    issuer: str
+    client_id: str
+    client_secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +103,8 @@ class Settings:
         Requests a minute.
     cases
         How often a person may try, and by when each step of a case is due.
+    oidc
+        An OpenID provider for the desk; None for local accounts only.
     """
 
     data: Path
@@ -97,6 +119,7 @@ class Settings:
     rate_per_address: int = 600
     limits: Limits = field(default_factory=Limits)
     cases: CasePolicy = field(default_factory=load_case_policy)
+    oidc: OpenID | None = None
 
     @property
     def database_url(self) -> str:

@@ -45,6 +45,7 @@ class Base(DeclarativeBase):
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         float: Float(53),
         dict[str, Any]: JSON,
+        list[str]: JSON,
         str: String(255),
         bytes: LargeBinary,
     }
@@ -229,7 +230,7 @@ class Review(Base):
     viewed_s: Mapped[float]
     # What the machine had said of the case then, and why; whether the evidence was still there.
     machine: Mapped[str]
-    machine_reasons: Mapped[dict[str, Any]]
+    machine_reasons: Mapped[list[str]]
     evidence: Mapped[str]
     # None until it is decided.
     verdict: Mapped[str | None]
@@ -239,7 +240,7 @@ class Review(Base):
     sealed_internal: Mapped[bytes | None]
     decided_s: Mapped[float | None] = mapped_column(index=True)
 
-    __table_args__ = (Index("ix_reviews_look", "case_id", "account_id", "entered_s", unique=True),)
+    __table_args__ = (Index("ix_reviews_look", "case_id", "account_id", "entered_s"),)
 
 
 class Viewing(Base):

@@ -20,6 +20,8 @@ __all__ = ["Throttle"]
 WRONG_PER_MINUTE = 30
 # One recording sends a piece a second, asks for steps and hints.
 PER_SESSION = 900
+# Sign-ins under one name, right or wrong: a person's hundred guesses take longer than it takes to notice them.
+PER_NAME = 5
 
 
 class Throttle:
@@ -31,6 +33,7 @@ class Throttle:
             "key": RateLimitItemPerMinute(settings.rate_per_key),
             "address": RateLimitItemPerMinute(settings.rate_per_address),
             "session": RateLimitItemPerMinute(PER_SESSION),
+            "sign_in": RateLimitItemPerMinute(PER_NAME),
             "wrong": RateLimitItemPerMinute(WRONG_PER_MINUTE),
         }
 

@@ -70,7 +70,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_reviews_decided_s", "reviews", ["decided_s"], unique=False)
-    op.create_index("ix_reviews_look", "reviews", ["case_id", "account_id", "entered_s"], unique=True)
+    op.create_index("ix_reviews_look", "reviews", ["case_id", "account_id", "entered_s"], unique=False)
     op.create_table(
         "viewings",
         _text("account_id"),

@@ -1,0 +1,357 @@
+"""Routes of the desk: signing in, the queue, and a case with what is done in it.
+
+Public items: :data:`ROUTES`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from idverify.service import audit, cases, reviews
+from idverify.service.case_states import CaseState
+from idverify.service.case_texts import unseal
+from idverify.service.core import Core
+from idverify.service.desk import accounts, evidence, queue, sessions, signals
+from idverify.service.desk.pages import COOKIE, Desk, clear_cookie, desk_page, form_of, set_cookie, show
+from idverify.service.desk.roles import Act, Member
+from idverify.service.problems import Problem
+from idverify.service.reviews import Texts
+from idverify.service.tables import Account, Case, Review
+from idverify.service.web import address_of, web_of
+
+__all__ = ["ROUTES"]
+
+# A refusal comes no earlier than this, so that its time tells nothing of what was wrong. Seconds.
+_REFUSED_AFTER_S = 0.8
+
+
+# -- in and out ----------------------------------------------------------------------------------------
+
+
+async def sign_in_page(request: Request) -> Response:
+    """Ask for name, password and code."""
+    return show(request, "sign_in.html", {"oidc": web_of(request).core.settings.oidc is not None, "name": ""})
+
+
+async def sign_in(request: Request) -> Response:
+    """Begin a session."""
+    web, began, name = web_of(request), time.monotonic(), ""
+    address = address_of(request)
+    try:
+        web.require_own_origin(request)
+        web.throttle.refuse_guessing(address)
+        form = await form_of(request)
+        name = form.get("name", "").strip().lower()[:63]
+        web.throttle.count("sign_in", name)
+        who = await run_in_threadpool(
+            accounts.sign_in, web.core, name, form.get("password", "")[:200], form.get("code", "")[:20]
+        )
+    except Problem as problem:
+        if problem.code == "sign_in_refused":
+            web.throttle.wrong(address)
+        await asyncio.sleep(max(0.0, _REFUSED_AFTER_S - (time.monotonic() - began)))
+        oidc = web.core.settings.oidc is not None
+        context = {"oidc": oidc, "name": name, "problem": problem}
+        answer = show(request, "sign_in.html", context, status=problem.status)
+        if problem.retry_after_s is not None:
+            answer.headers["Retry-After"] = str(problem.retry_after_s)
+        return answer
+    before = request.cookies.get(COOKIE)
+    secret = await run_in_threadpool(sessions.begin, web.core, who, how="password", before=before)
+    answer = RedirectResponse("/desk", 303)
+    set_cookie(web, answer, secret)
+    return answer
+
+
+@desk_page(None)
+async def sign_out(desk: Desk) -> Response:
+    """End the session."""
+    await desk.run(sessions.end, desk.core, desk.secret)
+    answer = RedirectResponse("/desk/sign-in", 303)
+    clear_cookie(answer)
+    return answer
+
+
+# -- the queue -----------------------------------------------------------------------------------------
+
+
+@desk_page(None)
+async def home(desk: Desk) -> Response:
+    """The queue, or where somebody's work begins."""
+    for act, path in ((Act.READ_RECORD, "/desk/record"), (Act.KEEP_ACCOUNTS, "/desk/accounts")):
+        if desk.member.may(act):
+            return RedirectResponse(path, 303)
+    after = desk.request.query_params.get("after")
+    mine = desk.request.query_params.get("show") == "mine"
+    page, counts = await desk.run(_queue, desk.core, desk.member, after, mine)
+    return desk.show("queue.html", {"page": page, "counts": counts, "mine": mine, "first": after is None})
+
+
+def _queue(core: Core, who: Member, after: str | None, mine: bool) -> tuple[queue.QueuePage, dict[str, int]]:
+    with core.database.reading() as session:
+        return queue.page(core, session, who, after=after, mine=mine), queue.counts(core, session, who)
+
+
+# -- a case --------------------------------------------------------------------------------------------
+
+
+@desk_page(Act.SEE_QUEUE)
+async def case_page(desk: Desk) -> Response:
+    """A case: what it is about, for whoever has it the evidence, and after their own view the machine's."""
+    return await _case_page(desk)
+
+
+async def _case_page(desk: Desk, problem: Problem | None = None) -> Response:
+    case_id = desk.request.path_params["case"]
+    context = await desk.run(_case_context, desk.core, desk.member, case_id)
+    if context["has_it"]:
+        await desk.run(evidence.note_looked, desk.core, desk.member, case_id, "case", facts={})
+    given = {name: desk.form.get(name, "") for name in ("decision", "for_person", "internal", "code", "note")}
+    context = {**context, "problem": problem, "given": given}
+    return desk.show("case.html", context, status=200 if problem is None else problem.status)
+
+
+def _case_context(core: Core, who: Member, case_id: str) -> dict[str, Any]:
+    now = core.clock()
+    with core.database.reading() as session:
+        case = session.get(Case, case_id)
+        if case is None:
+            raise Problem("not_found")
+        act = reviews.ACTS.get(CaseState(case.state))
+        claimed = case.lease_account is not None and (case.lease_until_s or 0.0) > now
+        has_it = claimed and case.lease_account == who.id and act is not None and who.may(act)
+        holder = session.get(Account, case.lease_account) if claimed else None
+        view = reviews.noted_view(session, case, who) if has_it else None
+        shown = evidence.exhibits(session, case) if has_it else []
+        seen = view is not None
+        return {
+            "case": case,
+            "state": CaseState(case.state),
+            "has_it": has_it,
+            "holder": None if holder is None else holder.name,
+            "may_take": _why_not(session, core, case, who),
+            "view": view,
+            "exhibits": [
+                {
+                    "exhibit": each,
+                    "neutral": signals.neutral(each),
+                    "verdict": signals.verdict(each) if seen else None,
+                }
+                for each in shown
+            ],
+            "evidence": reviews.evidence_state(session, case),
+            "machine": reviews.machine_says(core, session, case) if seen else None,
+            "two": reviews.takes_two(core, session, case) if seen else False,
+            "earlier": _earlier(core, session, case) if seen else [],
+            "verdicts": _verdicts(case) if seen else [],
+            "handed_on": _notes(core, session, case) if has_it else [],
+        }
+
+
+def _why_not(session: Session, core: Core, case: Case, who: Member) -> str:
+    """Code of why somebody cannot take a case; empty where they can."""
+    try:
+        reviews.require_free(core, session, case, who)
+    except Problem as problem:
+        return problem.code
+    return ""
+
+
+def _verdicts(case: Case) -> list[tuple[str, tuple[str, ...]]]:
+    """What may be decided, each with the codes for why."""
+    found = list(reviews.VERDICTS[CaseState(case.state)])
+    if reviews.may_record_again(case):
+        found.append("ask_recording")
+    return [(verdict, reviews.CODES[verdict]) for verdict in found]
+
+
+def _earlier(core: Core, session: Session, case: Case) -> list[dict[str, Any]]:
+    decided = (Review.case_id == case.id, Review.decided_s.is_not(None), Review.verdict != "hand_on")
+    rows = session.execute(
+        select(Review, Account.name)
+        .join(Account, Review.account_id == Account.id)
+        .where(*decided)
+        .order_by(Review.decided_s)
+    )
+    return [_look(core, case, row, name) for row, name in rows]
+
+
+def _notes(core: Core, session: Session, case: Case) -> list[dict[str, Any]]:
+    """Why others handed the case on, since it came here."""
+    handed = (Review.case_id == case.id, Review.verdict == "hand_on", Review.entered_s == case.changed_s)
+    rows = session.execute(
+        select(Review, Account.name)
+        .join(Account, Review.account_id == Account.id)
+        .where(*handed)
+        .order_by(Review.decided_s)
+    )
+    return [_look(core, case, row, name) for row, name in rows]
+
+
+def _look(core: Core, case: Case, row: Review, name: str) -> dict[str, Any]:
+    def text(which: str, sealed: bytes | None) -> str | None:
+        return None if sealed is None or case.wrapped_key is None else unseal(core, case, f"{row.id}/{which}", sealed)
+
+    return {
+        "row": row,
+        "name": name,
+        "for_person": text("person", row.sealed_for_person),
+        "internal": text("internal", row.sealed_internal),
+    }
+
+
+@contextmanager
+def _changing(core: Core, case_id: str) -> Iterator[tuple[Session, Case]]:
+    """A transaction about one case, after everybody else's."""
+    with core.database.writing() as session:
+        audit.hold(session)
+        case = cases.locked_case(session, case_id)
+        if case is None:
+            raise Problem("not_found")
+        yield session, case
+
+
+Change = Callable[[Core, Session, Case, Member, dict[str, str]], None]
+
+
+def _does(change: Change, *, leaves: bool) -> Callable[[Request], Any]:
+    """A form of the case page: do it, and go on; what is refused is said on the page, with what was typed."""
+
+    def within(core: Core, case_id: str, who: Member, form: dict[str, str]) -> None:
+        with _changing(core, case_id) as (session, case):
+            change(core, session, case, who, form)
+
+    @desk_page(Act.SEE_QUEUE)
+    async def answer(desk: Desk) -> Response:
+        case_id = desk.request.path_params["case"]
+        try:
+            await desk.run(within, desk.core, case_id, desk.member, dict(desk.form))
+        except Problem as problem:
+            if problem.code not in ("invalid_request", "look_first", "view_missing"):
+                raise
+            return await _case_page(desk, problem)
+        return RedirectResponse("/desk" if leaves else f"/desk/cases/{case_id}", 303)
+
+    return answer
+
+
+def _claim(core: Core, session: Session, case: Case, who: Member, form: dict[str, str]) -> None:
+    reviews.claim(core, session, case, who)
+
+
+def _let_go(core: Core, session: Session, case: Case, who: Member, form: dict[str, str]) -> None:
+    reviews.let_go(core, session, case, who)
+
+
+def _note_view(core: Core, session: Session, case: Case, who: Member, form: dict[str, str]) -> None:
+    reviews.note_own_view(core, session, case, who, form.get("view", ""))
+
+
+def _decide(core: Core, session: Session, case: Case, who: Member, form: dict[str, str]) -> None:
+    texts = Texts(for_person=form.get("for_person", ""), internal=form.get("internal", ""))
+    # The reason is chosen under its verdict: "accept/same_person".
+    verdict, _, code = form.get("decision", "").partition("/")
+    if not verdict:
+        raise Problem("invalid_request", "choose what you decide, and why")
+    if verdict == "ask_recording":
+        reviews.ask_recording(core, session, case, who, code, texts)
+    else:
+        reviews.decide(core, session, case, who, verdict, code, texts)
+
+
+def _hand_on(core: Core, session: Session, case: Case, who: Member, form: dict[str, str]) -> None:
+    code, internal = form.get("code", ""), form.get("note", "")
+    reviews.hand_on(core, session, case, who, code, internal, senior=code == "needs_senior")
+
+
+# -- evidence ------------------------------------------------------------------------------------------
+
+
+@desk_page(Act.SEE_QUEUE)
+async def recording(desk: Desk) -> Response:
+    """A recording, whole or a part of it, for whoever has the case."""
+    case_id, recording_id = desk.request.path_params["case"], desk.request.path_params["recording"]
+    piece = await desk.run(evidence.recording_piece, desk.core, case_id, recording_id)
+    facts = {"attempt": piece.attempt_id}
+    await desk.run(evidence.note_looked, desk.core, desk.member, case_id, f"recording/{recording_id}", facts=facts)
+    first, last = _range(desk.request.headers.get("range", ""), piece.n_bytes)
+    head = b"".join(await desk.run(lambda: list(evidence.recording_bytes(desk.core, piece, 0, 15))))
+    media = evidence.film_type(head)
+    if media is None:
+        raise Problem("not_found", "the recording is of a kind that no browser plays")
+    parts = evidence.recording_bytes(desk.core, piece, first, last)
+    headers = {"Accept-Ranges": "bytes", "Content-Length": str(last - first + 1), **_SHOWN_ONLY}
+    whole = (first, last) == (0, piece.n_bytes - 1) and "range" not in desk.request.headers
+    if not whole:
+        headers["Content-Range"] = f"bytes {first}-{last}/{piece.n_bytes}"
+    return StreamingResponse(parts, 200 if whole else 206, headers=headers, media_type=media)
+
+
+@desk_page(Act.SEE_QUEUE)
+async def photo(desk: Desk) -> Response:
+    """The reference photo of an attempt, for whoever has the case."""
+    case_id, attempt_id = desk.request.path_params["case"], desk.request.path_params["attempt"]
+    content = await desk.run(evidence.photo_bytes, desk.core, case_id, attempt_id)
+    facts = {"attempt": attempt_id}
+    await desk.run(evidence.note_looked, desk.core, desk.member, case_id, f"photo/{attempt_id}", facts=facts)
+    media = evidence.picture_type(content[:16])
+    if media is None:
+        raise Problem("not_found", "the photo is of a kind that no browser shows")
+    return Response(content, media_type=media, headers=_SHOWN_ONLY)
+
+
+# What somebody else made is shown and never run.
+_SHOWN_ONLY = {"Content-Security-Policy": "default-src 'none'; sandbox", "Content-Disposition": "inline"}
+
+
+def _range(text: str, n_bytes: int) -> tuple[int, int]:
+    """First and last byte that are asked for; the whole where nothing is, or nothing that can be understood.
+
+    Raises
+    ------
+    Problem
+        ``range_unknown``: it begins behind the end.
+    """
+    unit, _, wanted = text.partition("=")
+    begin, separator, end = wanted.partition("-")
+    if (
+        unit.strip().lower() != "bytes"
+        or not separator
+        or not all(part.strip().isdecimal() or not part.strip() for part in (begin, end))
+    ):
+        return 0, n_bytes - 1
+    begin, end = begin.strip(), end.strip()
+    if not begin:
+        # So many of the last bytes.
+        return (max(0, n_bytes - int(end[:18])), n_bytes - 1) if end else (0, n_bytes - 1)
+    first, last = int(begin[:18]), min(int(end[:18] or n_bytes - 1), n_bytes - 1)
+    if first >= n_bytes or last < first:
+        raise Problem("range_unknown")
+    return first, last
+
+
+ROUTES = [
+    Route("/desk/sign-in", sign_in_page, methods=["GET"]),
+    Route("/desk/sign-in", sign_in, methods=["POST"]),
+    Route("/desk/sign-out", sign_out, methods=["POST"]),
+    Route("/desk", home, methods=["GET"]),
+    Route("/desk/cases/{case}", case_page, methods=["GET"]),
+    Route("/desk/cases/{case}/claim", _does(_claim, leaves=False), methods=["POST"]),
+    Route("/desk/cases/{case}/let-go", _does(_let_go, leaves=True), methods=["POST"]),
+    Route("/desk/cases/{case}/view", _does(_note_view, leaves=False), methods=["POST"]),
+    Route("/desk/cases/{case}/decide", _does(_decide, leaves=True), methods=["POST"]),
+    Route("/desk/cases/{case}/hand-on", _does(_hand_on, leaves=True), methods=["POST"]),
+    Route("/desk/cases/{case}/recordings/{recording}", recording, methods=["GET"]),
+    Route("/desk/cases/{case}/photos/{attempt}", photo, methods=["GET"]),
+]
