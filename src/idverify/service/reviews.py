@@ -23,7 +23,6 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from idverify.service import cases
-from idverify.service.case_routes import CaseRoute, start_of
 from idverify.service.case_states import CaseState
 from idverify.service.case_texts import seal, unseal
 from idverify.service.core import Core
@@ -241,7 +240,7 @@ def ask_recording(core: Core, session: Session, case: Case, who: Member, code: s
     Raises
     ------
     Problem
-        As of :func:`decide`; ``case_wrong_state`` also where the route has no recordings.
+        As of :func:`decide`; ``case_wrong_state``.
     """
     row = _look_to_decide(core, session, case, who)
     if not may_record_again(case):
@@ -252,8 +251,8 @@ def ask_recording(core: Core, session: Session, case: Case, who: Member, code: s
 
 
 def may_record_again(case: Case) -> bool:
-    """Whether another recording can be asked for: the case is with a reviewer, and its route has recordings."""
-    return case.state == CaseState.REVIEW.value and start_of(CaseRoute(case.route)) is CaseState.OPEN
+    """Whether another recording can be asked for. Where a person decides, they do so about the new one, too."""
+    return case.state == CaseState.REVIEW.value
 
 
 def hand_on(core: Core, session: Session, case: Case, who: Member, code: str, internal: str, *, senior: bool) -> None:

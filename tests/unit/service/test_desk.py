@@ -573,9 +573,10 @@ def test_refused_with_two_texts_and_only_one_of_them_is_for_the_person(site, cor
     assert audit.verify_stored(core).broken is None
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
+def test_what_is_not_whole_is_not_decided_and_what_was_typed_is_kept(site, reviewer):
+    case = site.rejected()
+    reviewer.see(case)
+    for changes in (
         {"decision": ""},
         {"decision": "accept"},
         {"decision": "accept/other_person"},
@@ -585,14 +586,10 @@ def test_refused_with_two_texts_and_only_one_of_them_is_for_the_person(site, cor
         {"decision": "reject/other_person", "internal": " \n "},
         {"decision": "reject/other_person", "internal": FOR_PERSON},
         {"decision": "reject/other_person", "internal": "x" * 2001},
-    ],
-)
-def test_what_is_not_whole_is_not_decided_and_what_was_typed_is_kept(site, reviewer, changes):
-    case = site.rejected()
-    reviewer.see(case)
-    answer = reviewer.decide(case, **changes)
-    assert answer.status_code == 400
-    assert changes.get("for_person", FOR_PERSON) in answer.text
+    ):
+        answer = reviewer.decide(case, **changes)
+        assert answer.status_code == 400, changes
+        assert changes.get("for_person", FOR_PERSON) in answer.text
     assert site.state(case) == "review"
 
 
@@ -681,11 +678,17 @@ def test_another_recording_is_asked_for_and_the_person_can_make_one(site, review
     assert site.state(case) == "accepted"
 
 
-def test_no_recording_is_asked_for_where_the_route_has_none(site, reviewer):
-    case = site.case(route=CaseRoute.MINOR)
+@pytest.mark.parametrize("route", [CaseRoute.NO_FACE, CaseRoute.ATTENDED])
+def test_where_a_person_decides_they_do_so_about_the_recording_that_they_asked_for(site, reviewer, route):
+    case = site.case(route=route)
     reviewer.see(case, "cannot_tell")
-    assert "Ask for another recording:" not in reviewer.text(f"/desk/cases/{case}")
-    assert reviewer.decide(case, "ask_recording/too_dark").status_code == 409
+    if route is CaseRoute.ATTENDED:
+        assert reviewer.decide(case, "ask_recording/too_dark").status_code == 409
+        reviewer.decide(case, "met/absent")
+        reviewer.see(case, "cannot_tell")
+    reviewer.decide(case, "ask_recording/too_dark")
+    assert site.state(case) == "open"
+    site.attempt(case, "accept")
     assert site.state(case) == "review"
 
 
