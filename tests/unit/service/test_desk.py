@@ -322,7 +322,7 @@ def test_a_form_without_this_sessions_token_is_refused(site, reviewer, senior):
     assert reviewer.take(case).status_code == 303
 
 
-@pytest.mark.parametrize("content", [b"\xff=1", b"a=%ff", b"&".join(b"a=1" for _ in range(30)), b"x=" + b"y" * 70_000])
+@pytest.mark.parametrize("content", [b"\xff=1", b"&".join(b"a=1" for _ in range(30)), b"x=" + b"y" * 70_000])
 def test_a_form_that_cannot_be_read_is_refused(site, reviewer, content):
     headers = {**ORIGIN, "Content-Type": "application/x-www-form-urlencoded"}
     assert reviewer.http.post("/desk/sign-out", content=content, headers=headers).status_code in (400, 413)

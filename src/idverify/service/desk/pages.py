@@ -12,9 +12,9 @@ import functools
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -51,6 +51,83 @@ class Desk:
         return self.web.core
 
     def show(self, name: str, context: Mapping[str, Any], *, status: int = 200) -> Response:
+        """One page."""
+        token = sessions.form_token(self.core, self.secret)
+        return show(self.request, name, {**context, "member": self.member, "form_token": token}, status=status)
+
+    async def run(self, act: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """Do what waits for the database, elsewhere."""
+        return await run_in_threadpool(functools.partial(act, *arguments, **options))
+
+
+Handler = Callable[[Desk], Awaitable[Response]]
+
+
+def desk_page(act: Act | None) -> Callable[[Handler], Callable[[Request], Awaitable[Response]]]:
+    """Let a handler be called only for whoever may do what it does.
+
+    Parameters
+    ----------
+    act
+        What has to be allowed; None for everybody who is signed in.
+    """
+
+    def wrap(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+        @functools.wraps(handler)
+        async def answer(request: Request) -> Response:
+            web = web_of(request)
+            member: Member | None = None
+            try:
+                secret = request.cookies.get(COOKIE, "")
+                form: dict[str, str] = {}
+                changes = request.method not in ("GET", "HEAD")
+                if changes:
+                    web.require_own_origin(request)
+                try:
+                    member = await run_in_threadpool(sessions.member, web.core, secret)
+                except Problem:
+                    web.throttle.count("address", address_of(request))
+                    raise
+                web.throttle.count("session", member.id)
+                if changes:
+                    form = await form_of(request)
+                    sessions.require_form_token(web.core, secret, form.get("form_token", ""))
+                if act is not None:
+                    require_act(member, act)
+                return await handler(Desk(web=web, request=request, member=member, secret=secret, form=form))
+            except Problem as problem:
+                if problem.code == "sign_in_needed" and request.method == "GET":
+                    return RedirectResponse("/desk/sign-in", 303)
+                return refused(request, problem, member)
+            except (DatabaseUnavailableError, StorageUnavailableError):
+                return refused(request, Problem("not_ready", retry_after_s=5), member)
+            except NoSuchBlobError:
+                return refused(request, Problem("not_found"), member)
+
+        return answer
+
+    return wrap
+
+
+async def form_of(request: Request) -> dict[str, str]:
+    """A form's fields, within bounds; of a field that comes twice, the last.
+
+    Raises
+    ------
+    Problem
+        ``too_large``, ``invalid_request``.
+    """
+    content = await body(request, _FORM_BYTES)
+    try:
+        fields = QueryParams(content.decode("ascii")).multi_items()
+    except ValueError:
+        fields = []
+    if content and not 0 < len(fields) <= _FORM_FIELDS:
+        raise Problem("invalid_request", "the form cannot be read")
+    return dict(fields)
+
+
+def show(self, name: str, context: Mapping[str, Any], *, status: int = 200) -> Response:
         """One page."""
         token = sessions.form_token(self.core, self.secret)
         return show(self.request, name, {**context, "member": self.member, "form_token": token}, status=status)
