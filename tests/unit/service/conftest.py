@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +57,14 @@ class Cluster:
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://{self.user}@/{database}?host={self.folder}"
 
+    @contextmanager
+    def database(self, template: str = "template1") -> Iterator[str]:
+        """Address of a database for one test."""
+        name = f"t{time.monotonic_ns()}"
+        self.psql(f"CREATE DATABASE {name} TEMPLATE {template}")
+        yield self.url(name)
+        self.psql(f"DROP DATABASE {name} WITH (FORCE)")
+
     def start(self) -> None:
         options = f"-k {self.folder} -c listen_addresses='' -c fsync=off -c max_connections=200"
         self.run("pg_ctl", "-D", str(self.folder / "db"), "-w", "-o", options, "-l", str(self.folder / "log"), "start")
@@ -101,14 +110,34 @@ def _exists(name: str) -> bool:
     return True
 
 
+@pytest.fixture(scope="session")
+def migrated(postgres: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Name of a PostgreSQL database whose tables are made: to copy it takes a tenth of the time."""
+    postgres.psql("CREATE DATABASE migrated")
+    open_core(Settings(data=tmp_path_factory.mktemp("migrated"), database=postgres.url("migrated"))).database.close()
+    return "migrated"
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Of a database whose tables are made, or empty for a file."""
     if request.param == "sqlite":
-        return ""
+        yield ""
+        return
     cluster: Cluster = request.getfixturevalue("postgres")
-    name = f"t{time.monotonic_ns()}"
-    cluster.psql(f"CREATE DATABASE {name}")
-    return cluster.url(name)
+    with cluster.database(request.getfixturevalue("migrated")) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Of a database without tables."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.sqlite'}"
+        return
+    cluster: Cluster = request.getfixturevalue("postgres")
+    with cluster.database() as url:
+        yield url
 
 
 @pytest.fixture

@@ -46,9 +46,9 @@ def test_a_database_that_is_not_there_is_unavailable_and_its_password_is_not_sai
     assert "secret-word" not in str(refused.value)
 
 
-def test_a_database_of_the_first_step_goes_on_with_what_it_holds(tmp_path, database_url):
+def test_a_database_of_the_first_step_goes_on_with_what_it_holds(empty_database_url):
     """Rejections of before count, waiting webhooks stay, and the way back is open."""
-    database = Database(database_url or f"sqlite:///{tmp_path / 'old.sqlite'}")
+    database = Database(empty_database_url)
     config = Config()
     config.set_main_option("script_location", str(next(iter(migrations.__path__))))
 

@@ -1,4 +1,4 @@
-"""Over HTTP, without a network: who gets in, what is refused and how, and what never leaves."""
+"""Over HTTP, without a network, on both databases: who gets in, what is refused and how, and what never leaves."""
 
 from __future__ import annotations
 
@@ -90,10 +90,22 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path):
-    made = Site(tmp_path)
-    yield made
-    made.core.database.close()
+def make_site(tmp_path, database_url):
+    """Builds sites, each with a folder of its own, on one database."""
+    made = []
+
+    def make(**settings):
+        made.append(Site(tmp_path / str(len(made)), database=database_url, **settings))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.core.database.close()
+
+
+@pytest.fixture
+def site(make_site):
+    return make_site()
 
 
 def refused(answer, code):
@@ -233,8 +245,8 @@ def test_guessing_keys_ends_soon(site):
     assert int(answer.headers["retry-after"]) > 0
 
 
-def test_a_key_has_a_rate(tmp_path):
-    site = Site(tmp_path, rate_per_key=5)
+def test_a_key_has_a_rate(make_site):
+    site = make_site(rate_per_key=5)
     answers = [site.api.get("/v1/attempts/x", headers=site.auth).json()["code"] for _ in range(7)]
     assert answers == ["not_found"] * 5 + ["too_many_requests"] * 2
 
@@ -278,8 +290,8 @@ def test_what_is_no_json_object_is_refused(site, content):
     assert refused(site.api.post("/v1/attempts", content=content, headers=site.auth), "invalid_request")
 
 
-def test_too_much_is_not_read(tmp_path):
-    site = Site(tmp_path, limits=Limits(photo_bytes=1000, json_bytes=3000, chunk_bytes=1000))
+def test_too_much_is_not_read(make_site):
+    site = make_site(limits=Limits(photo_bytes=1000, json_bytes=3000, chunk_bytes=1000))
     assert refused(site.api.post("/v1/references", content=b"x" * 1001, headers=site.auth), "too_large")
 
     def unstated():
@@ -370,8 +382,8 @@ def test_a_link_opens_once_and_a_reload_locks_nobody_out(site):
     assert site.api.get(f"/v1/attempts/{made['id']}", headers=site.auth).json()["locale"] == "pt"
 
 
-def test_the_cookie_is_secure_where_the_service_is(tmp_path):
-    site = Site(tmp_path, public_url="https://verify.example/")
+def test_the_cookie_is_secure_where_the_service_is(make_site):
+    site = make_site(public_url="https://verify.example/")
     made = site.ask()
     assert made["link"].startswith("https://verify.example/r/")
     path = made["link"].removeprefix("https://verify.example")
@@ -382,8 +394,8 @@ def test_the_cookie_is_secure_where_the_service_is(tmp_path):
     assert "strict-transport-security" in answer.headers
 
 
-def test_callers_of_a_published_service_do_not_reach_its_own_machine(site, tmp_path):
-    published = Site(tmp_path / "published", public_url="https://verify.example/")
+def test_callers_of_a_published_service_do_not_reach_its_own_machine(site, make_site):
+    published = make_site(public_url="https://verify.example/")
     wanted = {**GOOD, "callback": "http://127.0.0.1:9/hook"}
     assert refused(published.api.post("/v1/attempts", json=wanted, headers=published.auth), "invalid_request")
     assert site.api.post("/v1/attempts", json=wanted, headers=site.auth).status_code == 201
@@ -523,10 +535,10 @@ def test_going_on_elsewhere_gives_a_link_a_code_and_a_picture(site):
     assert phone.get("/capture/state").status_code == 200
 
 
-def test_a_session_has_a_rate(tmp_path, monkeypatch):
+def test_a_session_has_a_rate(make_site, monkeypatch):
     assert throttle.PER_SESSION > 60 * 4, "a recording asks several times a second"
     monkeypatch.setattr(throttle, "PER_SESSION", 5)
-    _, browser = Site(tmp_path).opened()
+    _, browser = make_site().opened()
     codes = [browser.get("/capture/state").status_code for _ in range(7)]
     assert codes == [200] * 5 + [429] * 2
 
