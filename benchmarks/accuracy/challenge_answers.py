@@ -7,8 +7,8 @@ Four parts, with counts and 95 % intervals (Wilson):
 1. turns and looks: clips of people who were asked nothing (no recording of a person who answered a challenge is at
    hand), in pieces of five seconds in which the head turns by 25 degrees or more, or nods by 12, and photos on flat
    cards that are turned and tilted so (simulated): does the parallax count as a head's?
-2. approaches: stretches of the same clips in which somebody comes closer or moves back by a quarter or more, and heads
-   with a true depth that do so (simulated), against flat ones: the clips zoomed into, as a file and as a sheet that is
+2. approaches: stretches of the same clips in which somebody comes closer or moves back by a quarter or more, against
+   photos hung on heads of true depth that do so, and flat ones: the clips zoomed into, as a file and as a sheet that is
    brought closer at a tilt, photos, and flat heads before a background of their own (all simulated);
 3. mouth and eyes: movements that landmarks show in the same clips, against the same landmarks over pictures of a still
    that is shaken (simulated);
@@ -77,7 +77,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--photos", type=int, default=24, help="people whose photos become heads and sheets")
+    parser.add_argument("--photos", type=int, default=16, help="people whose photos become heads and sheets")
     parser.add_argument("--takes", type=Path, help="index of the takes")
     parser.add_argument("--update", type=Path, help="put the table into this page, between its markers")
     options = parser.parse_args()
@@ -87,7 +87,7 @@ def main() -> int:
     lines = [f"{'what':62} {'counted':>8} {'of':>5} {'rate':>7}  95 % interval"]
     lines += turns(genuine, photos(options.data, options.photos), options.work)
     lines += approaches(clips, genuine, photos(options.data, options.photos), options.work)
-    lines += mouths_and_eyes(genuine, photos(options.data, 12), options.work)
+    lines += mouths_and_eyes(genuine, photos(options.data, 8), options.work)
     if options.takes:
         lines += answers(options.takes, options.work)
     table = "\n".join(lines)
@@ -162,7 +162,7 @@ def approaches(clips: list[Path], genuine: list[AnswerSeries], faces: list[Path]
     lines = []
     for what, found in (
         (f"people's approaches and retreats that count ({len(people)} clips)", [r for own in people for r in own]),
-        ("heads of true depth that count (simulated)", [r for s in heads if s for r in nearer(s)]),
+        ("photos hung on heads of true depth that count (simulated)", [r for s in heads if s for r in nearer(s)]),
         ("flat zooms of clips that count (simulated)", [r for s in zoomed if s for r in nearer(s)]),
         ("flat sheets brought closer at a tilt that count (simulated)", [r for s in sheets if s for r in nearer(s)]),
         ("  the same, were the background not seen", [r for s in (*zoomed, *sheets) if s for r in nearer(unseen(s))]),
