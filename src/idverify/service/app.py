@@ -16,7 +16,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from idverify.service import routes_api, routes_cases, routes_demo, routes_docs, routes_ops, routes_person
+from idverify.service import (
+    routes_api,
+    routes_case_page,
+    routes_cases,
+    routes_demo,
+    routes_docs,
+    routes_ops,
+    routes_person,
+)
 from idverify.service.blobs import NoSuchBlobError, StorageUnavailableError
 from idverify.service.database import DatabaseUnavailableError
 from idverify.service.desk import routes as routes_desk
@@ -52,6 +60,7 @@ _ROUTES = (
     *routes_person.ROUTES,
     *routes_desk.ROUTES,
     *routes_record.ROUTES,
+    *routes_case_page.ROUTES,
     *routes_ops.ROUTES,
     *routes_docs.ROUTES,
 )

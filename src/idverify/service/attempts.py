@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -23,7 +23,7 @@ from idverify.service.core import Core
 from idverify.service.keys import DataKey, new_id, new_token, token_sha256
 from idverify.service.problems import Problem
 from idverify.service.states import State, may_become
-from idverify.service.tables import Attempt, IdempotentAnswer, Link, Reference
+from idverify.service.tables import Attempt, IdempotentAnswer, Link, Recording, Reference
 
 __all__ = [
     "Asked",
@@ -232,6 +232,7 @@ def delete_evidence(core: Core, caller: Caller, attempt_id: str) -> dict[str, An
         if may_become(State(row.state), State.REDACTED):
             outbox.change(core, session, row, State.REDACTED)
     core.vault.blobs.delete_all(f"attempts/{attempt_id}")
+    core.database.overwrite_deleted()
     return view(row)
 
 
@@ -243,6 +244,8 @@ def forget(core: Core, session: Session, row: Attempt, *, actor: str) -> None:
     if row.wrapped_key is not None:
         audit.append(core, session, "evidence.deleted", actor=actor, case_id=row.case_id, facts={"attempt": row.id})
     row.wrapped_key = None
+    # What the browser said of itself goes, too.
+    session.execute(update(Recording).where(Recording.attempt_id == row.id).values(signals={}))
     row.evidence_until_s = None
     row.lease_owner = None
     row.queued_s = None
@@ -302,6 +305,7 @@ def delete_reference(core: Core, caller: Caller, reference_id: str) -> None:
             raise Problem("not_found", "there is no such reference photo")
         row.wrapped_key = None
     core.vault.blobs.delete_all(f"photos/{reference_id}")
+    core.database.overwrite_deleted()
 
 
 def locked(session: Session, attempt_id: str) -> Attempt | None:

@@ -23,7 +23,7 @@ from idverify import challenge as challenges
 from idverify.challenge import Challenge, Kind
 from idverify.challenge.issuing import MAX_GUESS_PROBABILITY, MAX_STEPS
 from idverify.errors import ChallengeError, ParameterError
-from idverify.service import outbox
+from idverify.service import audit, networks, outbox
 from idverify.service.attempts import data_key, locked
 from idverify.service.core import Core
 from idverify.service.keys import new_code, new_id, new_token, normalised_token, token_sha256
@@ -236,6 +236,7 @@ def begin_recording(
     light: bool = True,
     avoid: Iterable[str] = (),
     from_file: bool = False,
+    address: str | None = None,
 ) -> Began:
     """Draw a challenge and make room for a recording; one in progress is given up.
 
@@ -249,17 +250,25 @@ def begin_recording(
         Movements that the person cannot make, besides those of the attempt.
     from_file
         A file made before: nothing is asked, and nothing binds it.
+    address
+        Where the person's browser is in the network; only a keyed mark of it is kept.
 
     Raises
     ------
     Problem
-        ``consent_missing``, ``no_recordings_left``, ``too_few_movements``, ``wrong_state``, ``invalid_request``.
+        ``consent_missing``, ``no_recordings_left``, ``too_few_movements``, ``wrong_state``, ``invalid_request``,
+        ``address_delayed``.
     """
+    tag = None if address is None else networks.tag_of(core, address)
     with core.database.writing() as session:
+        if tag is not None:
+            # Two at once cannot both be the last.
+            audit.hold(session)
+            networks.refuse_if_spent(core, session, tag, attempt_id)
         row = _open(core, locked(session, attempt_id))
         if row.consent_s is None:
             raise Problem("consent_missing")
-        if recordings_left(core, row) == 0:
+        if recordings_left(core, row) == 0 or _luck_spent_in_case(core, session, row):
             raise Problem("no_recordings_left")
         if from_file and not row.options.get("file"):
             raise Problem("invalid_request", "this attempt takes no file")
@@ -275,6 +284,7 @@ def begin_recording(
         if row.state != State.RECORDING.value:
             outbox.change(core, session, row, State.RECORDING)
         row.recording_id = recording.id
+        row.address_tag = tag
         row.begun += 1
         row.failure = None
         # What was decided before is not deleted while the person tries again.
@@ -498,6 +508,25 @@ def _luck_spent(session: Session, row: Attempt) -> float:
     )
     asked = [challenge_of(recording) for recording in session.scalars(looked)]
     return sum(challenge.guess_probability for challenge in asked if challenge is not None)
+
+
+def _luck_spent_in_case(core: Core, session: Session, row: Attempt) -> bool:
+    """Whether a case's other attempts have seen as many steps as all the rejections that it may have could.
+
+    Whoever lets attempts run out, and begins new ones, could wait for steps that fit over many attempts as well.
+    """
+    if row.case_id is None:
+        return False
+    policy = core.settings.cases
+    mine = select(Attempt.id).where(Attempt.case_id == row.case_id, Attempt.id != row.id, Attempt.role.is_(None))
+    looked = select(Recording).where(
+        Recording.attempt_id.in_(mine),
+        Recording.created_s > core.clock() - policy.window_s,
+        exists().where(Reveal.recording_id == Recording.id),
+    )
+    asked = [challenge_of(recording) for recording in session.scalars(looked)]
+    spent = sum(challenge.guess_probability for challenge in asked if challenge is not None)
+    return spent > policy.judged_rejections * MAX_GUESS_PROBABILITY
 
 
 def _draw(core: Core, row: Attempt, light: bool, avoid: Iterable[str], *, spent: float) -> Challenge:

@@ -4,7 +4,7 @@ Conventions: a link to the person's page and a continuation code are good once; 
 says which case it is. The link "that was not me" opens nothing and is good until it has run out.
 
 Public items: :data:`PURPOSES`, :func:`add`, :func:`new_link`, :func:`look_up`, :func:`open_link`,
-:func:`case_of_visit`, :func:`end_all`, :class:`Visit`.
+:func:`case_of_token`, :func:`case_of_visit`, :func:`is_visit`, :func:`end_all`, :class:`Visit`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,18 @@ from idverify.service.keys import new_token, normalised_token, token_sha256
 from idverify.service.problems import Problem
 from idverify.service.tables import Case, CaseLink, CaseVisit
 
-__all__ = ["PURPOSES", "Visit", "add", "case_of_visit", "end_all", "look_up", "new_link", "open_link"]
+__all__ = [
+    "PURPOSES",
+    "Visit",
+    "add",
+    "case_of_token",
+    "case_of_visit",
+    "end_all",
+    "is_visit",
+    "look_up",
+    "new_link",
+    "open_link",
+]
 
 #: Purpose -> name of the policy's time for it.
 PURPOSES = {"case": "link", "not_me": "not_me", "continuation": "continuation"}
@@ -82,6 +93,13 @@ def look_up(core: Core, session: Session, token: str, purpose: str, *, lock: boo
     return link
 
 
+def case_of_token(core: Core, token: str) -> str | None:
+    """Whose link it is or was; of no use without a visit."""
+    with core.database.reading() as session:
+        link = session.get(CaseLink, token_sha256(normalised_token(token)))
+        return None if link is None or link.purpose != "case" else link.case_id
+
+
 def open_link(core: Core, session: Session, token: str, purpose: str = "case") -> Visit:
     """Use a link up and begin a visit. The caller holds the audit chain's head.
 
@@ -116,6 +134,14 @@ def case_of_visit(core: Core, secret: str | None) -> str:
         if row is None or core.clock() >= row.expires_s:
             raise Problem("session_missing")
         return row.case_id
+
+
+def is_visit(core: Core, secret: str | None, case_id: str) -> bool:
+    """Whether a browser has this case open."""
+    try:
+        return case_of_visit(core, secret) == case_id
+    except Problem:
+        return False
 
 
 def end_all(session: Session, case_id: str) -> None:

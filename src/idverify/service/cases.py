@@ -7,8 +7,9 @@ after the other: of two decisions at once, one is the last and the other is not.
 Conventions: rows are locked in one order, the head, the case, its attempts.
 
 Public items: :class:`AskedCase`, :func:`open_case`, :func:`get`, :func:`new_attempt`, :func:`withdraw`,
-:func:`recovered`, :func:`not_me`, :func:`choose_route`, :func:`own_attempt`, :func:`decided`, :func:`resume_due`; for
-those who change cases further: :func:`locked_case`, :func:`become`, :func:`note`, :func:`dispute`,
+:func:`recovered`, :func:`not_me`, :func:`choose_route`, :func:`own_attempt`,
+:func:`new_link`, :func:`notices_of`, :func:`decided`, :func:`resume_due`; for
+those who change cases further: :func:`catch_up`, :func:`locked_case`, :func:`become`, :func:`note`, :func:`dispute`,
 :func:`end_attempts`, :func:`cancel_attempt`, :data:`HELD`.
 """
 
@@ -41,6 +42,7 @@ __all__ = [
     "AskedCase",
     "become",
     "cancel_attempt",
+    "catch_up",
     "choose_route",
     "decided",
     "dispute",
@@ -48,8 +50,10 @@ __all__ = [
     "get",
     "locked_case",
     "new_attempt",
+    "new_link",
     "not_me",
     "note",
+    "notices_of",
     "open_case",
     "overdue",
     "own_attempt",
@@ -216,7 +220,7 @@ def new_attempt(
         ``attempt_delayed``, ``attempt_open``, ``case_with_person``, ``case_wrong_state``, ``not_found``,
         ``idempotency_conflict``.
     """
-    _catch_up(core, caller, case_id)
+    catch_up(core, case_id, caller)
     with core.database.reading() as session:
         case = _own(session.get(Case, case_id), caller)
     asked = replace(
@@ -233,6 +237,36 @@ def new_attempt(
         _admit(core, session, caller, row, actor or caller.id)
 
     return attempts.create(core, caller, asked, idempotency_key=idempotency_key, admit=admit)
+
+
+def new_link(core: Core, caller: Caller, case_id: str) -> dict[str, Any]:
+    """A link to the person's page of a case, which is shown once; links of before stay good until they are used.
+
+    Raises
+    ------
+    Problem
+        ``not_found``.
+    """
+    with core.database.writing() as session:
+        audit.hold(session)
+        case = _own(locked_case(session, case_id), caller)
+        link, expires_s = case_links.new_link(core, session, case, actor=caller.id)
+    return {"link": link, "expires_s": expires_s}
+
+
+def notices_of(
+    core: Core, caller: Caller, case_id: str, words: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """What the person is to be told of a case, oldest first; `words` are those of the pages, by language.
+
+    Raises
+    ------
+    Problem
+        ``not_found``.
+    """
+    with core.database.reading() as session:
+        case = _own(session.get(Case, case_id), caller)
+        return notices.of_case(core, session, case, words[case.locale])
 
 
 def own_attempt(core: Core, case_id: str) -> NewAttempt:
@@ -422,11 +456,21 @@ def overdue(session: Session, now_s: float) -> dict[str, tuple[int, int]]:
     }
 
 
-def _catch_up(core: Core, caller: Caller, case_id: str) -> None:
-    """Bring a case to where it stands now: a delay may be over, and another case's rejections may have filled it."""
+def catch_up(core: Core, case_id: str, caller: Caller | None = None) -> None:
+    """Bring a case to where it stands now: a delay may be over, and another case's rejections may have filled it.
+
+    Raises
+    ------
+    Problem
+        ``not_found``: it is not the caller's, if one is given.
+    """
     with core.database.writing() as session:
         audit.hold(session)
-        _settle_standing(core, session, _own(locked_case(session, case_id), caller))
+        case = locked_case(session, case_id)
+        if caller is not None:
+            case = _own(case, caller)
+        if case is not None:
+            _settle_standing(core, session, case)
 
 
 def _settle_standing(core: Core, session: Session, case: Case) -> None:

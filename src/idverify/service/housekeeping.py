@@ -84,7 +84,8 @@ def tidy(core: Core) -> tuple[int, int]:
         session.execute(delete(IdempotentAnswer).where(IdempotentAnswer.created_s < now - _ANSWERS_S))
         session.execute(delete(CaseLink).where(CaseLink.expires_s <= now))
         session.execute(delete(CaseVisit).where(CaseVisit.expires_s <= now))
-        counted = Attempt.decided_s < now - core.settings.cases.window_s
+        since_s = now - core.settings.cases.window_s
+        counted = (Attempt.decided_s < since_s) | (Attempt.decided_s.is_(None) & (Attempt.expires_s < since_s))
         session.execute(update(Attempt).where(Attempt.address_tag.is_not(None), counted).values(address_tag=None))
     if due or read:
         core.database.overwrite_deleted()

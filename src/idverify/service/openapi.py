@@ -64,6 +64,8 @@ def document(base_url: str) -> dict[str, Any]:
                 "NewCase": _new_case(),
                 "NewCaseAttempt": _new_case_attempt(),
                 "Case": _case(),
+                "CaseLink": _object({"link": {"type": "string", "format": "uri"}, "expires_s": _TIME}),
+                "Notices": _object({"notices": {"type": "array", "items": _notice()}}),
                 "Reference": _object({"id": _ID, "created_s": _TIME}),
                 "Decision": _decision(),
                 "Problem": _problem(),
@@ -119,6 +121,29 @@ def _paths() -> dict[str, Any]:
                 ),
                 **_making("NewCaseAttempt", "MadeAttempt", 400, 401, 404, 409, 413, 422),
             },
+        },
+        "/v1/cases/{case}/link": {
+            "parameters": [_parameter("case")],
+            "post": {
+                "operationId": "linkCase",
+                "summary": "A link for the person to their page of the case; shown once, and good once.",
+                "responses": {"201": _answer("Made.", "CaseLink"), **_problems(401, 404)},
+            },
+        },
+        "/v1/cases/{case}/notices": {
+            "parameters": [_parameter("case")],
+            "get": _operation(
+                "noticesOfCase",
+                "What the person is to be told of each change; to be sent to an address that was checked before.",
+                "Notices",
+                404,
+            ),
+        },
+        "/v1/cases/{case}/evidence": {
+            "parameters": [_parameter("case")],
+            "delete": _operation(
+                "deleteCaseEvidence", "Delete what was recorded, written and sent in a case, for good.", "Case", 404
+            ),
         },
         "/v1/cases/{case}/withdraw": {
             "parameters": [_parameter("case")],
@@ -284,13 +309,22 @@ def _new_case() -> dict[str, Any]:
                 ),
             },
             **{name: shared[name] for name in ("policy", "locale", "callback")},
+            **{
+                name: {"type": ["string", "null"], "maxLength": 255, "description": f"An enrolled photo of {whose}."}
+                for name, whose in (("reference", "the person"), ("voucher_reference", "an adult who vouches"))
+            },
+            "service": {
+                "type": ["string", "null"],
+                "maxLength": 80,
+                "description": "Your name, as the person reads it.",
+            },
             "group": {
                 "type": ["string", "null"],
                 "maxLength": 64,
                 "description": "A label of the service's own; figures of reviews are kept apart by it.",
             },
         },
-        optional=("route", "policy", "locale", "callback", "group"),
+        optional=("route", "policy", "locale", "callback", "reference", "voucher_reference", "service", "group"),
     )
 
 
@@ -341,6 +375,20 @@ def _case() -> dict[str, Any]:
                     }
                 ),
             },
+        }
+    )
+
+
+def _notice() -> dict[str, Any]:
+    text = {"type": "string"}
+    return _object(
+        {
+            "id": _ID,
+            "state": {"enum": [state.value for state in CaseState]},
+            "created_s": _TIME,
+            "locale": {"enum": list(LANGUAGES)},
+            "email": _object({"subject": text, "body": {**text, "description": "Plain text."}}),
+            "message": {**text, "description": "The same in short, for a message to a phone."},
         }
     )
 

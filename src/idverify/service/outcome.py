@@ -17,7 +17,7 @@ __all__ = ["outcome_of"]
 _SILENT = frozenset({State.ACCEPTED.value, State.REJECTED.value})
 
 
-def outcome_of(row: Attempt, words: Mapping[str, Any], *, left: int) -> dict[str, Any] | None:
+def outcome_of(row: Attempt, words: Mapping[str, Any], *, left: int, case: bool = False) -> dict[str, Any] | None:
     """Title, message and next steps in the person's language; None while nothing is to be said.
 
     Parameters
@@ -28,8 +28,11 @@ def outcome_of(row: Attempt, words: Mapping[str, Any], *, left: int) -> dict[str
         The page's words in its language.
     left
         How many recordings are left.
+    case
+        Whether this browser has the attempt's case open, where everything else is said and asked.
     """
-    ways = ["record_again", "other_device"] if left else ["contact"]
+    help_from = "case" if case else "contact"
+    ways = ["record_again", "other_device", *(["case"] if case else [])] if left else [help_from]
     if row.state == State.REQUIRES_INPUT.value and row.failure is not None:
         said = _entry(words, "problem", row.failure) or _entry(words, "problem", "recording_incomplete")
         return _outcome(words, said, ways)
@@ -37,7 +40,7 @@ def outcome_of(row: Attempt, words: Mapping[str, Any], *, left: int) -> dict[str
         return None
     said = _entry(words, "outcome", row.state)
     if row.state in _SILENT:
-        return _outcome(words, said, ["wait"] if row.state == State.ACCEPTED.value else ["contact"])
+        return _outcome(words, said, ["case" if case else "wait"] if row.state == State.ACCEPTED.value else [help_from])
     # Only what the words name is told: a reason that they leave out would teach whoever tries.
     codes = [code for code in (row.decision or {}).get("reasons", ()) if code in words.get("reason", {})]
     return {**_outcome(words, said, ways), "advice": codes}

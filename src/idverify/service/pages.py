@@ -77,9 +77,16 @@ class Pages:
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     def render(
-        self, request: Request, name: str, context: Mapping[str, Any], *, locale: str, status: int = 200
+        self,
+        request: Request,
+        name: str,
+        context: Mapping[str, Any],
+        *,
+        locale: str,
+        status: int = 200,
+        path: str | None = None,
     ) -> Response:
-        """One page in one language."""
+        """One page in one language; `path` is where it is asked for again, if not where it was."""
         words = self.words[locale]
         about = words.get("language", {})
         html = self._environment.get_template(name).render(
@@ -90,7 +97,7 @@ class Pages:
                 {
                     "code": code,
                     "name": self.words[code].get("language", {}).get("name", code),
-                    "href": f"{request.url.path}?locale={code}",
+                    "href": f"{path or request.url.path}?locale={code}",
                 }
                 for code in LANGUAGES
             ],

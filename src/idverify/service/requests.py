@@ -242,6 +242,9 @@ def asked_case(given: Mapping[str, Any], core: Core) -> AskedCase:
         policy=_policy(fields),
         locale=language_of(fields.text("locale") or "en"),
         callback=_callback(fields.text("callback", longest=2000), core),
+        reference_id=fields.text("reference"),
+        voucher_reference_id=fields.text("voucher_reference"),
+        service=fields.text("service", longest=80),
         group=fields.text("group", longest=64) or None,
     )
     fields.nothing_else()
@@ -324,9 +327,7 @@ def _callback(text: str | None, core: Core) -> str | None:
     tried_here = not core.settings.public_url
     if tried_here and url.scheme == "http" and _is_loopback(url.host) and not url.userinfo:
         return text
-    raise Problem(
-        "invalid_request", "callback is an https:// address" + " (http:// only on this machine)" * tried_here
-    )
+    raise Problem("invalid_request", "callback is an https:// address" + " (http:// only on this machine)" * tried_here)
 
 
 def _is_loopback(host: str) -> bool:

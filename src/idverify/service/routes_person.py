@@ -19,13 +19,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from idverify.service import capture
+from idverify.service import capture, case_links
 from idverify.service.outcome import outcome_of
 from idverify.service.pages import locale_of
 from idverify.service.problems import Problem
 from idverify.service.requests import Fields, body, json_object, language_of
 from idverify.service.tables import Attempt
-from idverify.service.web import COOKIE, Web, address_of, web_of
+from idverify.service.web import CASE_COOKIE, COOKIE, Web, address_of, web_of
 
 __all__ = ["ROUTES"]
 
@@ -104,7 +104,8 @@ async def open_link(request: Request) -> Response:
         if problem.code == "link_unknown":
             web.throttle.wrong(address)
         raise
-    answer = JSONResponse({"attempt": await run_in_threadpool(_state, web, opened.attempt.id)})
+    visit = request.cookies.get(CASE_COOKIE)
+    answer = JSONResponse({"attempt": await run_in_threadpool(_state, web, opened.attempt.id, visit)})
     answer.set_cookie(
         COOKIE,
         opened.session,
@@ -120,11 +121,13 @@ async def state(request: Request) -> Response:
     """Where the attempt stands, for the page."""
     web = web_of(request)
     attempt_id = await web.person(request)
-    return JSONResponse(await run_in_threadpool(_state, web, attempt_id))
+    return JSONResponse(await run_in_threadpool(_state, web, attempt_id, request.cookies.get(CASE_COOKIE)))
 
 
-def _state(web: Web, attempt_id: str) -> dict[str, Any]:
+def _state(web: Web, attempt_id: str, visit: str | None) -> dict[str, Any]:
     row, received = capture.state_of(web.core, attempt_id)
+    left = capture.recordings_left(web.core, row)
+    in_case = row.case_id is not None and case_links.is_visit(web.core, visit, row.case_id)
     recording = {"id": row.recording_id, "received": received} if row.state == "recording" else None
     return {
         "state": "expired" if capture.is_over(web.core, row) else row.state,
@@ -135,9 +138,10 @@ def _state(web: Web, attempt_id: str) -> dict[str, Any]:
             "service": row.options.get("service"),
         },
         "consent": row.consent_s is not None,
-        "recordings_left": capture.recordings_left(web.core, row),
+        "recordings_left": left,
+        "case": in_case,
         "recording": recording,
-        "outcome": outcome_of(row, web.pages.words[row.locale], left=capture.recordings_left(web.core, row)),
+        "outcome": outcome_of(row, web.pages.words[row.locale], left=left, case=in_case),
     }
 
 
@@ -169,6 +173,7 @@ async def begin_recording(request: Request) -> Response:
         light=light,
         avoid=avoid,
         from_file=from_file,
+        address=address_of(request),
     )
     limits = web.core.settings.limits
     return JSONResponse(

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from idverify.service import api_keys, capture
+from idverify.service import api_keys, capture, case_links
 from idverify.service.api_keys import Caller
 from idverify.service.core import Core
 from idverify.service.examiner import Examiner
@@ -22,11 +22,12 @@ from idverify.service.pages import Pages
 from idverify.service.problems import Problem
 from idverify.service.throttle import Throttle
 
-__all__ = ["COOKIE", "Web", "address_of", "problem_answer", "web_of"]
+__all__ = ["CASE_COOKIE", "COOKIE", "Web", "address_of", "problem_answer", "web_of"]
 
 T = TypeVar("T")
 
 COOKIE = "idverify_capture"
+CASE_COOKIE = "idverify_case"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,25 @@ class Web:
             raise
         self.throttle.count("session", attempt_id)
         return attempt_id
+
+    async def visitor(self, request: Request) -> str:
+        """The case that this browser has open.
+
+        Raises
+        ------
+        Problem
+            ``session_missing``, ``origin_refused``, ``too_many_requests``.
+        """
+        if request.method not in ("GET", "HEAD"):
+            self.require_own_origin(request)
+        secret = request.cookies.get(CASE_COOKIE)
+        try:
+            case_id = await run_in_threadpool(case_links.case_of_visit, self.core, secret)
+        except Problem:
+            self.throttle.count("address", address_of(request))
+            raise
+        self.throttle.count("session", case_id)
+        return case_id
 
     def require_own_origin(self, request: Request) -> None:
         """Refuse a request that a page of somebody else's makes.

@@ -27,8 +27,9 @@ const WAYS_ON = {
   judge_failed: ["record_again", "other_device"],
   recording_too_long: ["record_again", "file"],
   file_unfit: ["file", "record_again"],
-  too_few_movements: ["retry", "contact"],
-  no_recordings_left: ["contact"],
+  too_few_movements: ["retry", "case", "contact"],
+  no_recordings_left: ["case", "contact"],
+  address_delayed: ["case", "contact"],
   too_many_requests: ["retry"],
   link_used: ["contact"],
   link_expired: ["contact"],
@@ -62,6 +63,7 @@ const visit = {
   expires: Infinity,
   left: null,
   colours: false,
+  case: false,
   stream: null,
   turn: 0,
   deviceId: "",
@@ -89,6 +91,7 @@ function fail(problem, again = prepare) {
 }
 
 function isPossible(action) {
+  if (action === "case") return visit.case;
   if (action === "file") return visit.opened && visit.options.file;
   if (action === "other_device") return visit.opened;
   if (action === "record_again") return visit.left !== 0;
@@ -109,6 +112,7 @@ async function attempt(work) {
 async function readState() {
   const state = await ask("/capture/state");
   visit.options = state.options ?? {};
+  visit.case = Boolean(state.case);
   visit.left = state.recordings_left ?? null;
   visit.expires = performance.now() + 1_000 * (state.expires_s ?? Infinity);
   return state;
@@ -443,7 +447,7 @@ function finish(state) {
   list(document.querySelector("#outcome-advice .steps"), advice);
   const count = state.recordings_left;
   tell("outcome-left", again && count > 0 ? say(count === 1 ? "after.left_one" : "after.left_many", { n: count }) : "");
-  const usual = kind === "accepted" || kind === "canceled" || kind === "redacted" ? [] : ["contact"];
+  const usual = state.case ? ["case"] : kind === "accepted" || kind === "canceled" || kind === "redacted" ? [] : ["contact"];
   offer(find("outcome-actions"), actions.length ? actions : again ? ["record_again", "other_device", "contact"] : usual);
   show("outcome");
 }
@@ -502,6 +506,7 @@ const DOES = {
   file: () => show("file"),
   copy_link: () => attempt(copyLink),
   reload: () => location.reload(),
+  case: () => location.assign("/case"),
 };
 
 addEventListener("click", async (event) => {
