@@ -12,7 +12,7 @@ from idverify.service import cases
 from idverify.service.case_states import CaseState
 from idverify.service.core import Core
 from idverify.service.states import State
-from idverify.service.tables import Attempt, OutboxEvent
+from idverify.service.tables import Attempt, Case, OutboxEvent
 
 __all__ = ["Metrics"]
 
@@ -36,6 +36,9 @@ class Metrics:
         self.overdue = Gauge(
             "idverify_cases_overdue", "Cases whose next step is overdue, by state.", ["state"], registry=self.registry
         )
+        self.disputed = Gauge(
+            "idverify_cases_disputed", "Cases of which somebody said that it was not them.", registry=self.registry
+        )
         self.queue = Gauge("idverify_queue", "Recordings that wait for a judge.", registry=self.registry)
         self.queue_age = Gauge("idverify_queue_oldest_seconds", "How long the oldest waits.", registry=self.registry)
         self.webhooks = Gauge("idverify_webhooks_pending", "Webhooks to be delivered.", registry=self.registry)
@@ -54,6 +57,7 @@ class Metrics:
             waiting = (Attempt.state == State.PROCESSING.value, Attempt.queued_s.is_not(None))
             queued, oldest = session.execute(select(func.count(), func.min(Attempt.queued_s)).where(*waiting)).one()
             by_case = cases.overdue(session, core.clock())
+            disputed = session.scalar(select(func.count()).where(Case.disputed_s.is_not(None)))
             pending = session.scalar(select(func.count()).where(OutboxEvent.next_s.is_not(None)))
             lost = session.scalar(
                 select(func.count()).where(OutboxEvent.next_s.is_(None), OutboxEvent.delivered_s.is_(None))
@@ -64,6 +68,7 @@ class Metrics:
             total, late = by_case.get(case_state.value, (0, 0))
             self.cases.labels(case_state.value).set(total)
             self.overdue.labels(case_state.value).set(late)
+        self.disputed.set(disputed or 0)
         self.queue.set(queued)
         self.queue_age.set(0 if oldest is None else max(0.0, core.clock() - oldest))
         self.webhooks.set(pending or 0)
