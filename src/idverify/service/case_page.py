@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from idverify.reasons import Reason
-from idverify.service import appeals, papers
+from idverify.service import appeals, papers, reviews
 from idverify.service.case_routes import BY_PERSON, CaseRoute, start_of
 from idverify.service.case_states import NEXT_STEPS, CaseState
 from idverify.service.core import Core
@@ -127,7 +127,7 @@ def see(core: Core, session: Session, case: Case, advised: Iterable[str]) -> Cas
         wait_until_s=case.wait_until_s,
         why=why,
         advice=advice,
-        message=None,
+        message=_message(core, session, case, state),
         question=None if asked is None else asked.text,
         record=_record(core, session, case, state),
         ways=_ways(core, case, state),
@@ -160,6 +160,14 @@ def _explained(
     if outcome == "reject":
         return reasons_of(last.decision or {}), ()
     return ("unclear",), tuple(code for code in (last.decision or {}).get("reasons", ()) if code in advised)
+
+
+def _message(core: Core, session: Session, case: Case, state: CaseState) -> str | None:
+    """What a reviewer wrote last; a question stands for itself, and a case on hold tells nobody anything."""
+    if state in (CaseState.QUESTION, CaseState.FROZEN):
+        return None
+    found = reviews.message_for_person(core, session, case)
+    return None if found is None else found.text
 
 
 def _record(core: Core, session: Session, case: Case, state: CaseState) -> str | None:
