@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from idverify.service import cases
 from idverify.service.case_states import CaseState
 from idverify.service.core import Core
+from idverify.service.desk.figures import Figures, figures
 from idverify.service.states import State
 from idverify.service.tables import Attempt, Case, OutboxEvent
 
@@ -39,10 +40,48 @@ class Metrics:
         self.disputed = Gauge(
             "idverify_cases_disputed", "Cases of which somebody said that it was not them.", registry=self.registry
         )
+        self.reviews = self._gauge("idverify_reviews", "Decisions of people in 30 days.", ["verdict"])
+        self.machine = self._gauge(
+            "idverify_reviews_of_machine", "The same, by what the machine had said and whether it was overruled.",
+            ["machine", "overruled"],
+        )  # fmt: skip
+        self.reasons = self._gauge(
+            "idverify_reviews_of_rejections", "Rejections of the machine that a person decided about in 30 days.",
+            ["reason", "overruled"],
+        )  # fmt: skip
+        self.groups = self._gauge(
+            "idverify_reviews_of_groups", "The same, by the service's own label.", ["group", "overruled"]
+        )
+        self.review_seconds = self._gauge(
+            "idverify_review_seconds", "Until somebody looked, and from there to the decision.", ["part", "quantile"]
+        )
+        self.review_oldest = self._gauge("idverify_review_oldest_seconds", "How long the oldest case waits.", [])
         self.queue = Gauge("idverify_queue", "Recordings that wait for a judge.", registry=self.registry)
         self.queue_age = Gauge("idverify_queue_oldest_seconds", "How long the oldest waits.", registry=self.registry)
         self.webhooks = Gauge("idverify_webhooks_pending", "Webhooks to be delivered.", registry=self.registry)
         self.webhooks_lost = Gauge("idverify_webhooks_given_up", "Webhooks nobody took.", registry=self.registry)
+
+    def _gauge(self, name: str, what: str, labels: list[str]) -> Gauge:
+        return Gauge(name, what, labels, registry=self.registry)
+
+    def _set_reviews(self, found: Figures) -> None:
+        for gauge in (self.reviews, self.machine, self.reasons, self.groups):
+            # What nobody decided any more must not stay as it was.
+            gauge.clear()
+        for verdict, count in found.decisions.items():
+            self.reviews.labels(verdict).set(count)
+        for gauge, counts in (
+            (self.machine, found.machine),
+            (self.reasons, found.reasons),
+            (self.groups, found.groups),
+        ):
+            for name, each in counts.items():
+                gauge.labels(name, "yes").set(each.overruled)
+                gauge.labels(name, "no").set(each.reviews - each.overruled)
+        for part, spread in (("waiting", found.waited), ("deciding", found.took)):
+            self.review_seconds.labels(part, "0.5").set(spread.median_s)
+            self.review_seconds.labels(part, "0.9").set(spread.p90_s)
+        self.review_oldest.set(found.oldest_s)
 
     def text(self, core: Core) -> bytes:
         """Everything, in Prometheus' text format.
@@ -58,6 +97,7 @@ class Metrics:
             queued, oldest = session.execute(select(func.count(), func.min(Attempt.queued_s)).where(*waiting)).one()
             by_case = cases.overdue(session, core.clock())
             disputed = session.scalar(select(func.count()).where(Case.disputed_s.is_not(None)))
+            self._set_reviews(figures(core, session))
             pending = session.scalar(select(func.count()).where(OutboxEvent.next_s.is_not(None)))
             lost = session.scalar(
                 select(func.count()).where(OutboxEvent.next_s.is_(None), OutboxEvent.delivered_s.is_(None))

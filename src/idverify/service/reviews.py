@@ -9,8 +9,9 @@ entry; entries hold codes, never texts.
 
 Public items: :data:`VIEWS`, :data:`CODES`, :data:`ACTS`, :data:`VERDICTS`, :class:`Texts`, :class:`Message`,
 :func:`claim`, :func:`let_go`, :func:`require_free`, :func:`require_claim`, :func:`noted_view`, :func:`note_own_view`,
-:func:`decide`, :func:`ask_recording`, :func:`may_record_again`, :func:`hand_on`, :func:`machine_says`,
-:func:`takes_two`, :func:`evidence_state`, :func:`message_for_person`, :func:`open_look`.
+:func:`decide`, :func:`ask_recording`, :func:`may_record_again`, :func:`ask_question`, :func:`may_ask`,
+:func:`hand_on`, :func:`machine_says`, :func:`takes_two`, :func:`evidence_state`, :func:`message_for_person`,
+:func:`open_look`.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from idverify.service import cases
-from idverify.service.case_states import CaseState
+from idverify.service import cases, questions
+from idverify.service.case_states import CASE_TRANSITIONS, CaseState
 from idverify.service.case_texts import seal, unseal
 from idverify.service.core import Core
 from idverify.service.desk.roles import Act, Member, Role, require_act
@@ -38,6 +39,7 @@ __all__ = [
     "VIEWS",
     "Message",
     "Texts",
+    "ask_question",
     "ask_recording",
     "claim",
     "decide",
@@ -45,6 +47,7 @@ __all__ = [
     "hand_on",
     "let_go",
     "machine_says",
+    "may_ask",
     "may_record_again",
     "message_for_person",
     "note_own_view",
@@ -88,7 +91,8 @@ VERDICTS: dict[CaseState, tuple[str, ...]] = {
 }
 #: The first of two people would accept; nothing is told to the person yet.
 PROPOSED = "propose"
-_UNTOLD = (PROPOSED, "hand_on", "met")
+# A question is told as one.
+_UNTOLD = (PROPOSED, "hand_on", "met", "question")
 
 _SHORTEST, _LONGEST = 10, 2000
 
@@ -248,6 +252,26 @@ def ask_recording(core: Core, session: Session, case: Case, who: Member, code: s
     _write(core, case, row, "ask_recording", code, texts, codes=CODES["ask_recording"])
     case.forgiven_s = core.clock()
     cases.become(core, session, case, CaseState.OPEN, actor=who.id, facts=_facts(row))
+
+
+def ask_question(core: Core, session: Session, case: Case, who: Member, code: str, texts: Texts) -> None:
+    """Ask the person something; the case waits for the answer, and comes back with it.
+
+    Raises
+    ------
+    Problem
+        ``not_claimed``, ``case_claimed``, ``invalid_request``, ``case_wrong_state``.
+    """
+    require_claim(core, case, who)
+    row = open_look(session, case, who) or _new_look(core, session, case, who, noted_view(session, case, who) or "none")
+    _write(core, case, row, "question", code, texts, codes=CODES["question"])
+    cases.note(core, session, "review.question", case, actor=who.id, facts=_facts(row))
+    questions.ask(core, session, case, who.id, texts.for_person.strip())
+
+
+def may_ask(case: Case) -> bool:
+    """Whether a question can be asked in a case as it is."""
+    return CaseState.QUESTION in CASE_TRANSITIONS[CaseState(case.state)]
 
 
 def may_record_again(case: Case) -> bool:

@@ -11,17 +11,19 @@ from itertools import product
 import pytest
 from desk_site import BASE, FILM, FOR_PERSON, INTERNAL, ORIGIN, PHOTO, Browser, Site, words_of
 from sqlalchemy import select
+from walk import Walk
 
 from idverify.errors import ParameterError
-from idverify.service import audit, cases, reviews
+from idverify.service import appeals, audit, cases, continuation, questions, reviews, vouching
 from idverify.service.case_routes import CaseRoute
 from idverify.service.case_states import CaseState
-from idverify.service.desk import accounts, routes
+from idverify.service.desk import accounts, figures, routes
+from idverify.service.desk.figures import Against
 from idverify.service.desk.pages import COOKIE
 from idverify.service.desk.queue import PAGE
 from idverify.service.desk.roles import MAY, Act, Member, Role, require_act
 from idverify.service.problems import Problem
-from idverify.service.tables import Account, AuditEntry, Case, DeskSession, Review
+from idverify.service.tables import Account, Attempt, AuditEntry, Case, DeskSession, Review
 
 MOST = 2
 
@@ -108,12 +110,14 @@ def test_every_page_is_open_to_those_who_may_and_to_nobody_else(site, role):
         "/desk/record": Act.READ_RECORD,
         f"/desk/record/{case}": Act.READ_RECORD,
         "/desk/accounts": Act.KEEP_ACCOUNTS,
+        "/desk/dashboard": Act.SEE_FIGURES,
+        f"/desk/cases/{case}/papers/x": Act.SEE_QUEUE,
     }
     browser = site.browser(role)
     for path, act in pages.items():
         answer = browser.get(path)
         assert (answer.status_code == 403) is (act not in MAY[role]), path
-    for end in ("claim", "let-go", "view", "decide", "hand-on"):
+    for end in ("claim", "let-go", "view", "decide", "hand-on", "question", "code"):
         answer = browser.post(f"/desk/cases/{case}/{end}")
         assert (answer.status_code == 403) is (Act.SEE_QUEUE not in MAY[role]), end
     for path, act in (
@@ -832,3 +836,153 @@ def test_an_admin_takes_accounts_out_of_use_but_not_their_own_and_it_is_recorded
     assert admin.post(f"/desk/accounts/{reviewer.account.id}/enable").status_code == 303
     told = [(entry["kind"], entry["actor"]) for entry in entries(core) if entry["actor"] == admin.account.id]
     assert [kind for kind, _ in told] == ["desk.signed_in", "account.disabled", "account.enabled"]
+
+
+# -- the person and the desk -------------------------------------------------------------------------
+
+
+def held(core, case, act):
+    with core.database.writing() as session:
+        audit.hold(session)
+        return act(session, cases.locked_case(session, case))
+
+
+def test_a_question_is_asked_and_its_answer_brings_the_case_back(site, core, reviewer, clock):
+    case = site.rejected()
+    reviewer.see(case, "cannot_tell")
+    path, asked = f"/desk/cases/{case}/question", "Have you changed your phone?"
+    assert reviewer.post(path, code="proofs", question="?", why=INTERNAL).status_code == 400
+    assert reviewer.post(path, code="nonsense", question=asked, why=INTERNAL).status_code == 400
+    assert reviewer.post(path, code="proofs", question=asked, why=INTERNAL).status_code == 303
+    assert site.state(case) == "question"
+    assert reviewer.take(case).status_code == 409
+    with core.database.reading() as session:
+        assert reviews.message_for_person(core, session, session.get_one(Case, case)) is None
+    clock.pass_s(60)
+    held(core, case, lambda session, row: questions.answer(core, session, row, f"Yes, a new one. {NASTY}"))
+    reviewer.take(case)
+    page = reviewer.get(f"/desk/cases/{case}")
+    assert asked in words_of(page.text)
+    assert "Yes, a new one." in words_of(page.text)
+    assert "<script" not in page.text
+    # Its coming back is another look.
+    assert "Your own view" in page.text
+
+
+def test_what_the_person_sent_is_shown_to_whoever_has_the_case_and_never_run(site, core, reviewer, senior):
+    case = site.rejected()
+    reviewer.see(case, "other_person")
+    reviewer.decide(case, "reject/other_person")
+    pdf, picture = b"%PDF-1.7 <script>", b"\x89PNG\r\n\x1a\n..."
+    held(core, case, lambda session, row: appeals.appeal(core, session, row, f"It is me! {NASTY}", [pdf, picture]))
+    senior.take(case)
+    page = senior.get(f"/desk/cases/{case}").text
+    assert "It is me!" in words_of(page)
+    assert "<script" not in page
+    paths = re.findall(rf'href="(/desk/cases/{case}/papers/[^"]+)"', page)
+    answers = [senior.get(path) for path in paths]
+    assert {answer.content for answer in answers} == {pdf, picture}
+    for answer in answers:
+        assert "sandbox" in answer.headers["content-security-policy"]
+        shown = answer.headers["content-disposition"].partition(";")[0]
+        assert shown == ("attachment" if answer.content == pdf else "inline")
+    assert [entry["facts"]["piece"].partition("/")[0] for entry in entries(core, "evidence.viewed")].count("paper") == 2
+    other = site.case("s-2", route=CaseRoute.NO_FACE)
+    senior.take(other)
+    for path in paths:
+        assert reviewer.get(path).status_code in (403, 409)
+        assert senior.get(path.replace(case, other)).status_code == 404
+
+
+def test_a_code_for_a_meeting_is_shown_once_to_whoever_has_the_case(site, core, reviewer):
+    case = site.case(route=CaseRoute.ATTENDED)
+    assert reviewer.post(f"/desk/cases/{case}/code").status_code == 409
+    reviewer.take(case)
+    page = reviewer.post(f"/desk/cases/{case}/code").text
+    code = re.search(r'class="code">([^<]+)<', page).group(1)
+    assert code not in reviewer.get(f"/desk/cases/{case}").text
+    assert code not in json.dumps(entries(core))
+    continuation.redeem(core, code)
+    assert site.state(case) == "review"
+    assert reviewer.post(f"/desk/cases/{case}/code").status_code == 409
+
+
+def test_an_adult_who_vouches_stands_beside_the_child(site, core, reviewer):
+    case = site.case(route=CaseRoute.MINOR)
+    made = vouching.begin(core, case, words="I am her mother.", photo=PHOTO)
+    walk = Walk(core, site.caller, made.view["id"], made.link.rsplit("/", 1)[1])
+    walk.open().record(FILM[:100], FILM[100:]).judged("accept")
+    assert site.state(case) == "review"
+    reviewer.take(case)
+    text = reviewer.text(f"/desk/cases/{case}")
+    assert "The adult who vouches" in text
+    assert "it proves no name" in text
+    assert "I am her mother." in text
+    reviewer.see(case, "same_person")
+    reviewer.decide(case, "accept/vouched")
+    assert site.state(case) == "accepted"
+
+
+def test_a_child_whose_adult_was_rejected_takes_two_people(site, core, reviewer):
+    case = site.case(route=CaseRoute.MINOR)
+    made = vouching.begin(core, case, photo=PHOTO)
+    walk = Walk(core, site.caller, made.view["id"], made.link.rsplit("/", 1)[1])
+    walk.open().record(FILM[:100], FILM[100:]).judged("reject")
+    reviewer.see(case, "same_person")
+    reviewer.decide(case, "accept/vouched")
+    assert site.state(case) == "second_review"
+
+
+# -- figures -----------------------------------------------------------------------------------------
+
+
+def test_how_often_people_overrule_the_machine_and_how_long_it_takes(site, core, senior, clock):
+    reasons = {"s-0": ["no_match"], "s-1": ["no_match", "face_too_far"], "s-2": ["face_too_far"]}
+    for subject, codes in reasons.items():
+        case = site.rejected(subject, group="younger" if subject != "s-2" else None)
+        with core.database.writing() as session:
+            for row in session.scalars(select(Attempt).where(Attempt.case_id == case)):
+                row.decision = {**row.decision, "reasons": codes}
+        clock.pass_s(100)
+        senior.sign_in()
+        senior.see(case)
+        clock.pass_s(40)
+        if subject == "s-0":
+            senior.decide(case, "reject/other_person")
+            continue
+        senior.decide(case, "accept/same_person")
+        clock.pass_s(10)
+        second = site.browser(Role.SENIOR)
+        second.see(case)
+        clock.pass_s(20)
+        second.decide(case, "accept/same_person")
+    with core.database.reading() as session:
+        found = figures.figures(core, session)
+    assert found.decisions == {"accept": 2, "propose": 2, "reject": 1}
+    assert found.machine == {"rejected": Against(reviews=3, overruled=2)}
+    assert found.reasons == {
+        "face_too_far": Against(reviews=2, overruled=2),
+        "no_match": Against(reviews=2, overruled=1),
+    }
+    # Two people of a group are too few to be told apart.
+    assert found.groups == {"(others)": Against(reviews=2, overruled=1)}
+    assert (found.took.count, found.took.median_s, found.took.p90_s, found.took.sum_s) == (5, 40, 40, 160)
+    assert found.waited.count == 5
+    assert found.waited.p90_s >= 100
+    lines = site.web.metrics.text(core).decode().splitlines()
+    assert 'idverify_reviews_of_rejections{overruled="yes",reason="face_too_far"} 2.0' in lines
+    assert 'idverify_reviews{verdict="propose"} 2.0' in lines
+    assert 'idverify_review_seconds{part="deciding",quantile="0.5"} 40.0' in lines
+    text = site.browser(Role.AUDITOR).text("/desk/dashboard")
+    assert "The face is too small in the picture. 2 2 100.0 %" in text
+    clock.pass_s(figures.WINDOW_S)
+    assert "idverify_reviews{" not in site.web.metrics.text(core).decode()
+    assert "Nothing yet." in site.browser(Role.AUDITOR).text("/desk/dashboard")
+
+
+def test_without_groups_no_group_is_told(site, reviewer):
+    case = site.rejected()
+    reviewer.see(case)
+    reviewer.decide(case, "reject/other_person")
+    assert "by group" not in reviewer.text("/desk/dashboard")
+    assert "idverify_reviews_of_groups{" not in site.web.metrics.text(site.core).decode()

@@ -4,7 +4,8 @@ Conventions: pictures leave the store only for whoever has the case, and an entr
 first byte. The type is told from the bytes, never from what was declared: nothing but a film or a picture is shown.
 
 Public items: :class:`Piece`, :class:`Exhibit`, :func:`exhibits`, :func:`note_looked`, :func:`recording_piece`,
-:func:`recording_bytes`, :func:`photo_bytes`, :func:`film_type`, :func:`picture_type`.
+:func:`recording_bytes`, :func:`photo_bytes`, :func:`document`, :func:`film_type`,
+:func:`picture_type`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from idverify.service import audit, cases, reviews
+from idverify.service import audit, cases, papers, reviews
 from idverify.service.attempts import data_key, reference_photo
 from idverify.service.capture import chunk_name
 from idverify.service.core import Core
@@ -24,10 +25,12 @@ from idverify.service.desk.roles import Member
 from idverify.service.keys import DataKey
 from idverify.service.problems import Problem
 from idverify.service.tables import Attempt, Case, Chunk, Recording, Reference, Reveal, Viewing
+from idverify.service.vouching import VOUCHER
 
 __all__ = [
     "Exhibit",
     "Piece",
+    "document",
     "exhibits",
     "film_type",
     "note_looked",
@@ -74,6 +77,8 @@ class Exhibit:
 
     Parameters
     ----------
+    voucher
+        Of an adult who vouches for the subject; against their own photo.
     kept
         Whether photo and recordings can still be read; `photo` says the same of an enrolled one.
     recordings
@@ -86,6 +91,7 @@ class Exhibit:
 
     id: str
     created_s: float
+    voucher: bool
     kept: bool
     photo: bool
     recordings: tuple[Recording, ...]
@@ -170,6 +176,18 @@ def photo_bytes(core: Core, case_id: str, attempt_id: str) -> bytes:
         return reference_photo(core, session, row)
 
 
+def document(core: Core, case_id: str, paper_id: str) -> tuple[bytes, str]:
+    """A document of a case, and what it claims to be.
+
+    Raises
+    ------
+    Problem
+        ``not_found``: it is another case's, or was deleted.
+    """
+    with core.database.reading() as session:
+        return papers.content(core, session, _case(session, case_id), paper_id)
+
+
 def film_type(head: bytes) -> str | None:
     """The type of a recording by its first bytes; None for what no browser plays."""
     return _type_of(head, _FILMS)
@@ -195,6 +213,7 @@ def _exhibit(session: Session, row: Attempt) -> Exhibit:
     return Exhibit(
         id=row.id,
         created_s=row.created_s,
+        voucher=row.role == VOUCHER,
         kept=row.wrapped_key is not None,
         photo=photo,
         recordings=recordings,

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from idverify.service import audit, cases, reviews
+from idverify.service import audit, cases, continuation, papers, reviews, vouching
 from idverify.service.case_states import CaseState
 from idverify.service.case_texts import unseal
 from idverify.service.core import Core
@@ -34,6 +34,10 @@ __all__ = ["ROUTES"]
 
 # A refusal comes no earlier than this, so that its time tells nothing of what was wrong. Seconds.
 _REFUSED_AFTER_S = 0.8
+# What is typed again where a form was refused.
+_FIELDS = ("decision", "for_person", "internal", "code", "note", "question", "why")
+# What was said and sent in a case, by whomever.
+_SAID = ("question", "answer", "appeal", "document", "voucher_words")
 
 
 # -- in and out ----------------------------------------------------------------------------------------
@@ -112,13 +116,13 @@ async def case_page(desk: Desk) -> Response:
     return await _case_page(desk)
 
 
-async def _case_page(desk: Desk, problem: Problem | None = None) -> Response:
+async def _case_page(desk: Desk, problem: Problem | None = None, *, code: str = "") -> Response:
     case_id = desk.request.path_params["case"]
     context = await desk.run(_case_context, desk.core, desk.member, case_id)
     if context["has_it"]:
         await desk.run(evidence.note_looked, desk.core, desk.member, case_id, "case", facts={})
-    given = {name: desk.form.get(name, "") for name in ("decision", "for_person", "internal", "code", "note")}
-    context = {**context, "problem": problem, "given": given}
+    given = {name: desk.form.get(name, "") for name in _FIELDS}
+    context = {**context, "problem": problem, "given": given, "meeting_code": code}
     return desk.show("case.html", context, status=200 if problem is None else problem.status)
 
 
@@ -156,6 +160,9 @@ def _case_context(core: Core, who: Member, case_id: str) -> dict[str, Any]:
             "earlier": _earlier(core, session, case) if seen else [],
             "verdicts": _verdicts(case) if seen else [],
             "handed_on": _notes(core, session, case) if has_it else [],
+            "papers": papers.of_case(core, session, case, *_SAID) if has_it else [],
+            "vouches": {each.attempt_id: each.reference for each in vouching.of_case(session, case)} if has_it else {},
+            "may_ask": reviews.may_ask(case),
         }
 
 
@@ -270,9 +277,28 @@ def _decide(core: Core, session: Session, case: Case, who: Member, form: dict[st
         reviews.decide(core, session, case, who, verdict, code, texts)
 
 
+def _question(core: Core, session: Session, case: Case, who: Member, form: dict[str, str]) -> None:
+    texts = Texts(for_person=form.get("question", ""), internal=form.get("why", ""))
+    reviews.ask_question(core, session, case, who, form.get("code", ""), texts)
+
+
 def _hand_on(core: Core, session: Session, case: Case, who: Member, form: dict[str, str]) -> None:
     code, internal = form.get("code", ""), form.get("note", "")
     reviews.hand_on(core, session, case, who, code, internal, senior=code == "needs_senior")
+
+
+@desk_page(Act.REVIEW)
+async def meeting_code(desk: Desk) -> Response:
+    """A code that the person types to go on with whoever has the case; shown once."""
+    case_id = desk.request.path_params["case"]
+    code = await desk.run(_issue, desk.core, case_id, desk.member)
+    return await _case_page(desk, code=code)
+
+
+def _issue(core: Core, case_id: str, who: Member) -> str:
+    with _changing(core, case_id) as (session, case):
+        reviews.require_claim(core, case, who)
+        return continuation.issue(core, session, case, who.id)
 
 
 # -- evidence ------------------------------------------------------------------------------------------
@@ -309,6 +335,18 @@ async def photo(desk: Desk) -> Response:
     if media is None:
         raise Problem("not_found", "the photo is of a kind that no browser shows")
     return Response(content, media_type=media, headers=_SHOWN_ONLY)
+
+
+@desk_page(Act.SEE_QUEUE)
+async def paper(desk: Desk) -> Response:
+    """A document that somebody sent, for whoever has the case."""
+    case_id, paper_id = desk.request.path_params["case"], desk.request.path_params["paper"]
+    content, media = await desk.run(evidence.document, desk.core, case_id, paper_id)
+    await desk.run(evidence.note_looked, desk.core, desk.member, case_id, f"paper/{paper_id}", facts={})
+    # A picture is shown; anything else is kept away from this site.
+    shown = evidence.picture_type(content[:16]) == media
+    headers = _SHOWN_ONLY if shown else {**_SHOWN_ONLY, "Content-Disposition": f'attachment; filename="{paper_id}"'}
+    return Response(content, media_type=media, headers=headers)
 
 
 # What somebody else made is shown and never run.
@@ -351,7 +389,10 @@ ROUTES = [
     Route("/desk/cases/{case}/let-go", _does(_let_go, leaves=True), methods=["POST"]),
     Route("/desk/cases/{case}/view", _does(_note_view, leaves=False), methods=["POST"]),
     Route("/desk/cases/{case}/decide", _does(_decide, leaves=True), methods=["POST"]),
+    Route("/desk/cases/{case}/question", _does(_question, leaves=True), methods=["POST"]),
+    Route("/desk/cases/{case}/code", meeting_code, methods=["POST"]),
     Route("/desk/cases/{case}/hand-on", _does(_hand_on, leaves=True), methods=["POST"]),
     Route("/desk/cases/{case}/recordings/{recording}", recording, methods=["GET"]),
     Route("/desk/cases/{case}/photos/{attempt}", photo, methods=["GET"]),
+    Route("/desk/cases/{case}/papers/{paper}", paper, methods=["GET"]),
 ]

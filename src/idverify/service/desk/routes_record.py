@@ -1,4 +1,4 @@
-"""Routes of the desk for those who decide nothing: the record for auditors, the accounts for admins.
+"""Routes of the desk where nothing is decided: the record for auditors, the accounts for admins, and the figures.
 
 Public items: :data:`ROUTES`.
 """
@@ -15,9 +15,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from idverify.errors import ParameterError
+from idverify.reasons import Reason
 from idverify.service import audit, case_record
 from idverify.service.core import Core
-from idverify.service.desk import accounts
+from idverify.service.desk import accounts, words
+from idverify.service.desk.figures import Figures, figures
 from idverify.service.desk.pages import Desk, desk_page
 from idverify.service.desk.roles import Act, Member
 from idverify.service.problems import Problem
@@ -82,6 +84,23 @@ async def case_file(desk: Desk) -> Response:
     return HTMLResponse(await desk.run(case_record.as_page, found), headers=headers)
 
 
+@desk_page(Act.SEE_FIGURES)
+async def dashboard(desk: Desk) -> Response:
+    """What waits, how long it takes, and how often a person overrules the machine."""
+    return desk.show("dashboard.html", {"figures": await desk.run(_figures, desk.core), "names": _name_of})
+
+
+def _figures(core: Core) -> Figures:
+    with core.database.reading() as session:
+        return figures(core, session)
+
+
+def _name_of(code: str) -> str:
+    """What the machine said, or why, as people say it; a group's label as it is."""
+    known = {reason.value: reason.sentence for reason in Reason}
+    return words.MACHINE.get(code) or known.get(code) or code
+
+
 @desk_page(Act.KEEP_ACCOUNTS)
 async def account_list(desk: Desk) -> Response:
     """Who works here, and as what."""
@@ -105,6 +124,7 @@ def _require_other(who: Member, account_id: str) -> None:
 
 
 ROUTES = [
+    Route("/desk/dashboard", dashboard, methods=["GET"]),
     Route("/desk/record", record, methods=["GET"]),
     Route("/desk/record/check", check, methods=["POST"]),
     Route("/desk/record/{case}", case_file, methods=["GET"]),
