@@ -2,18 +2,18 @@
 
 Run: ``python benchmarks/accuracy/challenge_guessing.py [--honest N] [--clips FOLDER] [--json FILE] [--update PAGE]``
 
-Four tables, each with counts and the upper end of a 95 % interval (Clopper-Pearson; 3/n where there are none):
+Six tables, each with counts and the upper end of a 95 % interval (Clopper-Pearson; 3/n where there are none):
 
 1. honest: simulated answers with natural jitter, each to its own challenge;
 2. other answers: simulated answers, each against every other challenge of the same length (all ordered pairs);
 3. any order: the same, challenges drawn at random, so that some are the same sequence in other windows;
 4. real clips: recordings of people who were asked nothing, against 1,000 random challenges each. Their time
-   runs on in a loop, so that every window shows something (a harder test than the clip as it is).
-
-5. in time: simulated honest recordings that arrive over slow lines, by the rules of time alone; and answers to timed
+   runs on in a loop, so that every window shows something (a harder test than the clip as it is);
+5. photos at a tilt: the right colours on a flat sheet;
+6. in time: simulated honest recordings that arrive over slow lines, by the rules of time alone; and answers to timed
    steps that the network delays.
 
-Table 1 to 3 and 5 are simulated (``idverify.challenge.simulate_answer``) and say nothing about real people.
+All but table 4 are simulated (``idverify.challenge.simulate_answer``) and say nothing about real people.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ from idverify.challenge import (
     simulate_answer,
 )
 from idverify.challenge.actions import TURNS
+from idverify.challenge.simulation import on_a_sheet
 from idverify.challenge.verify_motion import Movement, movements, winners
 from idverify.verification.policy import load_policy
 
@@ -71,6 +72,7 @@ def main() -> int:
         rows.append(honest(n_steps, options.honest, "motion", rng))
         rows += unrelated(n_steps, rng)
     rows += [honest(0, max(100, options.honest // 10), "light", rng), other_light(max(200, options.honest // 5), rng)]
+    rows.append(sheets(max(200, options.honest // 5), rng))
     rows += [in_time(options.honest, rng), delayed(options.honest // 2, rng)]
     if options.clips:
         rows += real_clips(options.clips, options.per_clip, rng)
@@ -184,6 +186,15 @@ def other_light(trials: int, rng: np.random.Generator) -> dict[str, Any]:
         recorded = issue(kind="light", seed=seed + trials, key=KEY, now_s=0.0)
         passed += judge(asked, simulate_answer(recorded, rng), mirrored=False).followed
     return row("other colours, light", passed, trials, BARS[4] * 5)
+
+
+def sheets(trials: int, rng: np.random.Generator) -> dict[str, Any]:
+    """Let a photo that is held at some tilt answer the colours that it is shown itself."""
+    passed = 0
+    for seed in range(trials):
+        asked = issue(kind="light", seed=seed, key=KEY, now_s=0.0)
+        passed += judge(asked, on_a_sheet(simulate_answer(asked, rng), rng), mirrored=False).followed
+    return row("photos at a tilt, right colours, light", passed, trials, BARS[4] * 5)
 
 
 def real_clips(folder: Path, per_clip: int, rng: np.random.Generator) -> list[dict[str, Any]]:

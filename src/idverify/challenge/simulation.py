@@ -7,7 +7,7 @@ blinks of their own accord, movements that drag others along. Simulated, and no 
 Conventions: as in :mod:`idverify.challenge.answer`; sizes refer to
 :data:`idverify.challenge.verify_motion.NOMINAL`.
 
-Public items: :class:`Behaviour`, :func:`simulate_answer`.
+Public items: :class:`Behaviour`, :func:`simulate_answer`, :func:`on_a_sheet`.
 
 References
 ----------
@@ -29,7 +29,7 @@ from idverify.challenge.perspective import MAX_AWAY_DEG
 from idverify.challenge.solid import DISTANCE
 from idverify.challenge.verify_motion import NOMINAL
 
-__all__ = ["Behaviour", "simulate_answer"]
+__all__ = ["Behaviour", "on_a_sheet", "simulate_answer"]
 
 Floats = NDArray[np.float64]
 Span = tuple[float, float]
@@ -273,10 +273,7 @@ def _colours(
 
     def seen(albedo: Floats, share: float, noise: float = 0.002) -> Floats:
         linear = 0.4 * albedo * (1 + share * ratio * screen / room) * drift * exposure
-        linear = linear * (1 + how.noise * rng.normal(0, noise, linear.shape))
-        # IEC 61966-2-1, the sRGB transfer function.
-        encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-        return np.asarray(np.clip(255 * encoded, 0, 255))
+        return _encoded(linear * (1 + how.noise * rng.normal(0, noise, linear.shape)))
 
     # Inverse square: a wall at three times the face's distance gets a ninth of the screen's light.
     albedo = np.array([1.0, 0.7, 0.55])
@@ -284,6 +281,38 @@ def _colours(
     # Smaller patches are noisier.
     parts = [seen(albedo, share, 0.006) for share in _shares(rng)]
     return skin, background, np.concatenate(parts, axis=1)
+
+
+def _encoded(linear: Floats) -> Floats:
+    """Return linear light as sRGB codes (IEC 61966-2-1)."""
+    curve = 1.055 * np.maximum(linear, 0.0) ** (1 / 2.4) - 0.055
+    return np.asarray(np.clip(255 * np.where(linear <= 0.0031308, 12.92 * linear, curve), 0, 255))
+
+
+def _linear(codes: Floats) -> Floats:
+    encoded = codes / 255
+    return np.asarray(np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4))
+
+
+def on_a_sheet(series: AnswerSeries, rng: np.random.Generator) -> AnswerSeries:
+    """Return the same answer to colours as a photo gives it that is held at some tilt, nearer to the screen at one edge.
+
+    Parameters
+    ----------
+    series
+        A simulated answer with colours.
+    rng
+        Source of the tilt and of the noise.
+    """
+    assert series.skin_rgb is not None
+    assert series.skin_parts_place is not None
+    seen = _linear(series.skin_rgb)
+    room = np.median(seen, axis=0)
+    # Inverse square: an edge that is a tenth of the distance nearer gets a fifth more of the screen's light.
+    strength = 1.0 + series.skin_parts_place.reshape(len(series), -1, 2) @ rng.uniform(-0.6, 0.6, 2)
+    lit = room * (1.0 + strength[..., None] * (seen / room - 1.0)[:, None])
+    lit = lit * (1.0 + rng.normal(0, 0.004, lit.shape))
+    return replace(series, skin_parts_rgb=_encoded(lit).reshape(len(series), -1))
 
 
 # Which way the parts of a face look: forehead, nose, cheeks, sides; x to the picture's right, y down, z to the camera;

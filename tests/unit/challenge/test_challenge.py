@@ -16,6 +16,7 @@ import pytest
 
 import idverify.challenge as ch
 from idverify.challenge import Action, Behaviour, ChallengeOutcome, StepStatus
+from idverify.challenge.simulation import on_a_sheet
 from idverify.errors import ChallengeError, ChallengeLimitError, ParameterError
 from idverify.reasons import Reason
 
@@ -529,20 +530,6 @@ def test_a_common_colour_laid_over_the_face_is_no_light(noise: float) -> None:
         assert blind.outcome is ChallengeOutcome.NOT_ASSESSED
 
 
-def as_a_sheet(series: ch.AnswerSeries, slope_xy: np.ndarray, rng: np.random.Generator) -> ch.AnswerSeries:
-    """What the parts of a photo answer that is held at a tilt: more at one edge than at the other."""
-    assert series.skin_rgb is not None
-    assert series.skin_parts_place is not None
-    encoded = series.skin_rgb / 255
-    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
-    room = np.median(linear, axis=0)
-    strength = 1.0 + series.skin_parts_place.reshape(len(series), 6, 2) @ slope_xy
-    lit = room * (1.0 + strength[..., None] * (linear / room - 1.0)[:, None])
-    lit = np.clip(lit * (1 + rng.normal(0, 0.004, lit.shape)), 1e-4, 1.0)
-    codes = 255 * np.where(lit <= 0.0031308, 12.92 * lit, 1.055 * lit ** (1 / 2.4) - 0.055)
-    return dataclasses.replace(series, skin_parts_rgb=codes.reshape(len(series), -1))
-
-
 def test_a_sheet_that_the_screen_lights_unevenly_is_no_face() -> None:
     """The parts of a tilted photo answer by different amounts, but as a plane does."""
     for seed in range(12):
@@ -552,7 +539,7 @@ def test_a_sheet_that_the_screen_lights_unevenly_is_no_face() -> None:
         assert honest.followed
         assert honest.light is not None
         assert honest.light.relief > 0.2
-        result = ch.judge(asked, as_a_sheet(series, rng.uniform(-0.6, 0.6, 2), rng), mirrored=False)
+        result = ch.judge(asked, on_a_sheet(series, rng), mirrored=False)
         assert result.light is not None
         assert result.light.status in (StepStatus.FLAT, StepStatus.NOT_ASSESSABLE)
         assert abs(result.light.relief) < 0.1
