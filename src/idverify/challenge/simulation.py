@@ -295,7 +295,7 @@ def _linear(codes: Floats) -> Floats:
 
 
 def on_a_sheet(series: AnswerSeries, rng: np.random.Generator) -> AnswerSeries:
-    """Return the same answer to colours as a photo gives it that is held at some tilt, nearer to the screen at one edge.
+    """Return the same answer to colours as a photo gives it that is held at a tilt, one edge nearer to the screen.
 
     Parameters
     ----------
