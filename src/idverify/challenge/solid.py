@@ -39,10 +39,12 @@ DISTANCE = 5.0
 # deviation in clips that were zoomed into (benchmarks/accuracy/challenge_answers.py).
 MESH_ERROR = 0.055
 MIN_APPROACH_FRAMES = 8
+# A face that speaks or nods seems to grow and shrink by a tenth, and its perspective with it.
+MIN_GROWN = 0.2
 # Frames within this time share the mesh's errors; over twice this time a growth is more than its trembling.
 TOGETHER_S, TREND_S = 0.3, 0.15
-# Logarithm of the growth, out and back, over which the background must have been seen.
-MIN_SEEN_GROWTH = 0.1
+# Part of the face's growth over which the background must have been seen.
+MIN_BACKGROUND_SEEN = 0.75
 # Pictures closer together than this in time share their tracks' errors.
 CORRELATION_S = 0.2
 
@@ -81,7 +83,7 @@ def approach_shown(times_s: Floats, grown: Floats, strength: Floats) -> Shown:
         Size of the face over its usual size, less one, and its perspective; NaN where not measured.
     """
     usable: NDArray[np.bool_] = np.asarray(np.isfinite(grown) & np.isfinite(strength))
-    if usable.sum() < MIN_APPROACH_FRAMES or (span := float(np.ptp(grown[usable]))) <= 0:
+    if usable.sum() < MIN_APPROACH_FRAMES or (span := float(np.ptp(grown[usable]))) < MIN_GROWN:
         return NOTHING_SHOWN
     x, y = grown[usable] - grown[usable].mean(), DISTANCE * strength[usable]
     power = float((x**2).sum())
@@ -109,9 +111,10 @@ def background_shown(times_s: Floats, grown: Floats, background_step: Floats) ->
     # The growth over some frames weighs each one's, so that the trembling of the mesh does not dilute the share.
     trend = np.interp(times_s + TREND_S, times_s, size) - np.interp(times_s - TREND_S, times_s, size)
     usable: NDArray[np.bool_] = np.asarray(np.isfinite(background_step) & np.isfinite(step))
-    moved = float((trend * step)[usable].sum())
-    # A share of noise over noise is none.
-    if usable.sum() < MIN_APPROACH_FRAMES or float(np.abs(step[usable]).sum()) < MIN_SEEN_GROWTH or moved <= 0:
+    moved, whole = float((trend * step)[usable].sum()), float((trend * step)[1:].sum())
+    # A share of noise over noise is none, and hair that is taken for background now and then says nothing.
+    grew = float(np.ptp(size)) >= MIN_GROWN and moved > MIN_BACKGROUND_SEEN * max(whole, 0.0)
+    if usable.sum() < MIN_APPROACH_FRAMES or not grew:
         return NOTHING_SHOWN
     share = float((trend * np.where(usable, background_step, 0.0)).sum()) / moved
     rest = trend[usable] * (background_step[usable] - share * step[usable])

@@ -85,7 +85,7 @@ RETURN_S = 1.0
 MIN_SHOWN_DEG = 4.0
 # Shares of a head's depth (0 flat, about 1 a head) from which on a movement is that of a head: between what clips of
 # people show and what flat pictures do, see docs/challenge.md.
-MIN_TURN_SHARE, MIN_LOOK_SHARE, MIN_APPROACH_SHARE = 0.35, 0.35, 0.3
+MIN_TURN_SHARE, MIN_LOOK_SHARE, MIN_APPROACH_SHARE = 0.35, 0.35, 0.4
 # A wall a hand's breadth behind a head takes part in 7 tenths of an approach, an enlarged picture in all of it.
 MAX_BACKGROUND_SHARE = 0.8
 # How much the picture changes where mouth and lids move (as in idverify.challenge.answer), and how long before and
@@ -94,6 +94,8 @@ MAX_BACKGROUND_SHARE = 0.8
 MIN_MOUTH_CHANGED, MIN_EYES_CHANGED, CHANGED_BEFORE_S, CHANGED_AFTER_S = 1.8, 0.08, 0.3, 0.5
 # Standard errors by which a share has to lie below that before a picture is called flat; in between nothing is clear.
 CLEAR_ERRORS = 2.0
+# Standard errors by which a perspective has to lie above none: of flat zooms one in twenty passes at four tenths.
+APPROACH_ERRORS = 2.5
 
 _SIGNED = {
     "yaw_deg": (Action.TURN_LEFT, Action.TURN_RIGHT),
@@ -303,9 +305,12 @@ def _nearer(series: AnswerSeries, inside: NDArray[np.bool_]) -> tuple[StepStatus
     times, grown = series.times_s[inside], series.grown[inside]
     solid = approach_shown(times, grown, series.perspective[inside])
     behind = background_shown(times, grown, series.background_step[inside])
+    deep = solid.share >= max(MIN_APPROACH_SHARE, APPROACH_ERRORS * solid.error)
     if behind.share - behind.error > MAX_BACKGROUND_SHARE:
-        return StepStatus.FLAT, Reason.STATIC_PRESENTATION, solid
-    if solid.share >= max(MIN_APPROACH_SHARE, CLEAR_ERRORS * solid.error):
+        # Both cannot be: one of the two was mistaken.
+        status = StepStatus.NOT_ASSESSABLE if deep else StepStatus.FLAT
+        return status, Reason.LIVENESS_UNCERTAIN if deep else Reason.STATIC_PRESENTATION, solid
+    if deep:
         return StepStatus.DONE, None, solid
     # A mesh may see less of a perspective than there is: its lack proves nothing.
     return StepStatus.NOT_ASSESSABLE, Reason.APPROACH_TOO_SMALL, solid
