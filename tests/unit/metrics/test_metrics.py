@@ -33,7 +33,7 @@ def labelled(decimals: int) -> tuple[np.ndarray, np.ndarray]:
 @DECIMALS
 def test_det_curve_is_that_of_scikit_learn(decimals):
     values, labels = labelled(decimals)
-    false_positive, false_negative, threshold = sklearn_metrics.det_curve(labels, values, drop_intermediate=False)
+    false_positive, false_negative, threshold = sklearn_metrics.det_curve(labels, values)
     curve = metrics.det_curve(*scores(decimals))
     at = np.searchsorted(curve.threshold, threshold)
     np.testing.assert_array_equal(curve.threshold[at], threshold)
