@@ -210,6 +210,11 @@ class Reason(str, Enum):
         "The video is compressed too much to be judged.",
         "Please send the original recording, not a copy from a messaging app.",
     )
+    QUALITY_FELL = (
+        "quality_fell",
+        "From some moment on the video has less detail than before.",
+        "Please record again in one take, at one distance and over a good connection, and send the recording as it is.",
+    )
     TIME_BASE_INVALID = (
         "time_base_invalid",
         "The times of the pictures in the video make no sense.",

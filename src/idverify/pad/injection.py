@@ -213,7 +213,7 @@ def _quality(times: F64, compression: F64, change: F64) -> PADEvidence:
         native,
         scale(native),
         f"{where}: depth {native:.3f}" + (" (less detail, more of it copied from picture to picture)" if fell else ""),
-        reason=Reason.HEAVILY_COMPRESSED if fell else None,
+        reason=Reason.QUALITY_FELL if fell else None,
     )
 
 

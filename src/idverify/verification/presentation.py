@@ -261,7 +261,7 @@ def _doubts_about_the_file(injection_signals: tuple[PADEvidence, ...]) -> list[R
 
     Nor does a screen recorder show that anybody was.
     """
-    doubts = (Reason.RECORDING_CUT, Reason.HEAVILY_COMPRESSED, Reason.NOT_FROM_A_CAMERA)
+    doubts = (Reason.RECORDING_CUT, Reason.QUALITY_FELL, Reason.NOT_FROM_A_CAMERA)
     return [e.reason for e in injection_signals if e.reason in doubts]
 
 

@@ -510,7 +510,7 @@ def test_a_fall_is_named_and_does_not_prove():
     assert names["quality_fall"].reason is None
     times, levels, moves = compression([2.0, 2.0, 1.2, 1.2], [0.3, 0.3, 0.7, 0.7])
     evidence = injection._quality(times, levels, moves)
-    assert evidence.reason is Reason.HEAVILY_COMPRESSED
+    assert evidence.reason is Reason.QUALITY_FELL
     assert evidence.bona_fide_llr < 0
     assert not evidence.decisive
     assert injection._quality(times[:20], levels[:20], moves[:20]).status is Status.NOT_ASSESSED
