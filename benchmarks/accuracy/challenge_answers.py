@@ -37,17 +37,11 @@ import av
 import cv2
 import numpy as np
 
-from idverify.challenge import Action, AnswerSeries, ChallengeResult, Step, StepStatus, TimedSteps, load
+from idverify.challenge import Action, AnswerSeries, ChallengeResult, Step, TimedSteps, load
 from idverify.challenge.from_track import series_from_track
+from idverify.challenge.movements import Movement, movements
+from idverify.challenge.proof import MIN_LOOK_SHARE, MIN_SHOWN_DEG, MIN_TURN_SHARE, StepStatus, as_asked
 from idverify.challenge.solid import Shown, shown
-from idverify.challenge.verify_motion import (
-    MIN_LOOK_SHARE,
-    MIN_SHOWN_DEG,
-    MIN_TURN_SHARE,
-    Movement,
-    as_asked,
-    movements,
-)
 from idverify.errors import IdverifyError
 from idverify.faces.detection import YuNet
 from idverify.faces.landmarks import EyeModel, FaceMesh

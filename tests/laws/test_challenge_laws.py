@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 import idverify.challenge as ch
 from idverify.challenge import Action, Behaviour, ChallengeOutcome, StepStatus
 from idverify.challenge.actions import LOOKS, TURNS
-from idverify.challenge.verify_motion import RETURN_S, judge_motion
+from idverify.challenge.proof import RETURN_S
+from idverify.challenge.verify_motion import judge_motion
 from idverify.reasons import Reason
 
 KEY = "a secret of these laws, 26 B"
