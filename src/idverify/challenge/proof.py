@@ -35,8 +35,9 @@ MIN_SHOWN_DEG = 4.0
 # Shares of a head's depth (0 flat, about 1 a head) from which on a movement is that of a head: between what clips of
 # people show and what flat pictures do, see docs/challenge.md.
 MIN_TURN_SHARE, MIN_LOOK_SHARE, MIN_APPROACH_SHARE = 0.35, 0.35, 0.4
-# A wall a hand's breadth behind a head takes part in 7 tenths of an approach, an enlarged picture in all of it.
-MAX_BACKGROUND_SHARE = 0.8
+# A wall a hand's breadth behind a head takes part in 7 tenths of an approach, an enlarged picture in all of it. What is
+# seen of it now and then may be hair, and proves nothing; from the second share on it leaves a doubt.
+MAX_BACKGROUND_SHARE, DOUBTFUL_BACKGROUND_SHARE, MIN_BACKGROUND_SEEN = 0.8, 0.6, 0.75
 # How much the picture changes where mouth and lids move (as in idverify.challenge.answer), and how long before and
 # after the movement was recognised that may be; between what people's movements show and what still pictures do, see
 # docs/challenge.md.
@@ -97,12 +98,14 @@ def _nearer(series: AnswerSeries, inside: NDArray[np.bool_]) -> tuple[StepStatus
     solid = approach_shown(times, grown, series.perspective[inside])
     behind = background_shown(times, grown, series.background_step[inside])
     deep = solid.share >= max(MIN_APPROACH_SHARE, APPROACH_ERRORS * solid.error)
-    if behind.share - behind.error > MAX_BACKGROUND_SHARE:
-        # Both cannot be: one of the two was mistaken.
-        status = StepStatus.NOT_ASSESSABLE if deep else StepStatus.FLAT
-        return status, Reason.LIVENESS_UNCERTAIN if deep else Reason.STATIC_PRESENTATION, solid
-    if deep:
+    # Asked this way, NaN is no evidence against anybody.
+    surely = behind.share - behind.error
+    if deep and not surely > DOUBTFUL_BACKGROUND_SHARE:
         return StepStatus.DONE, None, solid
+    if deep:
+        return StepStatus.NOT_ASSESSABLE, Reason.LIVENESS_UNCERTAIN, solid
+    if surely > MAX_BACKGROUND_SHARE and behind.seen >= MIN_BACKGROUND_SEEN:
+        return StepStatus.FLAT, Reason.STATIC_PRESENTATION, solid
     # A mesh may see less of a perspective than there is: its lack proves nothing.
     return StepStatus.NOT_ASSESSABLE, Reason.APPROACH_TOO_SMALL, solid
 
