@@ -133,6 +133,23 @@ def blinking(film: Film, *, every_s: float = 2.0, length_s: float = 0.25, streng
     return Film(pictures, film.anchors, film.yaw_deg)
 
 
+def looking(film: Film, *, reach_px: float = 3.0, every_s: float = 0.7) -> Film:
+    """The same film with eyes that look elsewhere every now and then: what lies between the lids is shifted."""
+    rng, pictures = np.random.default_rng(5), []
+    looks = rng.uniform(-reach_px, reach_px, (round(len(film.pictures) / RATE_HZ / every_s) + 2, 2))
+    for i, picture in enumerate(film.pictures):
+        shift = np.column_stack([np.eye(2), looks[int(i / RATE_HZ / every_s)]])
+        moved = cv2.warpAffine(picture, shift, picture.shape[::-1], borderMode=cv2.BORDER_REFLECT)
+        out = picture.astype(np.float32)
+        for x, y in film.anchors[i][:2]:
+            inwards = np.sign(film.anchors[i][:2, 0].mean() - x) * 18
+            mask = np.zeros_like(out)
+            cv2.ellipse(mask, (round(x + inwards), round(y)), (14, 8), 0, 0, 360, 1.0, -1)
+            out = out * (1 - mask) + moved * mask
+        pictures.append(out.astype(np.uint8))
+    return Film(pictures, film.anchors, film.yaw_deg)
+
+
 def head(seconds: float = 6.0, *, yaw_deg: float = 12.0, seed: int = 0) -> Film:
     """A bump that turns to and fro: texture on :func:`depth_of`, rotated about the vertical axis."""
     photo = texture(seed)

@@ -343,8 +343,7 @@ def simulated(data: Path, folder: Path, each_of: int = 2) -> list[Clip]:
     films = [clip.path for clip in clips(data) if clip.genuine]
     found = []
     for species, row in SPECIES.items():
-        # A freeze is one of the changes.
-        if row.channel == "bona_fide" or row.needs_challenge or species == "frame_freeze":
+        if row.channel == "bona_fide" or row.needs_challenge:
             continue
         for seed in range(each_of):
             path = folder / f"{species}_{seed}.mp4"

@@ -75,7 +75,7 @@ def judge(verifier: Verifier, item: Item) -> Iterator[Row]:
         enrolled = verifier.enrol(Source(item.one_picture_of).still())
         if isinstance(enrolled, Assessed):
             alone = {evidence.name: evidence for evidence in presentation.mechanisms}
-            asked = presentation.mechanisms_against(enrolled.value.luma_crop) or ()
+            asked = presentation.mechanisms_against(enrolled.value.looks) or ()
             yield from (row_of(item.clip, "source_photo", e) for e in asked if e is not alone[e.name])
     yield Row(
         **asdict(item.clip),

@@ -290,6 +290,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--each", type=int, default=120, help="takes of each species")
     parser.add_argument("--species", choices=SPECIES, nargs="+", default=SPECIES, help="of which to make takes")
+    parser.add_argument("--half", choices=("fit", "test"), help="make takes of this half only")
     parser.add_argument("--injected", action="store_true", help="make no takes that are shown on something")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=30.0)
@@ -301,6 +302,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with index.open(newline="", encoding="utf-8") as file:
             done = {Path(row["path"]).stem for row in csv.DictReader(file)}
     wanted = [r for r in recipes(args.data, args.out, args.each) if r.species in args.species]
+    wanted = [r for r in wanted if args.half in (None, r.half)]
     waiting = [r for r in wanted if r.stem not in done and (r.instrument == "injected" or not args.injected)]
     end = time.monotonic() + 60 * args.minutes
     with ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:

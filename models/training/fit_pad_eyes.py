@@ -2,7 +2,7 @@
 
     python models/training/fit_pad_eyes.py --data ../shared/data --cache DIR [--swaps N]
 
-Bona fide: the clips of ``videos/bona_fide``, each by its liveliest stretch, as a verification judges it. Attacks, simulated with fixed
+Bona fide: the clips of ``videos/bona_fide``, each as a verification judges it. Attacks, simulated with fixed
 seeds: the same people with the face of an LFW photo in the place of their own (``idverify simulate face_swap_crude``). A person is left
 out with and without the other face. The map is zero or below, and no proof: people stare. That is part of the model too: some honest
 people look just like a picture (a lapse, as in psychometrics), or the few who did would flatten the map for all.
@@ -26,8 +26,9 @@ OFFSET = 0.2
 def main():
     chosen = options(__doc__, "swaps", 27, "pad_eyes.toml")
     swaps = takes(
-        chosen.data, chosen.cache, chosen.n, species="face_swap_crude", name="swap", seed=17, has_other=lambda i: True
-    )
+        chosen.data, chosen.cache, chosen.n, species="face_swap_crude", name="swap", seed=17, has_other=lambda i: True,
+        drawn={"grow": (0.8, 1.1)},
+    )  # fmt: skip
     read = Reader(chosen.cache, NAME, EyePictures)
     write_card(chosen.out, "fit_pad_eyes.py", NAME, fit(rows(chosen.data, read, native_value, swaps, "swap")))
 

@@ -42,6 +42,8 @@ STILL_SPANS_S = (3.0, 4.0, 5.0)
 STILL_MARGIN = 0.8
 # Assumed: one attack in five (a replay, a mask, an animated photo) moves like a person. It bounds the LLR at ln(1 / 0.2).
 MOVING_ATTACK_SHARE = 0.2
+# Of the bona fide pieces, so many show less parallax than what counts as that of a head.
+LEAST_HEAD_SHARE = 0.1
 # Strength of the prior on the slope, so that separable data do not give an endless one.
 RIDGE = 2e-3
 OFFSETS = {"stillness": 0.2, "depth": 0.2, "liveliness": 0.2, "context_motion": 0.05}
@@ -232,6 +234,8 @@ def fit(name, rows):
     """Table of one mechanism from (source, is_bona_fide, native) rows; each source weighs one."""
     sources = np.array([r[0] for r in rows])
     bona_fide = np.array([r[1] for r in rows])
+    if name == "depth":
+        return fit_depth(sources, bona_fide, np.array([r[2] for r in rows]))
     x = feature(name, np.array([r[2] for r in rows]))
     weights = np.array([1.0 / (sources == s).sum() for s in sources])
     n_bona, n_attack = len(set(sources[bona_fide])), len(set(sources[~bona_fide]))
@@ -250,6 +254,24 @@ def fit(name, rows):
         "bona_fide_sources": n_bona, "bona_fide_pieces": int(bona_fide.sum()),
         "attack_sources": n_attack, "attack_pieces": int((~bona_fide).sum()),
         "left_out_bona_fide_wrong": wrong[1], "left_out_attacks_wrong": wrong[0],
+    }  # fmt: skip
+
+
+def fit_depth(sources, bona_fide, native):
+    """Full support from what nine heads in ten show, none at half of that, and as far against at no parallax at all.
+
+    A line through two heaps that do not touch says nothing about what lies between them: half of a head's parallax is
+    that of no head.
+    """
+    n_bona, n_attack = len(set(sources[bona_fide])), len(set(sources[~bona_fide]))
+    head = float(np.quantile(native[bona_fide], LEAST_HEAD_SHARE))
+    ceiling = min(max(0.0, np.log(n_attack / 3)), np.log(1 / MOVING_ATTACK_SHARE))
+    wrong = [len({s for s in sources[bona_fide == own] if ((native < head / 2) == own)[sources == s].any()}) for own in (False, True)]
+    return {
+        "native": [0.0, round(head / 2, 3), round(head, 3)], "llr": [round(-float(np.log(n_bona / 3)), 3), 0.0, round(float(ceiling), 3)],
+        "bona_fide_sources": n_bona, "bona_fide_pieces": int(bona_fide.sum()),
+        "attack_sources": n_attack, "attack_pieces": int((~bona_fide).sum()),
+        "bona_fide_wrong": wrong[1], "attacks_wrong": wrong[0],
     }  # fmt: skip
 
 

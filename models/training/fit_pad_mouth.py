@@ -2,7 +2,7 @@
 
     python models/training/fit_pad_mouth.py --data ../shared/data --cache DIR [--masks N]
 
-Bona fide: the clips of ``videos/bona_fide``, each by its liveliest stretch, as a verification judges it. Attacks, simulated with fixed
+Bona fide: the clips of ``videos/bona_fide``, each as a verification judges it. Attacks, simulated with fixed
 seeds: the same people behind a printed mask with eye holes (``idverify simulate mask_eyeholes``), their own face on it or
 another's. A person is left out with and without the mask. The map is zero or below, and no proof: people keep silent.
 """
@@ -24,8 +24,9 @@ def main():
     chosen = options(__doc__, "masks", 20, "pad_mouth.toml")
     # Every second one wears another's face.
     masks = takes(
-        chosen.data, chosen.cache, chosen.n, species="mask_eyeholes", name="mask", seed=13, has_other=lambda i: i % 2 == 1
-    )
+        chosen.data, chosen.cache, chosen.n, species="mask_eyeholes", name="mask", seed=13, has_other=lambda i: i % 2 == 1,
+        drawn={"hole": (1.0, 1.6)},
+    )  # fmt: skip
     found = rows(chosen.data, Reader(chosen.cache), native_value, masks, "mask")
     write_card(chosen.out, "fit_pad_mouth.py", NAME, fit(found))
 

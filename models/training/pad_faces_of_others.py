@@ -28,8 +28,13 @@ def options(description: str, attacks: str, n: int, card: str) -> argparse.Names
     return chosen
 
 
-def takes(data, cache, n, *, species, name, seed, has_other: Callable[[int], bool]) -> Iterator[tuple[str, Path]]:
-    """(person, video) of n people of the clips, with a face that is drawn from LFW's photos where `has_other` says so."""
+def takes(
+    data, cache, n, *, species, name, seed, has_other: Callable[[int], bool], drawn: dict[str, tuple[float, float]]
+) -> Iterator[tuple[str, Path]]:
+    """(person, video) of n people of the clips, with a face that is drawn from LFW's photos where `has_other` says so.
+
+    What the simulator does not draw from the seed by itself is drawn here, between the bounds of `drawn`.
+    """
     clips = sorted((data / "videos" / "bona_fide").iterdir(), key=lambda p: p.stem[::-1])
     photos = sorted((data / "lfw").glob("*/*_0001.jpg"))
     order = np.random.default_rng(seed).permutation(len(photos))
@@ -38,7 +43,9 @@ def takes(data, cache, n, *, species, name, seed, has_other: Callable[[int], boo
         if not path.exists():
             unfinished = path.with_suffix(".part.mp4")
             other = photos[order[i]] if has_other(i) else None
-            simulate(species, clip, unfinished, seed=i, other=other, duration_s=4.5)
+            rng = np.random.default_rng([seed, i])
+            params = {key: round(float(rng.uniform(*bounds)), 3) for key, bounds in drawn.items()}
+            simulate(species, clip, unfinished, seed=i, other=other, duration_s=4.5, **params)
             unfinished.rename(path)
         yield clip.stem, path
 

@@ -26,6 +26,7 @@ from idverify.pad import (
     stillness,
     texture_constancy,
 )
+from idverify.pad._strips import FaceStrips
 from idverify.pad.evidence import PADEvidence, Status
 from idverify.pad.motion import MotionObserver
 from idverify.pad.panel import MECHANISMS, PADInputs, Panel
@@ -99,6 +100,14 @@ def _network_says(views: np.ndarray, logit: np.ndarray) -> PADEvidence:
     return recapture.assess(*(signal[: len(views)] for signal in FRAMES), views, session)
 
 
+def _reused(crops, photo):
+    """Both ways of looking: the crops as they are, and as strips that are turned otherwise than the photo."""
+    rows = np.resize(crops, (len(crops), 96, 96))
+    strips = FaceStrips(luma=rows, yaw_pitch_deg=np.full((len(rows), 2), 6.0))
+    shown = FaceStrips(luma=np.resize(photo, (1, 96, 96)), yaw_pitch_deg=np.zeros((1, 2)))
+    return reference_reuse.assess(crops, strips, reference_reuse.ReferenceFace(crop=photo, strip=shown))
+
+
 def _trees_say(signals: skin_change.StripSignals, logit: np.ndarray) -> PADEvidence:
     """Their answers by hand, in place of the model."""
     def run(rows):
@@ -137,7 +146,7 @@ CASES = [
     Case(
         "reference_reuse",
         reference_reuse.UNIT,
-        reference_reuse.assess,
+        _reused,
         (_crops(0, 0), _crops(1, 1)[0]),
         ((_crops(0), _crops(1, 1)[0]), (_crops(1), _crops(1)[0])),
     ),

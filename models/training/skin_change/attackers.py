@@ -1,9 +1,9 @@
-"""Quick attackers for training: a photo laid over, blended into or animated by a clip, or the face redrawn coarsely.
+"""Quick attackers for training: a photo laid over, blended into or animated by a clip.
 
 They are other renderers than those of ``idverify.simulation``, on purpose: takes of the simulator are there for testing. All
 work on arrays in memory. What is drawn from `rng`: the warp (triangle by triangle or smooth), tremor or smoothing of the
 mesh, Poisson, feathered or pyramid blending, holes for the live eyes and mouth, colour matching, light, painted lids and
-mouth, shake and grain; then, for genuine windows and attacks alike, size, blur, tone, grain and encoder.
+mouth, glances, shake and grain; then, for genuine windows and attacks alike, size, blur, tone, grain and encoder.
 
 Public items: :func:`window`.
 """
@@ -289,6 +289,12 @@ def pose_script(rng, pm3, n, dt, shape):
     return out, mo, bl
 
 
+def glances(rng, n, fw):
+    """Where the irises of an animated photo are dragged to: they jump now and then [n,2]"""
+    at = np.repeat(rng.normal(0, (0.022, 0.01), (n, 2)) * fw, rng.integers(3, 25, n), axis=0)[:n]
+    return at * rng.uniform(0.3, 1.2)
+
+
 def photo_driven(rng, photo, pm, drv, n, dt):
     """photo animated; drv = driver meshes [n,468,3] or None for script"""
     h, w = photo.shape[:2]
@@ -318,6 +324,7 @@ def photo_driven(rng, photo, pm, drv, n, dt):
     ov = pm[OVAL, :2]
     shake = np.cumsum(rng.normal(0, 0.6, (n, 2)), 0) * rng.choice([0, 0, 0.5, 1])
     shake -= shake.mean(0)
+    looks = glances(rng, n, fw) if rng.random() < 0.5 else None
     prev = None
     big = np.array([[x, y] for x in np.linspace(-0.1 * w, 1.1 * w, 5) for y in np.linspace(-0.1 * h, 1.1 * h, 5)])
     cen = pm[:, :2].mean(0)
@@ -334,6 +341,11 @@ def photo_driven(rng, photo, pm, drv, n, dt):
             im, ok = warp_pw(photo, src, d2, shape)
             im = np.where(ok[..., None], im, photo)
         im = im.astype(np.float32)
+        if looks is not None:
+            moved = cv2.warpAffine(im, np.float32([[1, 0, looks[i, 0]], [0, 1, looks[i, 1]]]), (w, h), borderMode=cv2.BORDER_REPLICATE)
+            for e in EYES:
+                m = poly(shape, d[e], 0.85, fw * 0.01)[..., None]
+                im = im * (1 - m) + moved * m
         if paint and mo[i] > 0.08:
             q = d[INMOUTH]
             m = poly(shape, q, 1.0, fw * 0.008)
@@ -371,51 +383,6 @@ def photo_driven(rng, photo, pm, drv, n, dt):
             im = im + gn * prev[..., None]
         out.append(np.clip(im, 0, 255).astype(np.uint8))
     return np.stack(out), dst[:, :, :2] + shake[:, None]
-
-
-def neural(rng, ims, P):
-    """what a learned renderer leaves: face region replaced by a low-resolution, smoothed, flickering copy"""
-    n = len(ims)
-    shape = ims[0].shape[:2]
-    fw = np.ptp(P[0, :, 0])
-    half = rng.random() < 0.3
-    res = rng.uniform(40, 130) / fw / 1.3
-    den = rng.choice(["none", "bil", "med", "gauss"])
-    sh = rng.uniform(0, 1.2)
-    grow = rng.uniform(0.85, 1.05)
-    fe = rng.uniform(0.02, 0.09)
-    jit = rng.choice([0, 0.4, 0.9])
-    cs = rng.normal(0, 4, 3)
-    sm = smooth_t(rng.normal(0, 1, (n, 468, 2)), rng.choice([0.5, 1.5]))
-    sub = SUB
-    out = []
-    tb = rng.choice([0, 0, 0.3, 0.5])
-    acc = None
-    for i in range(n):
-        im = ims[i]
-        f = im.astype(np.float32)
-        if den == "bil":
-            f = cv2.bilateralFilter(im, 7, 28, 5).astype(np.float32)
-        elif den == "med":
-            f = cv2.medianBlur(im, 5).astype(np.float32)
-        elif den == "gauss":
-            f = cv2.GaussianBlur(f, (0, 0), 1.5)
-        if res < 0.95:
-            f = cv2.resize(
-                cv2.resize(f, None, fx=res, fy=res, interpolation=cv2.INTER_AREA), shape[::-1], interpolation=cv2.INTER_CUBIC
-            )
-        if jit:
-            d = P[i, sub, :2] + sm[i, sub] * jit * fw / 100
-            f = warp_smooth(f, P[i, sub, :2].astype(np.float64), d.astype(np.float64), shape, cells=20)
-        f = f + sh * (f - cv2.GaussianBlur(f, (0, 0), 1.8)) + cs
-        m = poly(shape, P[i, OVAL, :2], grow)
-        if half:
-            q = np.r_[P[i, [234, 454], :2], P[i][[o for o in OVAL if P[i, o, 1] > P[i, 1, 1]], :2]]
-            hull = cv2.convexHull(q.astype(np.float32))[:, 0]
-            m = poly(shape, hull, 1.0)
-        m = cv2.GaussianBlur(m, (0, 0), max(1, fe * fw))[..., None]
-        out.append(np.clip(f * m + im * (1 - m), 0, 255).astype(np.uint8))
-    return np.stack(out), P[..., :2]
 
 
 # ---- post
@@ -537,9 +504,7 @@ def window(rng, kind, clip, others, photos, locate):
     if shrink < 1:
         pictures = np.stack([cv2.resize(p, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA) for p in pictures])
         points = points * np.float32(shrink)
-    if kind == "neural":
-        pictures, points = neural(rng, pictures, points)
-    elif kind != "genuine":
+    if kind != "genuine":
         found = photo_with_mesh(rng, photos, others, locate, np.ptp(points[0, :, 0]))
         if found is None:
             return None

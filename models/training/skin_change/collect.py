@@ -2,11 +2,11 @@
 
     python models/training/skin_change/collect.py clips ../shared/data WORK                # frames and meshes, once
     python models/training/skin_change/collect.py attack ../shared/data WORK --rounds 4    # genuine windows and attacks
-    python models/training/skin_change/collect.py takes TAKES/index.csv WORK               # takes of pad_takes.py, fit half
+    python models/training/skin_change/collect.py takes TAKES/index.csv ../shared/data WORK   # takes of pad_takes.py
     python models/training/skin_change/collect.py real ../shared/data WORK                 # clips as they are, deepfakes too
 
-``clips`` keeps pictures of faces in WORK, which is to be deleted afterwards. ``attack`` lays a photo over the clip's own
-pictures, animates a photo by the clip's mesh or by a script, or redraws the face coarsely (attackers.py), and passes
+``clips`` keeps pictures of faces in WORK, which is to be deleted afterwards. ``attack`` lays a photo over the clip's own pictures,
+or animates a photo by the clip's mesh or by a script (attackers.py), and passes
 genuine windows and attacks alike through the same sizes, blurs, tones, grains and encoders. Each result is one file of
 features in ``WORK/features`` with its kind and the clip it comes from.
 """
@@ -30,12 +30,13 @@ from idverify.faces.tracking import Tracker
 from idverify.media import open_recording
 from idverify.models.session import Session
 from idverify.pad._strips import cut_strip
+from idverify.pad.evidence import ANALYSIS_RATE_HZ
 from idverify.pad.skin_change import SkinStrips, describe, placement
 from idverify.simulation.faces import default_locate
-from idverify.verification.acquisition import ANALYSIS_RATE_HZ, acquire
+from idverify.verification.acquisition import acquire
 from idverify.verification.enrolment import SEARCH_SIDES_PX
 
-KINDS = ("genuine", "swap", "genuine", "blend", "driven", "script", "genuine", "neural")
+KINDS = ("genuine", "swap", "genuine", "blend", "driven", "script", "genuine")
 CLIP_S, WINDOW_FRAMES, FACE_PX = 10.0, 40, 180.0
 
 
@@ -92,10 +93,11 @@ def clips(args: argparse.Namespace) -> None:
 
 
 def photos_of(data: Path) -> list[Path]:
-    """Photos to attack with: people of the fit half of LFW, and other portraits."""
+    """Photos to attack with: people of the fit half of pad_takes.py, and strangers."""
     digest = lambda name: int(hashlib.sha256(f"fit or test: {name}".encode()).hexdigest(), 16)  # noqa: E731
     lfw = [min(p.glob("*.jpg")) for p in sorted((data / "lfw").iterdir()) if p.is_dir() and digest(p.name) % 2 == 0]
-    return lfw[::4] + sorted((data / "kpop").glob("*/*")) + sorted((data / "utkface").glob("*"))[::9]
+    kpop = [p for p in sorted((data / "kpop").glob("*/*")) if digest(f"kpop_{p.parent.name}") % 2 == 0]
+    return lfw[::4] + kpop + sorted((data / "utkface").glob("*"))[::9]
 
 
 def attack(args: argparse.Namespace) -> None:
@@ -115,7 +117,8 @@ def attack(args: argparse.Namespace) -> None:
                 made = attackers.window(rng, kind, clip, [g for n, g in genuine.items() if n != name], photos, locate)
                 if made is not None:
                     pictures, points, step_s = made
-                    np.savez(out, features=np.stack(list(described(pictures, points, step_s, mesh))), kind=kind, source=name)
+                    found = np.stack(list(described(pictures, points, step_s, mesh)))
+                    np.savez(out, features=found, kind=kind, source=name, person=person_of(str(clip["person"])))
             print(turn, name, flush=True)
 
 
@@ -142,9 +145,15 @@ def observed(path: Path) -> np.ndarray:
     return np.empty((0, 0)) if longest is None else capture.observers[longest]["skin_change"].signals().features
 
 
-def of_files(rows: Iterator[tuple[Path, str, str]], folder: Path) -> None:
+def person_of(subject: str) -> str:
+    """One name for a person in both tables."""
+    return subject.removeprefix("webcam_")
+
+
+def of_files(rows: Iterator[tuple[Path, str, str, str]], folder: Path) -> None:
+    """Features of files, given as path, kind, clip and person behind the movements."""
     folder.mkdir(parents=True, exist_ok=True)
-    for path, kind, source in rows:
+    for path, kind, source, person in rows:
         out = folder / f"{kind}_{path.stem}.npz"
         if out.exists() or not path.exists():
             continue
@@ -154,19 +163,26 @@ def of_files(rows: Iterator[tuple[Path, str, str]], folder: Path) -> None:
             print(f"{path.name}: {error}")
             continue
         if len(features):
-            np.savez(out, features=features, kind=kind, source=source)
+            np.savez(out, features=features, kind=kind, source=source, person=person)
 
 
 def takes(args: argparse.Namespace) -> None:
+    drivers = {path.stem: person_of(person) for path, _, person in clips_of(args.data)}
     with args.index.open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file)]
     for half in ("fit", "test"):
-        own = [(Path(r["path"]), r["species"], f"{r['driver'] or r['person']}") for r in rows if r["half"] == half]
+        own = []
+        for row in rows:
+            # What is shown on a screen or on paper is for others to find, and answers are judged as answers.
+            if row["half"] == half and row["instrument"] == "injected" and not row["challenge"]:
+                clip = Path(row["driver"] or row["person"]).stem
+                own.append((Path(row["path"]), row["species"], clip, drivers.get(clip, clip)))
         of_files(iter(own), args.work / ("features" if half == "fit" else "features_test"))
 
 
 def real(args: argparse.Namespace) -> None:
-    of_files(((path, f"real-{kind}", path.stem) for path, kind, _ in clips_of(args.data)), args.work / "features")
+    rows = ((path, f"real-{kind}", path.stem, person_of(person)) for path, kind, person in clips_of(args.data))
+    of_files(rows, args.work / "features")
 
 
 def main() -> None:
@@ -175,7 +191,9 @@ def main() -> None:
     for name, action in (("clips", clips), ("attack", attack), ("takes", takes), ("real", real)):
         command = commands.add_parser(name)
         command.set_defaults(action=action)
-        command.add_argument("index" if name == "takes" else "data", type=Path)
+        if name == "takes":
+            command.add_argument("index", type=Path)
+        command.add_argument("data", type=Path)
         command.add_argument("work", type=Path)
         if name == "attack":
             command.add_argument("--rounds", type=int, default=4)

@@ -43,6 +43,7 @@ _CARDS = (
     "pad_texture.toml",
     "pad_image.toml",
     "pad_skin.toml",
+    "pad_reuse.toml",
     "pad_identity.toml",
     "pad_compression.toml",
     "pad_repeats.toml",

@@ -7,11 +7,12 @@ of its pixels lies among the mesh's points was read off the mean of many faces s
 
 Conventions: strips are Y'CrCb, 8 bits; positions are working-size pixels.
 
-Public items: :data:`SIDE_PX`, :func:`cut_strip`.
+Public items: :data:`SIDE_PX`, :class:`FaceStrips`, :func:`cut_strip`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import cv2
@@ -21,10 +22,11 @@ from numpy.typing import NDArray
 from idverify.errors import CalibrationError
 from idverify.models.manifest import data_dir
 
-__all__ = ["SIDE_PX", "cut_strip"]
+__all__ = ["SIDE_PX", "FaceStrips", "cut_strip"]
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
 
 SIDE_PX = 96
 # The outline of the face in the mesh (MediaPipe's order), and how far out the two rims around it lie.
@@ -36,6 +38,20 @@ RIMS = (1.2, 1.45)
 # A face this many times larger than in the strip is shrunk first, since bilinear reading skips pixels.
 _SHRINK_FROM = 1.2
 _NAME = "face_layout.npz"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FaceStrips:
+    """Strips of one face, and how it was turned.
+
+    Parameters
+    ----------
+    luma : uint8 [shape=(n, 96, 96)]
+    yaw_pitch_deg : float64 [shape=(n, 2)]
+    """
+
+    luma: U8 = field(repr=False)
+    yaw_pitch_deg: F64
 
 
 @lru_cache(maxsize=1)

@@ -7,9 +7,11 @@ corners of the eye, the same picture comes out again and again.
 Each eye is cut out between its corners. The eye at rest is the median of what was cut in :data:`WINDOW_S`, one for
 each third of the frames by yaw, since an eye looks narrower from the side; a frame's change is what its correlation
 with the rest nearest in yaw lacks to one, at the best shift (the mesh trembles). The native value is the change of
-the steadier eye that lasts for :data:`BLINK_S`, a blink, in the liveliest window. Somebody who stares without a blink
-looks like a picture here, so that it is never proof; and a film of living eyes is full of life: it does not speak for
-bona fide.
+the steadier eye that lasts for :data:`BLINK_S`, a blink, in the liveliest window, but no more than
+:data:`MOST_OVER_TYPICAL` times the change that it reaches for a quarter of the time: living eyes are never quite one
+picture between two blinks, and one painted blink makes no eye of a picture. Somebody who stares without a blink looks
+like a picture here, so that it is never proof; and a film of living eyes is full of life: it does not speak for bona
+fide.
 
 Sources: blinks missing from manipulated video: Li et al. 2018, arXiv:1806.02877; lengths of blinks: Caffier et al.
 2003, doi:10.1007/s00421-003-0807-5; the measure is this project's own.
@@ -39,6 +41,9 @@ F64 = NDArray[np.float64]
 NAME = "eye_stillness"
 UNIT = "% by which the picture of the steadier eye changes (lower: more like one picture)"
 WINDOW_S, BLINK_S = 5.0, 0.2
+# A blink counts for so many times what the eye does for a quarter of the time, in the middle window. No bona fide clip
+# is judged otherwise for it: nine in ten change by 1.2 % and more for a quarter of the time.
+MOST_OVER_TYPICAL, TYPICAL_QUANTILE = 4.0, 0.75
 # Corners of the right and the left eye in the mesh (MediaPipe's order), and where they lie in the picture of an eye.
 CORNERS = ((33, 133), (362, 263))
 PICTURE_WH, LEFT_XY, WIDTH_PX = (48, 24), (8.0, 12.0), 32.0
@@ -195,16 +200,22 @@ def eye_change(pictures: U8, yaw_deg: F64, rest_yaw_deg: F64, rest: U8) -> F64:
 
 
 def native_value(signals: EyeSignals) -> float | None:
-    """Per cent by which the steadier eye changes for as long as a blink; None where no window has frames enough."""
-    found = []
+    """Per cent by which the steadier eye changes for as long as a blink, as far as the rest of the time bears it out.
+
+    None where no window has frames enough.
+    """
+    liveliest, typical = [], []
     for k in range(int(signals.window.max(initial=-1)) + 1):
         own = signals.window == k
         if own.sum() < MIN_FRAMES:
             continue
         lasting = max(1, round(BLINK_S / float(np.median(np.diff(signals.times_s[own])))))
         steadier = np.sort(signals.change[own].min(axis=1))
-        found.append(100.0 * float(steadier[-min(lasting, len(steadier))]))
-    return max(found, default=None)
+        liveliest.append(float(steadier[-min(lasting, len(steadier))]))
+        typical.append(float(np.quantile(steadier, TYPICAL_QUANTILE)))
+    if not liveliest:
+        return None
+    return 100.0 * min(max(liveliest), MOST_OVER_TYPICAL * float(np.median(typical)))
 
 
 def assess(signals: EyeSignals) -> PADEvidence:

@@ -4,9 +4,11 @@ A mask with eye holes, of paper or stiffer, lets eyes blink and look about, whic
 life. What it covers is rigid. Living lips and chin are never quite still: they breathe, swallow, smile or speak.
 
 The native value is the contrast of the mouth (:func:`idverify.pad.liveliness.activity`: change of the lower face over
-that of the typical part) that is exceeded for a tenth of the time, in the liveliest :data:`WINDOW_S` of the recording:
-about one, as everywhere else, where nothing moves. Somebody who keeps silent and calm comes close to it, so that it is
-never proof; somebody who speaks is far from it, and so is a film of such a person: it does not speak for bona fide.
+that of the typical part) that is exceeded for a tenth of the time, in the liveliest :data:`WINDOW_S` of the recording,
+but no more than :data:`MOST_OVER_TYPICAL` times what it reaches in the middle one of its seconds, so that one short
+burst is not enough: about one, as everywhere else, where nothing moves. Somebody who keeps silent and calm comes close
+to it, so that it is never proof; somebody who speaks is far from it, and so is a film of such a person: it does not
+speak for bona fide.
 
 Sources: masks with holes as attack instruments: Erdogmus & Marcel 2014, doi:10.1109/TIFS.2014.2322255; the measure is
 this project's own.
@@ -31,14 +33,17 @@ __all__ = ["NAME", "assess", "native_value"]
 NAME = "mouth_stillness"
 UNIT = "change of the mouth / typical change of the face (lower: a rigid face)"
 WINDOW_S = 5.0
+# What one stretch counts for over the middle one of all stretches of this length. No bona fide clip is judged otherwise
+# for it: those who are silent between two words move their lips by a third more than a rigid face does, and more.
+MOST_OVER_TYPICAL, STRETCH_S, MIN_IN_STRETCH = 2.0, 1.0, 4
 
 
 def native_value(signals: MotionSignals) -> float | None:
-    """Contrast of the mouth in the liveliest stretch; None where no stretch has frames enough."""
-    return _liveliest(activity(signals).mouth, signals.times_s)
+    """Contrast of the mouth in the liveliest stretch, as far as the others bear it out; None with too few frames."""
+    return _borne_out(activity(signals).mouth, signals.times_s)
 
 
-def _liveliest(mouth: NDArray[np.float64], times: NDArray[np.float64]) -> float | None:
+def _borne_out(mouth: NDArray[np.float64], times: NDArray[np.float64]) -> float | None:
     judged = np.isfinite(mouth)
     if judged.sum() < MIN_FRAMES:
         return None
@@ -47,13 +52,17 @@ def _liveliest(mouth: NDArray[np.float64], times: NDArray[np.float64]) -> float 
     slot = ((times - times[0]) / span * stretches).astype(int)
     parts = [mouth[judged & (slot == k)] for k in range(stretches)]
     full = [part for part in parts if len(part) >= MIN_FRAMES] or [mouth[judged]]
-    return float(max(np.quantile(part, 1 - MOUTH_SHARE) for part in full))
+    liveliest = max(np.quantile(part, 1 - MOUTH_SHARE) for part in full)
+    second = ((times - times[0]) / STRETCH_S).astype(int)
+    each = [mouth[judged & (second == k)] for k in range(second[-1] + 1)]
+    typical = [np.quantile(part, 1 - MOUTH_SHARE) for part in each if len(part) >= MIN_IN_STRETCH]
+    return float(min(liveliest, MOST_OVER_TYPICAL * np.median(typical)) if typical else liveliest)
 
 
 def assess(signals: MotionSignals) -> PADEvidence:
     """Whether the mouth is as rigid as a mask."""
     mouth = activity(signals).mouth
-    native = _liveliest(mouth, signals.times_s)
+    native = _borne_out(mouth, signals.times_s)
     if native is None:
         reason = why_few(signals.times_s, MIN_FRAMES, Reason.TOO_MUCH_MOVEMENT)
         why = NotAssessed(reason=reason, detail=f"of {len(signals)} frames, too few show a face that is not turning")

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from idverify.faces.tracking import FaceTrack
 from idverify.media.recording import Recording
@@ -41,7 +40,7 @@ from idverify.pad.identity_continuity import Likenesses
 from idverify.pad.motion import MotionObserver
 from idverify.pad.pulse import SkinColour
 from idverify.pad.recapture import Recapture
-from idverify.pad.reference_reuse import ReferenceReuse
+from idverify.pad.reference_reuse import ReferenceFace, ReferenceReuse
 from idverify.pad.screen_rhythm import ScreenRhythm
 from idverify.pad.skin_change import SkinStrips
 from idverify.pad.texture_constancy import SkinShade
@@ -81,8 +80,8 @@ class PADInputs:
         Name -> observer, full of the track's signals.
     likenesses
         How alike the compared faces of the track are, as the other witness says.
-    reference_crop : uint8 [shape=(64, 64)]
-        The reference photo's aligned face, for the mechanism that looks for it in the video.
+    reference
+        The reference photo's face, for the mechanism that looks for it in the video.
     scarcity
         Why there is little of the face, said where a mechanism saw it for too short a time: a mechanism knows how long
         the face was followed, and not whether the recording ended, hung, or went on without it.
@@ -91,7 +90,7 @@ class PADInputs:
     track: FaceTrack
     observers: Mapping[str, TrackObserver]
     likenesses: Likenesses
-    reference_crop: NDArray[np.uint8] | None = field(repr=False, default=None)
+    reference: ReferenceFace | None = field(repr=False, default=None)
     scarcity: Reason = Reason.VIDEO_TOO_SHORT
 
 
@@ -163,14 +162,15 @@ class Panel:
 
 def assess_reference(inputs: PADInputs) -> PADEvidence:
     """Ask the one mechanism that depends on the reference: does the video show the photo itself?"""
-    if inputs.reference_crop is None:
+    if inputs.reference is None:
         return PADEvidence(
             name=reference_reuse.NAME,
             status=Status.NOT_APPLICABLE,
             unit=reference_reuse.UNIT,
             detail="there is no reference photo",
         )
-    return reference_reuse.assess(_observer(inputs, "reference_reuse", ReferenceReuse).crops(), inputs.reference_crop)
+    crops = _observer(inputs, "reference_reuse", ReferenceReuse).crops()
+    return reference_reuse.assess(crops, _observer(inputs, "skin_change", SkinStrips).kept(), inputs.reference)
 
 
 def _observer(inputs: PADInputs, name: str, kind: type[T]) -> T:

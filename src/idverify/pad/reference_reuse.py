@@ -7,32 +7,49 @@ band-passed pictures is taken block by block. The native value is the correlatio
 blocks keep *most of the time*: a person who speaks or blinks loses it at the mouth and eyes, also against a
 photo of the same session.
 
+A warped copy that speaks and blinks escapes that. It brings the photo's own shadows along when it turns
+(:mod:`idverify.pad._rigid_regions`), which is a doubt and no proof.
+
 Conventions: crops are luma, uint8, :data:`CROP_SIDE_PX` square, aligned by mesh points; time runs along the
 first axis.
 
 Sources: dense inverse search flow: Kroeger et al. 2016, arXiv:1603.03590; zero-normalised cross-correlation:
 Lewis 1995, "Fast normalized cross-correlation". The thresholds come from ``models/training/fit_pad_image.py``.
 
-Public items: :class:`ReferenceReuse`, :func:`face_crop`, :func:`block_correlation`,
+Public items: :class:`ReferenceFace`, :class:`ReferenceReuse`, :func:`face_crop`, :func:`block_correlation`,
 :func:`lasting_correlation`, :func:`assess`.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from idverify.faces.alignment import CanonicalPoints, similarity_matrices
-from idverify.faces.landmarks import LEFT_EYE, RIGHT_EYE, inter_eye_distance
+from idverify.faces.landmarks import LEFT_EYE, RIGHT_EYE, head_pose_deg, inter_eye_distance
 from idverify.faces.tracking import FaceObservation
 from idverify.pad._llr import load_scale
+from idverify.pad._rigid_regions import rigid_likeness
+from idverify.pad._strips import FaceStrips, cut_strip
 from idverify.pad.evidence import AnalysedFrame, PADEvidence, Status
 from idverify.reasons import NotAssessed, Reason
 
-__all__ = ["CROP_SIDE_PX", "ReferenceReuse", "assess", "block_correlation", "face_crop", "lasting_correlation"]
+__all__ = [
+    "CROP_SIDE_PX",
+    "ReferenceFace",
+    "ReferenceReuse",
+    "assess",
+    "block_correlation",
+    "face_crop",
+    "lasting_correlation",
+]
 
 NAME = "reference_reuse"
+# The table of what is said of pictures that are turned otherwise than the photo.
+TURNED_NAME = "reference_reuse_turned"
 UNIT = "lasting block correlation with the reference photo, 0..1 (higher: more alike)"
 
 U8 = NDArray[np.uint8]
@@ -202,6 +219,31 @@ def lasting_correlation(crops: U8, reference: U8) -> float:
     return float(np.quantile(lasting, _BLOCK_QUANTILE))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ReferenceFace:
+    """What of a reference photo is looked for in a video.
+
+    Parameters
+    ----------
+    crop : uint8 [shape=(64, 64)]
+        As :func:`face_crop` gives it.
+    strip
+        The face cut out along its mesh.
+    """
+
+    crop: U8 = field(repr=False)
+    strip: FaceStrips
+
+    @classmethod
+    def of(cls, image_rgb: U8, points_px: F32) -> ReferenceFace:
+        """Of a photo and the mesh of its face in pixels of it."""
+        luma = np.asarray(cv2.cvtColor(image_rgb, cv2.COLOR_RGB2GRAY), np.uint8)
+        strip = FaceStrips(
+            luma=cut_strip(image_rgb, points_px)[None, ..., 0], yaw_pitch_deg=head_pose_deg(points_px)[None, :2]
+        )
+        return cls(crop=face_crop(luma, points_px), strip=strip)
+
+
 class ReferenceReuse:
     """Keeps a few aligned crops of the subject, spread over the recording (a :class:`TrackObserver`)."""
 
@@ -226,30 +268,36 @@ class ReferenceReuse:
         return np.stack(self._crops) if self._crops else np.empty((0, CROP_SIDE_PX, CROP_SIDE_PX), np.uint8)
 
 
-def assess(crops: U8, reference: U8) -> PADEvidence:
-    """Whether the crops show the reference photo itself.
+def assess(crops: U8, strips: FaceStrips, reference: ReferenceFace) -> PADEvidence:
+    """Whether the video shows the reference photo itself.
 
     Parameters
     ----------
     crops : uint8 [shape=(n, 64, 64)]
         As :class:`ReferenceReuse` collects them.
-    reference : uint8 [shape=(64, 64)]
-        :func:`face_crop` of the reference photo.
+    strips
+        The face cut out along its mesh, from the same recording.
+    reference
     """
     if not len(crops):
         why = NotAssessed(reason=Reason.LOW_RESOLUTION, detail=f"eyes closer than {_MIN_EYE_DISTANCE_PX:.0f} px")
         return PADEvidence.not_assessed(NAME, UNIT, why)
     chosen = crops[np.unique(np.linspace(0, len(crops) - 1, _FRAMES_COMPARED).astype(int))]
-    native = lasting_correlation(chosen, reference)
+    native = lasting_correlation(chosen, reference.crop)
     scale = load_scale(NAME)
-    reused = scale.proves(native)
+    reused, llr = scale.proves(native), scale(native)
+    detail = f"nearly every block of {len(chosen)} frames correlates with the photo by at least {native:.2f}"
+    turned = rigid_likeness(strips, reference.strip)
+    if turned is not None:
+        llr = min(llr, load_scale(TURNED_NAME)(1.0 - turned))
+        detail += f"; turned otherwise than the photo, what never moves in a face correlates by {turned:.2f}"
     return PADEvidence(
         name=NAME,
         status=Status.ASSESSED,
         unit=UNIT,
         native=native,
-        bona_fide_llr=scale(native),
-        detail=f"nearly every block of {len(chosen)} frames correlates with the photo by at least {native:.2f}",
+        bona_fide_llr=llr,
+        detail=detail,
         reason=Reason.REFERENCE_REUSED if reused else None,
         decisive=reused,
     )

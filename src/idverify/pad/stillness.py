@@ -7,7 +7,9 @@ picture many times as much as the typical part.
 
 The native value is that contrast: the mean change of the :data:`TOP_CELLS` most changed cells over the typical
 (median) change plus a fixed allowance for what compression does to textured cells, taken at the
-:data:`TIME_QUANTILE` of the time, so that one blink in five seconds counts. It grows with non-rigid motion, is
+:data:`TIME_QUANTILE` of the time, so that one blink in five seconds counts. It speaks for
+bona fide as far as the rest of the time bears it out: no more than :data:`MOST_OVER_TYPICAL` times what the middle one
+of all seconds reaches. It grows with non-rigid motion, is
 free of scale and of camera noise, and is one for a perfect photograph with equal noise everywhere.
 
 Sources: Kollreider, Fronthaler & Bigun 2009, doi:10.1016/j.imavis.2007.05.004 (motion of a plane against that
@@ -35,6 +37,9 @@ NAME = "stillness"
 UNIT = "change of the most changed parts of the face / typical change (higher: more non-rigid)"
 TOP_CELLS = 3
 TIME_QUANTILE = 0.95
+# What one stretch counts for over the middle one of all stretches of this length: no bona fide clip loses support by
+# it; one painted blink in a picture that is otherwise still does.
+MOST_OVER_TYPICAL, STRETCH_S, STRETCH_QUANTILE, MIN_IN_STRETCH = 2.0, 1.0, 0.9, 4
 # Patch pixels by which compression alone moves textured cells; near the upper quartile over simulated stills.
 ALLOWANCE_PX = 0.15
 # Fewer cells than half of the face say nothing about the typical one.
@@ -74,7 +79,7 @@ def contrast(change_px: F32) -> F64:
     top = ranked[:, -TOP_CELLS:].mean(axis=1)
     out = np.full(len(smooth), np.nan)
     enough = judged >= MIN_CELLS
-    out[enough] = top[enough] / (_typical(smooth[enough]) + ALLOWANCE_PX)
+    out[enough] = top[enough] / (_middle(smooth[enough]) + ALLOWANCE_PX)
     return out
 
 
@@ -91,6 +96,16 @@ def _liveliest(times_s: F64, series: F64) -> float:
     parts = [values[slot == k] for k in range(windows)]
     full = [part for part in parts if 2 * len(part) >= MIN_FRAMES] or [values]
     return float(max(np.quantile(part, TIME_QUANTILE) for part in full))
+
+
+def _typical(times_s: F64, series: F64) -> float:
+    """The contrast that the middle one of all seconds reaches; infinite where none holds frames enough."""
+    seen = np.isfinite(series)
+    times, values = times_s[seen], series[seen]
+    second = ((times - times[0]) / STRETCH_S).astype(int)
+    each = [values[second == k] for k in range(second[-1] + 1)]
+    reached = [np.quantile(part, STRETCH_QUANTILE) for part in each if len(part) >= MIN_IN_STRETCH]
+    return float(np.median(reached)) if reached else np.inf
 
 
 def assess(signals: MotionSignals) -> PADEvidence:
@@ -117,13 +132,16 @@ def assess(signals: MotionSignals) -> PADEvidence:
         why = NotAssessed(reason=Reason.TOO_LITTLE_MOVEMENT, detail=detail)
     if why is not None:
         return PADEvidence.not_assessed(NAME, UNIT, why)
+    # No bona fide clip fell below the mark, which is what the floor says by the rule of three.
+    llr = scale(native)
+    if llr > 0:
+        llr = max(0.0, scale(min(native, MOST_OVER_TYPICAL * _typical(signals.times_s, series))))
     return PADEvidence(
         name=NAME,
         status=Status.ASSESSED,
         unit=UNIT,
         native=native,
-        # No bona fide clip fell below the mark, which is what the floor says by the rule of three.
-        bona_fide_llr=scale.floor if proven else scale(native),
+        bona_fide_llr=scale.floor if proven else llr,
         detail=detail,
         reason=Reason.STATIC_PRESENTATION if proven else None,
         decisive=proven,
@@ -154,7 +172,7 @@ def _span_s(times_s: F64) -> float:
     return float(times_s[-1] - times_s[0]) if len(times_s) else 0.0
 
 
-def _typical(cells: F64) -> F64:
+def _middle(cells: F64) -> F64:
     """Median over the judged cells of each row; every row has some."""
     return np.asarray(np.nanmedian(cells, axis=1))
 

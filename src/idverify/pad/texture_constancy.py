@@ -172,7 +172,7 @@ def _slots(times_s: F64, shade: F32) -> tuple[F64, F64]:
 
 
 def native_value(signals: ShadeSignals) -> float | None:
-    """The wander in the liveliest :data:`WINDOW_S` of the recording; None where it cannot be judged."""
+    """The wander in the middle one of all stretches of :data:`WINDOW_S`; None where it cannot be judged."""
     usable = _usable(signals)
     if len(signals) == 0 or usable.sum() < MIN_POINTS:
         return None
@@ -183,7 +183,7 @@ def native_value(signals: ShadeSignals) -> float | None:
         part = signals.between(start + k * span / pieces, start + (k + 1) * span / pieces)
         wander = wander_percent(part.times_s, part.shade[:, usable], part.slope[usable])
         found += [] if wander is None else [wander]
-    return max(found, default=None)
+    return float(np.median(found)) if found else None
 
 
 def _usable(signals: ShadeSignals) -> NDArray[np.bool_]:

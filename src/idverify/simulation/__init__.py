@@ -121,7 +121,6 @@ _ROWS = (
     _row(tracked.face_blend, "injection", clip=True, other=True),
     _row(swap.face_swap_crude, "injection", clip=True, other=True),
     _row(tracked.face_swap_tracked, "injection", clip=True, other=True),
-    _row(injection.frame_freeze, "injection", clip=True),
     _row(injection.loop, "injection", clip=True),
     _row(injection.cut_two_people, "injection", clip=True, other=True),
     _row(injection.bitrate_ladder, "injection", clip=True),

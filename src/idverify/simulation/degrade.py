@@ -1,4 +1,4 @@
-"""Bona fide clips made hard: dark, backlit, blurred, low bit rate, small face, tilted, few pictures, covered face.
+"""Bona fide clips made hard: dark, backlit, blurred, low bit rate, small, tilted, few pictures, stalls, covered faces.
 
 Goal: what honest people send. Each takes any take, so that an attack can be made hard as well.
 
@@ -174,6 +174,21 @@ def _low_frame_rate(take: Take, rng: np.random.Generator, locate: Locate, streng
     return Take(shots=kept(), encoding=replace(take.encoding, nominal_rate_hz=rate_hz))
 
 
+def _stall(take: Take, rng: np.random.Generator, locate: Locate, strength: float) -> Take:
+    """A line that hangs: the picture stands still for half a second to two, and time goes on."""
+    begin = float(rng.uniform(0.5, 1.2))
+    end = begin + 0.5 + 1.5 * strength
+
+    def kept() -> Iterator[Shot]:
+        frozen: U8 | None = None
+        for shot in take.shots:
+            inside = begin <= shot.time_s < end
+            frozen = (shot.image_rgb if frozen is None else frozen) if inside else None
+            yield Shot(shot.time_s, shot.image_rgb if frozen is None else frozen)
+
+    return Take(shots=kept(), encoding=take.encoding)
+
+
 def _occlusion(take: Take, rng: np.random.Generator, locate: Locate, strength: float) -> Take:
     """A surgical mask over nose and mouth, and from a strength of one half on dark glasses too."""
     tint = np.array([(176, 208, 222), (235, 235, 232), (40, 42, 46)][int(rng.integers(3))], np.float64)
@@ -262,6 +277,7 @@ DEGRADATIONS: Mapping[str, Callable[[Take, np.random.Generator, Locate, float], 
         "small_face": _small_face,
         "tilt": _tilt,
         "low_frame_rate": _low_frame_rate,
+        "stall": _stall,
         "occlusion": _occlusion,
     }
 )

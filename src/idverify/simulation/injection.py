@@ -1,9 +1,8 @@
-"""Files altered after the camera, or fed into the app in its place: freeze, loop, cut, bit-rate steps, virtual camera.
+"""Files altered after the camera, or fed into the app in its place: loop, cut, bit-rate steps, virtual camera.
 
 Conventions: these species keep the clip's own picture times and size unless they say otherwise.
 
-Public items: :func:`frame_freeze`, :func:`loop`, :func:`cut_two_people`, :func:`bitrate_ladder`,
-:func:`virtual_camera`, :func:`unaltered`.
+Public items: :func:`loop`, :func:`cut_two_people`, :func:`bitrate_ladder`, :func:`virtual_camera`, :func:`unaltered`.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from idverify.simulation.faces import portrait
 from idverify.simulation.source import Encoding, Setup, Shot, Take, held
 from idverify.simulation.writer import through_codec
 
-__all__ = ["bitrate_ladder", "cut_two_people", "frame_freeze", "loop", "unaltered", "virtual_camera"]
+__all__ = ["bitrate_ladder", "cut_two_people", "loop", "unaltered", "virtual_camera"]
 
 U8 = NDArray[np.uint8]
 
@@ -28,31 +27,6 @@ U8 = NDArray[np.uint8]
 _LOWEST_BPS = 24_000
 # What the virtual camera of a well-known open-source studio calls itself.
 _VIRTUAL_CAMERA = "OBS Virtual Camera"
-
-
-def frame_freeze(
-    setup: Setup, rng: np.random.Generator, *, start: float | None = None, length: float | None = None
-) -> Take:
-    """The picture stands still for a while, and time goes on.
-
-    Parameters
-    ----------
-    start : float
-        Seconds before it freezes.
-    length : float
-        Seconds that it stays frozen.
-    """
-    begin = start if start is not None else float(rng.uniform(0.2, 0.35)) * setup.duration_s
-    end = begin + (length if length is not None else float(rng.uniform(0.25, 0.4)) * setup.duration_s)
-
-    def shots() -> Iterator[Shot]:
-        frozen: U8 | None = None
-        for shot in setup.clip():
-            inside = begin <= shot.time_s < end
-            frozen = (shot.image_rgb if frozen is None else frozen) if inside else None
-            yield Shot(shot.time_s, shot.image_rgb if frozen is None else frozen)
-
-    return _altered(setup, shots())
 
 
 def loop(setup: Setup, rng: np.random.Generator, *, period: float | None = None) -> Take:

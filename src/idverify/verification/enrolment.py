@@ -23,7 +23,7 @@ from idverify.faces.landmarks import EyeModel, FaceMesh, inter_eye_distance, reg
 from idverify.faces.occlusion import OcclusionModel
 from idverify.faces.tracking import MIN_PRESENCE, FaceObservation, observations
 from idverify.faces.uprightness import EIGHTHS_DEG, find_turn, is_surely_upright, turn_scores, turned
-from idverify.pad.reference_reuse import face_crop
+from idverify.pad.reference_reuse import ReferenceFace
 from idverify.reasons import Assessed, NotAssessed, Reason
 
 __all__ = ["EnrolledFace", "FaceModels", "enrol", "face_quality", "fit_face", "search_faces"]
@@ -65,7 +65,7 @@ class EnrolledFace:
         The photo as used.
     face
         In pixels of `image_rgb`.
-    luma_crop : uint8 [shape=(64, 64)]
+    looks
         As :mod:`idverify.pad.reference_reuse` looks for it in a video.
     notes
         What was met in reading the photo and made of it, one sentence each.
@@ -76,7 +76,7 @@ class EnrolledFace:
     n_faces: int
     image_rgb: NDArray[np.uint8] = field(repr=False)
     face: FaceObservation = field(repr=False)
-    luma_crop: NDArray[np.uint8] = field(repr=False)
+    looks: ReferenceFace = field(repr=False)
     notes: tuple[str, ...] = ()
 
 
@@ -235,11 +235,9 @@ def _enrolled(found: _Found, models: FaceModels, notes: tuple[str, ...]) -> Enro
         return NotAssessed(
             reason=Reason.REFERENCE_COVERED if covered else Reason.REFERENCE_UNUSABLE,
             detail=f"quality: {', '.join(r.value for r in failed)}",
-            causes=tuple(failed),
         )
     vectors = models.extractor.extract([photo_rgb], face.points_px[None])
     template = pool(vectors, np.ones(1))
-    luma = np.asarray(cv2.cvtColor(photo_rgb, cv2.COLOR_RGB2GRAY), np.uint8)
     return Assessed(
         value=EnrolledFace(
             template=template,
@@ -247,7 +245,7 @@ def _enrolled(found: _Found, models: FaceModels, notes: tuple[str, ...]) -> Enro
             n_faces=found.n_faces,
             image_rgb=photo_rgb,
             face=face,
-            luma_crop=face_crop(luma, face.points_px),
+            looks=ReferenceFace.of(photo_rgb, face.points_px),
             notes=notes,
         )
     )

@@ -15,9 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
-
 from idverify.challenge.attempt import NO_EXTRAS, Extras
 from idverify.faces.tracking import Tracker
 from idverify.media.recording import Recording, open_recording
@@ -25,6 +22,7 @@ from idverify.models.session import Session
 from idverify.pad import identity_continuity
 from idverify.pad.evidence import LONG_ENOUGH_S, PADEvidence
 from idverify.pad.panel import PADInputs, Panel, assess_reference
+from idverify.pad.reference_reuse import ReferenceFace
 from idverify.reasons import NotAssessed, Reason
 from idverify.verification.acquisition import Capture, acquire, working_size
 from idverify.verification.enrolment import FaceModels
@@ -107,11 +105,11 @@ class Presentation:
         """What proves that the file was altered."""
         return tuple(e.reason for e in self.injection_signals if e.decisive and e.reason)
 
-    def mechanisms_against(self, reference_crop: NDArray[np.uint8]) -> tuple[PADEvidence, ...] | None:
+    def mechanisms_against(self, reference: ReferenceFace) -> tuple[PADEvidence, ...] | None:
         """The mechanisms, with the one that looks for the reference photo in the video asked again."""
         if self.mechanisms is None or isinstance(self.subject, NotAssessed):
             return None
-        found = assess_reference(_inputs(self.capture, self.subject, reference_crop))
+        found = assess_reference(_inputs(self.capture, self.subject, reference))
         return tuple(found if evidence.name == found.name else evidence for evidence in self.mechanisms)
 
 
@@ -191,13 +189,13 @@ def observe(
 def _inputs(
     capture: Capture,
     subject: Subject,
-    reference_crop: NDArray[np.uint8] | None = None,
+    reference: ReferenceFace | None = None,
 ) -> PADInputs:
     return PADInputs(
         track=subject.track,
         observers=capture.observers[subject.track.track_id],
         likenesses=subject.likenesses,
-        reference_crop=reference_crop,
+        reference=reference,
         scarcity=_scarcity(capture, subject),
     )
 

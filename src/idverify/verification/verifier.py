@@ -525,7 +525,7 @@ class Verifier:
         with watch("liveness"):
             evidence = presentation.mechanisms
             if reference is not None:
-                evidence = presentation.mechanisms_against(reference.luma_crop)
+                evidence = presentation.mechanisms_against(reference.looks)
         if evidence is None:
             return None
         llr = fuse_liveness(evidence)
@@ -593,7 +593,7 @@ def _notes(which: str, photo: Presentation | Enrolment | None) -> tuple[str, ...
 
 def _template_of_photo(probe: Enrolment) -> tuple[Template | None, tuple[Reason, ...]]:
     if isinstance(probe, NotAssessed):
-        return None, probe.causes or (_PROBE_WORDS.get(probe.reason, probe.reason),)
+        return None, (_PROBE_WORDS.get(probe.reason, probe.reason),)
     return probe.value.template, ()
 
 

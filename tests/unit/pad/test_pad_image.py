@@ -17,6 +17,7 @@ from idverify.media import TimeProblems, open_recording
 from idverify.media.frame import Frame, Orientation
 from idverify.pad import Status, injection, reference_reuse, screen_rhythm
 from idverify.pad._llr import LLRScale, load_scale
+from idverify.pad._strips import SIDE_PX, FaceStrips
 from idverify.pad.fingerprints import (
     MAX_FRAMES,
     FrameFingerprints,
@@ -58,10 +59,66 @@ def reshot(photo, seed=0, frames=6, mirrored=False):
     return np.ascontiguousarray(stack[:, :, ::-1]) if mirrored else stack
 
 
+def strips(pictures=(), turns=()):
+    return FaceStrips(
+        luma=np.array(pictures, np.uint8).reshape(-1, SIDE_PX, SIDE_PX),
+        yaw_pitch_deg=np.array(turns, np.float64).reshape(-1, 2),
+    )
+
+
+def reuse(crops, photo, *, video=None, strip=None):
+    """What is said of crops and strips of a video, given a photo's."""
+    shown = strips([textured(90, SIDE_PX)], [(0, 0)]) if strip is None else strip
+    face = reference_reuse.ReferenceFace(crop=photo, strip=shown)
+    return reference_reuse.assess(crops, strips() if video is None else video, face)
+
+
+TURNS = np.array([(8.0, 0.0), (9.0, 3.0), (-7.0, 4.0), (-10.0, -2.0), (0.0, 9.0), (7.0, 7.0)])
+
+
+def copies(photo, changed=None):
+    """The photo's strip, a little shifted, darker and noisier; some places may hold other texture."""
+    out = []
+    for k, _ in enumerate(TURNS):
+        moved = np.roll(photo, (k % 3 - 1, k % 2), axis=(0, 1)) * 0.7 + 20
+        moved += np.random.default_rng(k).normal(0, 1.5, moved.shape)
+        if changed is not None:
+            moved[changed] = textured(70 + k, SIDE_PX)[changed]
+        out.append(np.clip(moved, 0, 255))
+    return out
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_warped_copy_that_speaks_and_blinks_is_doubted(mirrored):
+    """Eyes and mouth are others in each picture, so that the whole face never lines up."""
+    photo = textured(11, SIDE_PX)
+    living = np.zeros(photo.shape, bool)
+    living[34:42, 20:37] = living[34:42, 59:76] = living[67:90, 30:66] = True
+    pictures = copies(photo, living)
+    turns = TURNS
+    if mirrored:
+        pictures, turns = [p[:, ::-1] for p in pictures], TURNS * (-1, 1)
+    evidence = reuse(
+        reshot(textured(2)), textured(1), video=strips(pictures, turns), strip=strips([photo], [(0, 0)])
+    )
+    assert evidence.bona_fide_llr < -0.5
+    assert not evidence.decisive
+
+
+def test_another_face_and_a_face_turned_as_the_photo_is_are_left_alone():
+    photo = textured(11, SIDE_PX)
+    apart = [textured(20 + k, SIDE_PX) for k in range(len(TURNS))]
+    for pictures, turns in ((apart, TURNS), (copies(photo), TURNS / 5), (copies(photo), TURNS * 4)):
+        evidence = reuse(
+            reshot(textured(2)), textured(1), video=strips(pictures, turns), strip=strips([photo], [(0, 0)])
+        )
+        assert evidence.bona_fide_llr == 0.0
+
+
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_this_is_me_says_the_photo_filmed_again(mirrored):
     photo = textured(1)
-    evidence = reference_reuse.assess(reshot(photo, mirrored=mirrored), photo)
+    evidence = reuse(reshot(photo, mirrored=mirrored), photo)
     assert evidence.decisive
     assert evidence.reason is Reason.REFERENCE_REUSED
     assert evidence.bona_fide_llr is not None
@@ -69,7 +126,7 @@ def test_this_is_me_says_the_photo_filmed_again(mirrored):
 
 
 def test_another_picture_is_no_reuse():
-    evidence = reference_reuse.assess(reshot(textured(2)), textured(1))
+    evidence = reuse(reshot(textured(2)), textured(1))
     assert not evidence.decisive
     assert evidence.native is not None
     assert evidence.native < 0.5
@@ -81,7 +138,7 @@ def test_a_mouth_that_moves_is_not_a_photo():
     frames = reshot(photo)
     for k, frame in enumerate(frames[::2]):
         frame[44:56, 20:44] = textured(50 + k)[:12, :24]
-    assert not reference_reuse.assess(frames, photo).decisive
+    assert not reuse(frames, photo).decisive
 
 
 def test_brightness_and_contrast_do_not_hide_a_reuse():
@@ -100,7 +157,7 @@ def test_correlation_has_one_column_per_block_and_stays_a_correlation():
 
 
 def test_without_a_face_large_enough_reuse_is_not_assessed():
-    evidence = reference_reuse.assess(np.empty((0, SIDE, SIDE), np.uint8), textured(1))
+    evidence = reuse(np.empty((0, SIDE, SIDE), np.uint8), textured(1))
     assert evidence.status is Status.NOT_ASSESSED
     assert evidence.reason is Reason.LOW_RESOLUTION
 
@@ -453,7 +510,7 @@ def test_a_damaged_map_is_refused():
 
 
 def test_evidence_shows_no_pixels():
-    evidence = reference_reuse.assess(reshot(textured(1), frames=2), textured(1))
+    evidence = reuse(reshot(textured(1), frames=2), textured(1))
     assert "array" not in repr(evidence)
     assert pickle.loads(pickle.dumps(evidence)).native == evidence.native
 

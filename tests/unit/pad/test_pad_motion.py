@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from motion_scenes import Film, blinking, head, photograph
+from motion_scenes import Film, blinking, head, looking, photograph
 
 from idverify.errors import CalibrationError
 from idverify.pad import context_motion, depth, liveliness, stillness
@@ -34,7 +34,11 @@ def test_still_photograph_is_found(lie):
     assert evidence.bona_fide_llr == load_scale("stillness").floor
 
 
-PEOPLE = {"blinks": blinking(photograph(noise=3)), "turns": head(), "turns_and_blinks": blinking(head())}
+PEOPLE = {
+    "looks_about_and_blinks": blinking(looking(photograph(noise=3))),
+    "turns": head(),
+    "turns_and_blinks": blinking(head()),
+}
 
 
 @pytest.mark.parametrize("film", PEOPLE.values(), ids=PEOPLE)
@@ -44,6 +48,13 @@ def test_person_is_not_still(film):
     assert evidence.reason is None
     assert not evidence.decisive
     assert evidence.bona_fide_llr > 0.5
+
+
+def test_a_blink_that_nothing_bears_out_is_no_support_and_keeps_a_picture_from_being_proven():
+    evidence = stillness.assess(blinking(photograph(noise=3)).signals())
+    assert evidence.status is Status.ASSESSED
+    assert evidence.bona_fide_llr == 0.0
+    assert not evidence.decisive
 
 
 def test_short_still_is_called_too_little_not_live():
