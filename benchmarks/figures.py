@@ -315,12 +315,14 @@ def covered_in_short(r: dict[str, Any]) -> str:
         low, high = percent(r[name]["low"]), percent(r[name]["high"])
         return f"{percent(covered / of)} ({covered:,} of {of:,}; {low} to {high})"
 
+    bare = {"bare faces, lfw": "of bare faces in LFW", "bare faces, utkface": "of portraits in UTKFace"}
+    bare |= {"faces of genuine clips": "of faces in genuine clips"}
+    alarms = ", ".join(f"{said(name)} {words}" for name, words in bare.items() if name in r)
     return (
         "  Of masks drawn in textures that it did not see, on people whom it did not see, "
-        f"{said('covered: mask, textures held out')} are found; taken for covered are {said('bare faces, lfw')} of "
-        f"bare faces in LFW, {said('bare faces, utkface')} in UTKFace and {said('faces of genuine clips')} in genuine "
-        "clips (`models/cards/occlusion.md` has the rest; `python benchmarks/accuracy/occlusion.py DIR --clips "
-        "SHARED_DATA --json benchmarks/results/occlusion.json`)."
+        f"{said('covered: mask, textures held out')} are found. Taken for covered are {alarms} "
+        "(`models/cards/occlusion.md` has the rest; `python benchmarks/accuracy/occlusion.py DIR "
+        "--json benchmarks/results/occlusion.json`)."
     )
 
 

@@ -37,17 +37,11 @@ import av
 import cv2
 import numpy as np
 
-from idverify.challenge import Action, AnswerSeries, ChallengeResult, Step, StepStatus, TimedSteps, load
+from idverify.challenge import Action, AnswerSeries, ChallengeResult, Step, TimedSteps, load
 from idverify.challenge.from_track import series_from_track
+from idverify.challenge.movements import Movement, movements
+from idverify.challenge.proof import MIN_LOOK_SHARE, MIN_SHOWN_DEG, MIN_TURN_SHARE, StepStatus, as_asked
 from idverify.challenge.solid import Shown, shown
-from idverify.challenge.verify_motion import (
-    MIN_LOOK_SHARE,
-    MIN_SHOWN_DEG,
-    MIN_TURN_SHARE,
-    Movement,
-    as_asked,
-    movements,
-)
 from idverify.errors import IdverifyError
 from idverify.faces.detection import YuNet
 from idverify.faces.landmarks import EyeModel, FaceMesh
@@ -167,6 +161,10 @@ def approaches(clips: list[Path], genuine: list[AnswerSeries], faces: list[Path]
         ("flat sheets brought closer at a tilt that count (simulated)", [r for s in sheets if s for r in nearer(s)]),
         ("  the same, were the background not seen", [r for s in (*zoomed, *sheets) if s for r in nearer(unseen(s))]),
         ("flat heads before a still background that count (simulated)", [r for s in cards if s for r in nearer(s)]),
+        (
+            "every stretch of the clips, its landmarks enlarged (simulated)",
+            [r for s in genuine for r in enlargements(s)],
+        ),
     ):
         statuses = Counter(status for status, _ in found)
         unclear = statuses[StepStatus.NOT_ASSESSABLE]
@@ -185,6 +183,24 @@ def nearer(series: AnswerSeries) -> Iterator[tuple[StepStatus, Shown]]:
             grown = series.grown[inside & np.isfinite(series.grown)]
             if grown.size and np.ptp(grown) >= MIN_GROWTH:
                 status, _, solid = as_asked(step, movement, series)
+                assert solid is not None
+                yield status, solid
+
+
+def enlargements(series: AnswerSeries) -> Iterator[tuple[StepStatus, Shown]]:
+    """What flat zooms in and out of each stretch would show, were no background seen: sizes change, no proportions."""
+    assert series.grown is not None
+    for start_s in np.arange(series.times_s[0], series.times_s[-1] - 3.6, 1.2):
+        since = series.times_s - start_s
+        part = np.clip(np.minimum((since - 1.0) / 0.6, (3.6 - since) / 0.6), 0, 1)
+        part = part * part * (3 - 2 * part)
+        for zoom in ZOOMS:
+            for action, size in zip(NEARER, (zoom**part, zoom**-part), strict=True):
+                zoomed = replace(series, grown=(1 + series.grown) * size - 1, background_step=None)
+                here = Movement(
+                    action=action, begin_s=start_s + 1, onset_s=start_s + 1, peak_s=start_s + 2, strength=1.0
+                )
+                status, _, solid = as_asked(around(here), here, zoomed)
                 assert solid is not None
                 yield status, solid
 

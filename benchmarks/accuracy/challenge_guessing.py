@@ -45,8 +45,8 @@ from idverify.challenge import (
     simulate_answer,
 )
 from idverify.challenge.actions import TURNS
+from idverify.challenge.movements import Movement, movements, winners
 from idverify.challenge.simulation import on_a_sheet
-from idverify.challenge.verify_motion import Movement, movements, winners
 from idverify.verification.policy import load_policy
 
 # Signs nothing of value: only this program sees these challenges.

@@ -102,7 +102,7 @@ class Reason(str, Enum):
     # -- the recording ---------------------------------------------------------------------------
     NO_FACE = (
         "no_face",
-        "No face was found in the video.",
+        "No face was found.",
         "Please hold the phone at arm's length and keep your whole face in the picture.",
     )
     FACE_LOST = (
@@ -237,7 +237,7 @@ class Reason(str, Enum):
     )
     RECORDING_CUT = (
         "recording_cut",
-        "The recording jumps from one scene to another.",
+        "The recording is not one take: it jumps from one scene to another, or shows a passage twice.",
         "Please record again in one take, without pausing or cutting.",
     )
 
@@ -330,10 +330,13 @@ class NotAssessed:
         The retry code that this leads to.
     detail
         What was measured, with units, for the person who reads the report.
+    causes
+        What makes it so, where that is known more closely, most useful advice first.
     """
 
     reason: Reason
     detail: str = ""
+    causes: tuple[Reason, ...] = ()
 
     def __bool__(self) -> bool:
         raise TypeError("NotAssessed is neither true nor false; match on its type")

@@ -109,6 +109,21 @@ def test_a_photo_that_cannot_be_used_is_a_reason(verifier, portrait, what):
     assert decision.guidance[0] == reason.guidance
 
 
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        ("none", Reason.NO_FACE),
+        ("two", Reason.MULTIPLE_FACES),
+        ("night", Reason.TOO_DARK),
+    ],
+)
+def test_a_photo_to_compare_that_cannot_be_used_says_what_is_wrong_with_it(verifier, portrait, what, reason):
+    photo, _ = references(portrait)[what]
+    decision = verifier.compare(photo, portrait)
+    assert decision.outcome is Outcome.INCONCLUSIVE
+    assert decision.reasons[0] is reason
+
+
 def test_two_photos_of_her_match_and_a_stranger_does_not(verifier, portrait):
     again = cv2.resize(portrait[:, ::-1], None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA)
     decision = verifier.compare(portrait, np.ascontiguousarray(again))

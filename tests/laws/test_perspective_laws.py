@@ -103,4 +103,5 @@ def test_the_share_of_the_background_is_found_under_noise(seed: int, share: floa
     step[7::15] = np.nan
     found = background_shown(times, np.expm1(size + rng.normal(0, 0.004, times.size)), step)
     assert found.share == pytest.approx(share, abs=0.12)
+    assert found.seen > 0.75
     assert np.isnan(background_shown(times, np.expm1(size), np.full(times.size, np.nan)).share)

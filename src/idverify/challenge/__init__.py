@@ -13,7 +13,9 @@ from idverify.challenge.admission import DEFAULT_SLACK_S, Admission, admit, out_
 from idverify.challenge.answer import AnswerSeries
 from idverify.challenge.files import from_json, load, to_json
 from idverify.challenge.issuing import KINDS, Challenge, Kind, LightStep, Step, guess_probability, issue
+from idverify.challenge.movements import Movement
 from idverify.challenge.nonces import Claim, MemoryNonceStore, NonceStore, SqliteNonceStore, UnsafeNoNonceStore
+from idverify.challenge.proof import StepStatus
 from idverify.challenge.signing import KEY_VARIABLE
 from idverify.challenge.simulation import Behaviour, simulate_answer
 from idverify.challenge.timed import TimedSteps, judge_timed
@@ -27,7 +29,7 @@ from idverify.challenge.verification import (
     verify,
 )
 from idverify.challenge.verify_light import LightResult
-from idverify.challenge.verify_motion import Movement, StepResult, StepStatus
+from idverify.challenge.verify_motion import StepResult
 from idverify.challenge.words import LANGUAGES, phrase
 
 __all__ = [

@@ -9,7 +9,7 @@ No movement or colour follows itself, and no sequence reads the same backwards, 
 never fits. One movement at least is a turn, which tells most, unless the person cannot make one.
 
 How the chance is bounded: whatever a video shows, verification sees at most one movement in each
-step's window (:mod:`idverify.challenge.verify_motion`), hence at most one sequence in all. The sequence
+step's window (:mod:`idverify.challenge.movements`), hence at most one sequence in all. The sequence
 asked for is drawn uniformly, without regard to the windows, so a video made beforehand fits with a
 probability of at most one over the number of sequences. The same holds for colours. Who may look at many challenges and
 answer the one that fits has many times that chance, so a challenge is sealed to a subject, and a nonce store counts

@@ -75,11 +75,19 @@ def perspective(points_px: NDArray[np.floating[Any]], yaw_pitch_roll_deg: Floats
     near = known[np.abs(pose[known] - usual).max(axis=1) <= MAX_AWAY_DEG]
     if near.size:
         shape = _shape(points_px[near[:: max(1, near.size // _SHAPE_PICTURES)]].astype(np.float64))
-        chosen = np.flatnonzero(shape[:, 1] < shape[_NOSE_TIP, 1])[::_EVERY]
+        chosen = np.flatnonzero(_above_nose_tip(shape))[::_EVERY]
         # Points that all lie in one place have no shape.
         if chosen.size >= _LEAST_POINTS:
             size[near], strength[near] = _fit(shape, points_px[near].astype(np.float64), chosen)
     return Perspective(size, strength)
+
+
+def _above_nose_tip(shape: Floats) -> NDArray[np.bool_]:
+    """Which points lie above the tip of the nose, however the head is tilted."""
+    across = shape[_LEFT, :2] - shape[_RIGHT, :2]
+    down = shape[_NOSE_TIP, :2] - (shape[_LEFT, :2] + shape[_RIGHT, :2]) / 2
+    down = down - across * (across @ down) / max(float(across @ across), 1e-9)
+    return np.asarray((shape[:, :2] - shape[_NOSE_TIP, :2]) @ down < 0)
 
 
 def _shape(meshes: Floats) -> Floats:

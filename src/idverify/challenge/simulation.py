@@ -5,7 +5,7 @@ landmarks: late starts, small and large movements, frames that come unevenly or 
 blinks of their own accord, movements that drag others along. Simulated, and no evidence about real people.
 
 Conventions: as in :mod:`idverify.challenge.answer`; sizes refer to
-:data:`idverify.challenge.verify_motion.NOMINAL`.
+:data:`idverify.challenge.movements.NOMINAL`.
 
 Public items: :class:`Behaviour`, :func:`simulate_answer`, :func:`on_a_sheet`.
 
@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 from idverify.challenge.actions import TURNS, Action
 from idverify.challenge.answer import AnswerSeries
 from idverify.challenge.issuing import Challenge, LightStep
+from idverify.challenge.movements import NOMINAL
 from idverify.challenge.perspective import MAX_AWAY_DEG
 from idverify.challenge.solid import DISTANCE
-from idverify.challenge.verify_motion import NOMINAL
 
 __all__ = ["Behaviour", "on_a_sheet", "simulate_answer"]
 

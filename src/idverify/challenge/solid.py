@@ -11,7 +11,8 @@ turn (:mod:`idverify.pad.depth`). The perspective's strength is the distance ``e
 the camera, ``Z``: a face that grows by ``s`` gains ``s e / Z``. ``Z`` is not known; it is taken as :data:`DISTANCE`, so
 that a head at arm's length shows a share of about one, one at twice that half, and a flat picture none.
 
-Public items: :func:`turn_shown_deg`, :func:`approach_shown`, :func:`background_shown`, :class:`Shown`, :func:`shown`.
+Public items: :func:`turn_shown_deg`, :func:`approach_shown`, :func:`background_shown`, :class:`Shown`,
+:class:`Background`, :func:`shown`.
 
 References
 ----------
@@ -28,7 +29,7 @@ from numpy.typing import NDArray
 from idverify.pad.depth import parallax_rotation_deg
 from idverify.pad.motion import MotionSignals
 
-__all__ = ["NOTHING_SHOWN", "Shown", "approach_shown", "background_shown", "shown", "turn_shown_deg"]
+__all__ = ["NOTHING_SHOWN", "Background", "Shown", "approach_shown", "background_shown", "shown", "turn_shown_deg"]
 
 Floats = NDArray[np.float64]
 
@@ -43,8 +44,6 @@ MIN_APPROACH_FRAMES = 8
 MIN_GROWN = 0.2
 # Frames within this time share the mesh's errors; over twice this time a growth is more than its trembling.
 TOGETHER_S, TREND_S = 0.3, 0.15
-# Part of the face's growth over which the background must have been seen.
-MIN_BACKGROUND_SEEN = 0.75
 # Pictures closer together than this in time share their tracks' errors.
 CORRELATION_S = 0.2
 
@@ -66,6 +65,28 @@ class Shown:
 
 
 NOTHING_SHOWN = Shown(share=float("nan"), error=float("nan"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Background:
+    """How far the background grows and shrinks with a face.
+
+    Parameters
+    ----------
+    share
+        1 where the whole picture is enlarged, 0 where it stays; NaN where too little was seen.
+    error
+        Its standard error.
+    seen
+        Part of the face's growth during which the background was seen.
+    """
+
+    share: float
+    error: float
+    seen: float
+
+
+_NO_BACKGROUND = Background(share=float("nan"), error=float("nan"), seen=0.0)
 
 
 def turn_shown_deg(signals: MotionSignals) -> Floats:
@@ -92,8 +113,8 @@ def approach_shown(times_s: Floats, grown: Floats, strength: Floats) -> Shown:
     return Shown(share=share, error=float(np.hypot(scatter / power, MESH_ERROR / span)))
 
 
-def background_shown(times_s: Floats, grown: Floats, background_step: Floats) -> Shown:
-    """How far the background takes part as a face grows and shrinks: 1 where the whole picture is enlarged.
+def background_shown(times_s: Floats, grown: Floats, background_step: Floats) -> Background:
+    """How far the background takes part as a face grows and shrinks.
 
     Parameters
     ----------
@@ -105,20 +126,19 @@ def background_shown(times_s: Floats, grown: Floats, background_step: Floats) ->
     """
     known: NDArray[np.bool_] = np.asarray(np.isfinite(grown))
     if known.sum() < MIN_APPROACH_FRAMES:
-        return NOTHING_SHOWN
+        return _NO_BACKGROUND
     size = np.interp(times_s, times_s[known], np.log1p(grown[known]))
     step = np.diff(size, prepend=np.nan)
     # The growth over some frames weighs each one's, so that the trembling of the mesh does not dilute the share.
     trend = np.interp(times_s + TREND_S, times_s, size) - np.interp(times_s - TREND_S, times_s, size)
     usable: NDArray[np.bool_] = np.asarray(np.isfinite(background_step) & np.isfinite(step))
     moved, whole = float((trend * step)[usable].sum()), float((trend * step)[1:].sum())
-    # A share of noise over noise is none, and hair that is taken for background now and then says nothing.
-    grew = float(np.ptp(size)) >= MIN_GROWN and moved > MIN_BACKGROUND_SEEN * max(whole, 0.0)
-    if usable.sum() < MIN_APPROACH_FRAMES or not grew:
-        return NOTHING_SHOWN
+    # A share of noise over noise is none.
+    if usable.sum() < MIN_APPROACH_FRAMES or np.ptp(size) < MIN_GROWN or min(moved, whole) <= 0:
+        return _NO_BACKGROUND
     share = float((trend * np.where(usable, background_step, 0.0)).sum()) / moved
     rest = trend[usable] * (background_step[usable] - share * step[usable])
-    return Shown(share=share, error=_together(times_s[usable], rest) / moved)
+    return Background(share=share, error=_together(times_s[usable], rest) / moved, seen=moved / whole)
 
 
 def _together(times_s: Floats, errors: Floats) -> float:

@@ -20,8 +20,9 @@ from idverify.challenge.admission import DEFAULT_SLACK_S, UNCHECKED, Admission, 
 from idverify.challenge.answer import AnswerSeries
 from idverify.challenge.issuing import Challenge
 from idverify.challenge.nonces import NonceStore
+from idverify.challenge.proof import StepStatus
 from idverify.challenge.verify_light import LightResult, judge_light
-from idverify.challenge.verify_motion import StepResult, StepStatus, judge_motion
+from idverify.challenge.verify_motion import StepResult, judge_motion
 from idverify.reasons import Reason
 
 __all__ = ["Binding", "ChallengeOutcome", "ChallengeResult", "judge", "refused", "unseen", "verify"]

@@ -41,7 +41,7 @@ from numpy.typing import NDArray
 from idverify.challenge.actions import Colour
 from idverify.challenge.answer import AnswerSeries
 from idverify.challenge.issuing import LightStep
-from idverify.challenge.verify_motion import StepStatus
+from idverify.challenge.proof import StepStatus
 from idverify.reasons import Reason
 
 __all__ = ["LightResult", "judge_light"]

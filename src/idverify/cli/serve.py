@@ -252,6 +252,29 @@ def _show_account(made: NewAccount) -> None:
         click.echo("Scan this with an authenticator. Neither is shown again.")
 
 
+@serve_group.command("export-trials")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder to write; new."
+)
+@click.pass_obj
+def export_trials_command(settings: Settings, output: Path) -> None:
+    """Write attempts that people reviewed, with the machine's scores and what the people saw; no media.
+
+    The folder receives trials.csv, scores.csv and run.json, which idverify calibrate and the reports of idverify
+    evaluate read. Half of the people, drawn by their pseudonym, are for fitting (dev), half for judging (eval).
+
+    Exit codes: 0 written, 4 there is nothing to write, or the folder cannot be used.
+    """
+    from idverify.cli.reviewed_trials import write_folder
+    from idverify.service.desk.reviewed import reviewed
+
+    core = _open(settings)
+    with closing(core.database):
+        found, untold = reviewed(core)
+    written, others = write_folder(found, output)
+    click.echo(f"{output}: {written} trials; left out: {untold} that people could not tell, {others} of other models")
+
+
 def _open(settings: Settings) -> Core:
     from idverify.service.core import open_core
 

@@ -17,9 +17,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from idverify.challenge.proof import StepStatus
 from idverify.challenge.verification import ChallengeOutcome, ChallengeResult
 from idverify.challenge.verify_light import LightResult
-from idverify.challenge.verify_motion import StepResult, StepStatus
+from idverify.challenge.verify_motion import StepResult
 from idverify.pad.evidence import PADEvidence, Status
 from idverify.reasons import Reason
 from idverify.text import foreign

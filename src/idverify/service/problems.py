@@ -59,6 +59,7 @@ STATUS: dict[str, tuple[int, str]] = {
     "attempt_delayed": (429, "The next attempt has to wait"),
     "too_many_requests": (429, "Too many requests"),
     "internal": (500, "Something went wrong here"),
+    "provider_trouble": (502, "The OpenID provider does not answer as it should"),
     "not_ready": (503, "The service cannot do this just now"),
 }
 

@@ -235,6 +235,7 @@ def _enrolled(found: _Found, models: FaceModels, notes: tuple[str, ...]) -> Enro
         return NotAssessed(
             reason=Reason.REFERENCE_COVERED if covered else Reason.REFERENCE_UNUSABLE,
             detail=f"quality: {', '.join(r.value for r in failed)}",
+            causes=tuple(failed),
         )
     vectors = models.extractor.extract([photo_rgb], face.points_px[None])
     template = pool(vectors, np.ones(1))

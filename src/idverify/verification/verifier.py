@@ -593,7 +593,7 @@ def _notes(which: str, photo: Presentation | Enrolment | None) -> tuple[str, ...
 
 def _template_of_photo(probe: Enrolment) -> tuple[Template | None, tuple[Reason, ...]]:
     if isinstance(probe, NotAssessed):
-        return None, (_PROBE_WORDS.get(probe.reason, probe.reason),)
+        return None, probe.causes or (_PROBE_WORDS.get(probe.reason, probe.reason),)
     return probe.value.template, ()
 
 

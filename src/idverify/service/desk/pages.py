@@ -3,7 +3,8 @@
 Conventions: no page of the desk has a script. What changes something is a form of this site (origin) and of this
 session (token); what is refused is a page that says why and leads back.
 
-Public items: :data:`COOKIE`, :class:`Desk`, :func:`desk_page`, :func:`form_of`, :func:`show`, :func:`set_cookie`.
+Public items: :data:`COOKIE`, :class:`Desk`, :func:`desk_page`, :func:`form_of`, :func:`show`, :func:`refused`,
+:func:`set_cookie`, :func:`clear_cookie`, :func:`is_secure`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from idverify.service.problems import Problem
 from idverify.service.requests import body
 from idverify.service.web import Web, address_of, web_of
 
-__all__ = ["COOKIE", "Desk", "desk_page", "form_of", "set_cookie", "show"]
+__all__ = ["COOKIE", "Desk", "clear_cookie", "desk_page", "form_of", "is_secure", "refused", "set_cookie", "show"]
 
 COOKIE = "idverify_desk"
 _PATH = "/desk"
@@ -152,8 +153,13 @@ def refused(request: Request, problem: Problem, member: Member | None) -> Respon
 
 def set_cookie(web: Web, answer: Response, secret: str) -> None:
     """Keep a session in the browser, out of the reach of scripts and of other sites' forms."""
-    secure = web.core.settings.base_url.startswith("https://")
-    answer.set_cookie(COOKIE, secret, path=_PATH, httponly=True, samesite="lax", secure=secure)
+    # Not strict: who comes back from an OpenID provider comes from another site.
+    answer.set_cookie(COOKIE, secret, path=_PATH, httponly=True, samesite="lax", secure=is_secure(web))
+
+
+def is_secure(web: Web) -> bool:
+    """Whether browsers reach the service over https."""
+    return web.core.settings.base_url.startswith("https://")
 
 
 def clear_cookie(answer: Response) -> None:

@@ -6,6 +6,8 @@ Public items: :data:`ROUTES`.
 from __future__ import annotations
 
 import asyncio
+import functools
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,16 +24,31 @@ from idverify.service import audit, cases, continuation, papers, reviews, vouchi
 from idverify.service.case_states import CaseState
 from idverify.service.case_texts import unseal
 from idverify.service.core import Core
-from idverify.service.desk import accounts, evidence, queue, sessions, signals
-from idverify.service.desk.pages import COOKIE, Desk, clear_cookie, desk_page, form_of, set_cookie, show
+from idverify.service.desk import accounts, evidence, openid, queue, sessions, signals
+from idverify.service.desk.pages import (
+    COOKIE,
+    Desk,
+    clear_cookie,
+    desk_page,
+    form_of,
+    is_secure,
+    refused,
+    set_cookie,
+    show,
+)
 from idverify.service.desk.roles import Act, Member
 from idverify.service.problems import Problem
 from idverify.service.reviews import Texts
+from idverify.service.settings import OpenID
 from idverify.service.tables import Account, Case, Review
-from idverify.service.web import address_of, web_of
+from idverify.service.web import Web, address_of, web_of
 
 __all__ = ["ROUTES"]
 
+log = logging.getLogger("idverify.service")
+
+# Keeps what has to be known when somebody comes back from the provider.
+_AWAY = "idverify_desk_away"
 # A refusal comes no earlier than this, so that its time tells nothing of what was wrong. Seconds.
 _REFUSED_AFTER_S = 0.8
 # What is typed again where a form was refused.
@@ -76,6 +93,67 @@ async def sign_in(request: Request) -> Response:
     answer = RedirectResponse("/desk", 303)
     set_cookie(web, answer, secret)
     return answer
+
+
+async def to_provider(request: Request) -> Response:
+    """Send somebody to the OpenID provider."""
+    web = web_of(request)
+    provider = _provider(web)
+    if provider is None:
+        return refused(request, Problem("not_found"), None)
+    try:
+        web.throttle.count("address", address_of(request))
+        sent = await run_in_threadpool(openid.begin, web.core, provider)
+    except Problem as problem:
+        return refused(request, problem, None)
+    except openid.ProviderError as error:
+        return _provider_trouble(request, error)
+    answer = RedirectResponse(sent.url, 303)
+    answer.set_cookie(
+        _AWAY, sent.cookie, max_age=600, path="/desk/oidc", httponly=True, samesite="lax", secure=is_secure(web)
+    )
+    return answer
+
+
+async def from_provider(request: Request) -> Response:
+    """Begin a session for whoever came back from the provider."""
+    web, asked = web_of(request), request.query_params
+    provider = _provider(web)
+    if provider is None:
+        return refused(request, Problem("not_found"), None)
+    try:
+        web.throttle.refuse_guessing(address_of(request))
+        given = {
+            "cookie": request.cookies.get(_AWAY, ""),
+            "state": asked.get("state", ""),
+            "code": asked.get("code", ""),
+        }
+        subject = await run_in_threadpool(functools.partial(openid.finish, web.core, provider, **given))
+        who = await run_in_threadpool(accounts.by_subject, web.core, subject)
+        if who is None:
+            answer = show(request, "no_account.html", {"subject": subject}, status=403)
+        else:
+            begun = functools.partial(sessions.begin, web.core, who, how="oidc", before=request.cookies.get(COOKIE))
+            secret = await run_in_threadpool(begun)
+            answer = RedirectResponse("/desk", 303)
+            set_cookie(web, answer, secret)
+    except Problem as problem:
+        if problem.code == "sign_in_refused":
+            web.throttle.wrong(address_of(request))
+        answer = refused(request, problem, None)
+    except openid.ProviderError as error:
+        answer = _provider_trouble(request, error)
+    answer.delete_cookie(_AWAY, path="/desk/oidc")
+    return answer
+
+
+def _provider(web: Web) -> OpenID | None:
+    return web.core.settings.oidc
+
+
+def _provider_trouble(request: Request, error: openid.ProviderError) -> Response:
+    log.warning("OpenID: %s", error)
+    return refused(request, Problem("provider_trouble"), None)
 
 
 @desk_page(None)
@@ -382,6 +460,8 @@ def _range(text: str, n_bytes: int) -> tuple[int, int]:
 ROUTES = [
     Route("/desk/sign-in", sign_in_page, methods=["GET"]),
     Route("/desk/sign-in", sign_in, methods=["POST"]),
+    Route("/desk/oidc", to_provider, methods=["GET"]),
+    Route("/desk/oidc/return", from_provider, methods=["GET"]),
     Route("/desk/sign-out", sign_out, methods=["POST"]),
     Route("/desk", home, methods=["GET"]),
     Route("/desk/cases/{case}", case_page, methods=["GET"]),

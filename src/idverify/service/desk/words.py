@@ -123,6 +123,8 @@ PROBLEMS = {
     "not_found": "There is nothing under this address, or it was deleted.",
     "origin_refused": "The form came from another site, or from before you signed in. Go back, load the page again and "
     "send it once more.",
+    "provider_trouble": "Your organisation’s sign-in did not answer as it should. Try again in a moment, or sign in "
+    "with a password.",
     "too_many_requests": "Too many tries. Wait a minute, then try again.",
     "not_ready": "The service cannot do this just now. Nothing was lost; try again in a moment.",
 }
