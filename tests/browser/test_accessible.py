@@ -1,6 +1,13 @@
-"""WCAG 2.2 AA by axe on every screen; keyboard, screen reader, calm motion, right to left, and the page's weight."""
+"""WCAG 2.2 AA by axe on every screen; keyboard, screen reader, calm motion, right to left, and the page's weight.
+
+IDVERIFY_SCREENSHOTS=DIR keeps a picture of everything that axe looked at.
+"""
 
 from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
 
 import pytest
 from capture_page import CAMERA, agree_and_film, new_page, screen, tap, words
@@ -29,6 +36,10 @@ def check(page, where: str) -> None:
         ".map((e) => e.outerHTML)",
     )
     assert not small, where
+    if folder := os.environ.get("IDVERIFY_SCREENSHOTS"):
+        size, scheme = page.viewport_size, page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+        name = f"{where.replace(' ', '-')}-{size['width']}x{size['height']}-{'dark' if scheme else 'light'}"
+        page.screenshot(path=Path(folder) / f"{page.get_attribute('html', 'lang')}-{name}.png", full_page=True)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -80,6 +91,80 @@ def test_axe_would_find_a_fault(page, service) -> None:
     page.locator("[data-do=agree]").evaluate("e => { e.style.color = '#ddd'; e.style.backgroundColor = '#fff'; }")
     with pytest.raises(AssertionError, match="color-contrast"):
         check(page, "a fault")
+
+
+def answer_state(page, document: dict, *, status: int = 200) -> None:
+    """What the page gets when it asks where its attempt is."""
+    page.unroute("**/capture/state")
+    page.route("**/capture/state", lambda route: route.fulfill(status=status, json=document))
+
+
+def told(page, locale: str, *, failure: str | None = None, reasons: tuple[str, ...] = (), left: int = 2, state: str):
+    """Let the page hear that its attempt is in a state, in the server's own words."""
+    from idverify.service.outcome import outcome_of
+    from idverify.service.pages import Pages
+    from idverify.service.tables import Attempt
+
+    row = Attempt(state=state, failure=failure, decision={"reasons": list(reasons)})
+    said = {
+        "state": state, "consent": True, "expires_s": 900, "options": {"file": True}, "recordings_left": left,
+        "recording": None, "outcome": outcome_of(row, Pages().words[locale], left=left),
+    }  # fmt: skip
+    answer_state(page, said)
+
+
+ENDS = {
+    "accepted": {"state": "accepted"},
+    "rejected": {"state": "rejected", "left": 0},
+    "inconclusive": {"state": "inconclusive", "reasons": ("too_dark", "face_too_far", "person_changed", "blurry")},
+    "inconclusive, the last": {"state": "inconclusive", "reasons": ("challenge_not_followed",), "left": 0},
+    "canceled": {"state": "canceled", "left": 0},
+    "redacted": {"state": "redacted", "left": 0},
+}
+
+
+@pytest.mark.parametrize(
+    ("size", "scheme", "locale"),
+    [*((size, scheme, "en") for size in SIZES for scheme in ("light", "dark")), ("phone", "light", "ar")],
+)
+def test_axe_finds_nothing_on_any_outcome(browser, service, size: str, scheme: str, locale: str) -> None:
+    width, height = SIZES[size]
+    page = new_page(browser(CAMERA), viewport={"width": width, "height": height}, color_scheme=scheme)
+    page.goto(service.attempt(locale=locale)["link"])
+    tap(page, "agree")
+    screen(page, "prepare")
+    for name, end in ENDS.items():
+        told(page, locale, **end)
+        page.reload()
+        screen(page, "outcome")
+        assert page.text_content("#outcome-title") == words(page, f"outcome.{end['state']}.title")
+        assert page.locator("#outcome-advice").is_visible() == bool(end.get("reasons"))
+        check(page, f"outcome {name}")
+    # A technical failure: what was being judged is to be recorded again.
+    told(page, locale, state="processing")
+    page.reload()
+    screen(page, "checking")
+    check(page, "checking")
+    told(page, locale, state="requires_input", failure="recording_late")
+    screen(page, "outcome")
+    assert page.text_content("#outcome-title") == words(page, "problem.recording_late.title")
+    check(page, "outcome failure")
+
+
+@pytest.mark.parametrize("locale", ["en", "ar"])
+def test_axe_finds_nothing_on_any_problem(browser, service, locale: str) -> None:
+    page = new_page(browser(CAMERA))
+    page.goto(service.attempt(locale=locale)["link"])
+    tap(page, "agree")
+    screen(page, "prepare")
+    codes = json.loads(page.text_content("#page-words"))["problem"]
+    assert len(codes) > 20
+    for code in codes:
+        answer_state(page, {"code": code}, status=400)
+        page.reload()
+        screen(page, "problem")
+        assert page.text_content("#problem-title") == words(page, f"problem.{code}.title")
+        check(page, f"problem {code}")
 
 
 @pytest.mark.parametrize("locale", LANGUAGES)

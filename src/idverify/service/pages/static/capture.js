@@ -178,6 +178,7 @@ async function film() {
     await stream.getVideoTracks()[0].applyConstraints({ width: 640, height: 480 }).catch(() => {});
   }
   stageMode("camera");
+  tell("hint", "");
   hints.start();
 }
 
