@@ -16,7 +16,7 @@ from typing import Any
 from idverify.errors import PolicyError
 from idverify.service.case_states import NEXT_STEPS
 from idverify.text import foreign
-from idverify.verification.policy import policy_names
+from idverify.verification.shipped import policy_names
 
 if sys.version_info >= (3, 11):
     import tomllib

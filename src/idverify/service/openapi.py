@@ -19,7 +19,7 @@ from idverify.service.case_states import NEXT_STEPS, CaseState, Who
 from idverify.service.problems import STATUS
 from idverify.service.settings import Limits
 from idverify.service.states import State
-from idverify.verification.policy import policy_names
+from idverify.verification.shipped import policy_names
 
 __all__ = ["document"]
 

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any, NoReturn
 
-import httpx
 from starlette.requests import ClientDisconnect, Request
 
 from idverify import challenge as challenges
@@ -24,7 +23,7 @@ from idverify.service.case_routes import CaseRoute
 from idverify.service.cases import AskedCase
 from idverify.service.core import Core
 from idverify.service.problems import Problem
-from idverify.verification.policy import policy_names
+from idverify.verification.shipped import policy_names
 
 __all__ = [
     "Fields",
@@ -317,6 +316,8 @@ def _check_movements(options: Mapping[str, Any]) -> None:
 def _callback(text: str | None, core: Core) -> str | None:
     if text is None:
         return None
+    import httpx
+
     try:
         url = httpx.URL(text)
     except (httpx.InvalidURL, ValueError):

@@ -13,7 +13,6 @@ import io
 import time
 from typing import Any
 
-import segno
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -276,6 +275,9 @@ async def continue_elsewhere(request: Request) -> Response:
 
 def _qr_svg(url: str) -> str:
     """The address as a picture, to be shown by an <img> from a data address; no second secret is made for it."""
+    # Imported where it is needed, as httpx is elsewhere: a web process is ready the sooner.
+    import segno
+
     buffer = io.BytesIO()
     segno.make(url, error="m").save(buffer, kind="svg", border=4, xmldecl=False, svgns=True, light="#fff", scale=8)
     return buffer.getvalue().decode()

@@ -16,8 +16,8 @@ from __future__ import annotations
 import logging
 import threading
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
-import httpx
 from sqlalchemy import select
 from standardwebhooks.webhooks import Webhook
 
@@ -25,6 +25,9 @@ from idverify.errors import IdverifyError
 from idverify.service.api_keys import webhook_secret
 from idverify.service.core import Core
 from idverify.service.tables import OutboxEvent
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["WAITS_S", "Courier", "deliver_due"]
 
@@ -83,6 +86,8 @@ def _lease(core: Core, event_id: str) -> OutboxEvent | None:
 
 def _deliver(core: Core, client: httpx.Client, event: OutboxEvent) -> str | None:
     """Post it; None, or in few words why it was not taken."""
+    import httpx
+
     now = datetime.fromtimestamp(core.clock(), tz=timezone.utc)
     signature = Webhook(webhook_secret(core, event.api_key_id)).sign(event.id, now, event.body)
     headers = {
@@ -122,6 +127,10 @@ class Courier(threading.Thread):
 
     def run(self) -> None:
         """Deliver until told to stop."""
+        # Not while the service starts.
+        self._told.wait(_LOOK_S)
+        import httpx
+
         with httpx.Client(follow_redirects=False, trust_env=False) as client:
             while not self._told.wait(_LOOK_S):
                 try:

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from idverify.verification.decision import Decision, Outcome
     from idverify.verification.inspection import Inspection
     from idverify.verification.model_set import ModelSet
-    from idverify.verification.policy import DecisionPolicy, load_policy, policy_names
+    from idverify.verification.policy import DecisionPolicy, load_policy
     from idverify.verification.presentation import Presentation
+    from idverify.verification.shipped import policy_names
     from idverify.verification.verifier import Verifier
 
 __all__ = [
@@ -42,6 +43,6 @@ __getattr__, __dir__ = lazy_names(
         "Presentation": "presentation",
         "Verifier": "verifier",
         "load_policy": "policy",
-        "policy_names": "policy",
+        "policy_names": "shipped",
     },
 )

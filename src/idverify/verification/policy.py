@@ -25,11 +25,11 @@ from idverify.challenge.admission import DEFAULT_SLACK_S
 from idverify.comparison.calibration import REFERENCE_KINDS
 from idverify.errors import ParameterError, PolicyError
 from idverify.media.source import MediaLimits
-from idverify.models.manifest import data_dir
 from idverify.pad.panel import MECHANISMS
 from idverify.text import foreign
 from idverify.verification.binding import CaptureBinding
 from idverify.verification.fusion import AttackClass, Prior
+from idverify.verification.shipped import policies_dir, policy_names
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -208,15 +208,6 @@ _LESS_IS_STRICTER = ("target_fmr", "challenge_slack_s", "challenge_latency_s")
 _NUMBERS = (*(name for name in _MORE_IS_STRICTER if name != "require_challenge"), *_LESS_IS_STRICTER)
 
 
-def _policies_dir() -> Path:
-    return data_dir() / "policies"
-
-
-def policy_names() -> tuple[str, ...]:
-    """Names of the policies in the package."""
-    return tuple(sorted(path.stem for path in _policies_dir().glob("*.toml")))
-
-
 def _policy_of(values: dict[str, Any]) -> DecisionPolicy:
     return DecisionPolicy(**{**values, "attack_classes": MappingProxyType(values["attack_classes"])})
 
@@ -251,7 +242,7 @@ def _true_to_its_name(policy: DecisionPolicy) -> DecisionPolicy:
 
 @cache
 def _shipped(name: str) -> DecisionPolicy:
-    return _read(_policies_dir() / f"{name}.toml", name)
+    return _read(policies_dir() / f"{name}.toml", name)
 
 
 def _read(path: Path, source: str) -> DecisionPolicy:

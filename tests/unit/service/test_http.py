@@ -6,7 +6,11 @@ import base64
 import hashlib
 import json
 import logging
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
@@ -541,6 +545,15 @@ def test_a_session_has_a_rate(make_site, monkeypatch):
     _, browser = make_site().opened()
     codes = [browser.get("/capture/state").status_code for _ in range(7)]
     assert codes == [200] * 5 + [429] * 2
+
+
+def test_a_web_process_loads_nothing_that_decodes():
+    """So it is ready soon, and no picture can be read in it by mistake."""
+    heavy = ("numpy", "av", "cv2", "onnxruntime", "PIL")
+    ask = f"import sys, idverify.service.serve; print([name for name in {heavy} if name in sys.modules])"
+    environment = {**os.environ, "PYTHONPATH": str(Path(capture.__file__).parents[2])}
+    found = subprocess.run([sys.executable, "-c", ask], env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"
 
 
 # -- faults --------------------------------------------------------------------------------------
