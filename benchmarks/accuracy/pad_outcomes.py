@@ -1,12 +1,13 @@
 """What liveness makes of genuine clips, published deepfakes and takes of the strong attackers, policy by policy.
 
     python benchmarks/accuracy/pad_outcomes.py judge ../shared/data DIR [--takes TAKES/index.csv] [--minutes 10]
-    python benchmarks/accuracy/pad_outcomes.py report DIR [--policy ial2] [--update docs/liveness.md]
+    python benchmarks/accuracy/pad_outcomes.py report DIR [--policy ial2] [--left-out FILE] [--update docs/liveness.md]
 
 ``judge`` appends to ``DIR/outcomes.csv`` one row per clip and mechanism, clips and takes in turns, and goes on where
 it was. ``report`` decides anew from the rows under a policy, nobody compared, and prints counts with 95 % Wilson
-intervals. The trees of ``skin_change`` were trained on the genuine clips at hand, so their rates here are those of
-known people; what the trees say of clips left out is printed by ``models/training/skin_change/train.py``.
+intervals. ``skin_change`` was trained on the genuine clips at hand. With ``--left-out``, which names the ``left_out.csv`` of
+``models/training/skin_change/train.py``, each clip is decided about by what a model says that was trained without its
+person.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import csv
 import itertools
 import time
 from collections import Counter, defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -24,6 +26,8 @@ from pad_verdicts import decided
 
 from idverify.errors import IdverifyError
 from idverify.metrics.intervals import wilson
+from idverify.pad._llr import load_scale
+from idverify.pad.evidence import PADEvidence
 from idverify.verification.fusion import class_evidence
 from idverify.verification.policy import load_policy
 from idverify.verification.verifier import Verifier
@@ -94,7 +98,10 @@ def judge(args: argparse.Namespace) -> None:
 
 
 def report(args: argparse.Namespace) -> None:
-    text = "\n".join(lines(trials_of(read_rows(args.out / "outcomes.csv")), args.policy))
+    trials = trials_of(read_rows(args.out / "outcomes.csv"))
+    if args.left_out:
+        trials = without_the_person(trials, args.left_out)
+    text = "\n".join(lines(trials, args.policy))
     print(text)
     if args.update:
         page = args.update.read_text(encoding="utf-8")
@@ -103,29 +110,55 @@ def report(args: argparse.Namespace) -> None:
         args.update.write_text(f"{before}{MARKS[0]}\n\n{text}\n\n{MARKS[1]}{after}", encoding="utf-8")
 
 
+def without_the_person(trials: list[Trial], left_out: Path) -> list[Trial]:
+    """The same clips, with what `skin_change` says where it was trained without their person."""
+    with left_out.open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["kind"].startswith("real-")]
+    said = {row["name"].removeprefix(f"{row['kind']}_"): float(row["logit"]) for row in rows}
+    scale = load_scale("skin_change")
+
+    def instead(evidence: PADEvidence, native: float) -> PADEvidence:
+        if evidence.name != "skin_change" or evidence.bona_fide_llr is None:
+            return evidence
+        return replace(evidence, native=native, bona_fide_llr=scale(native))
+
+    return [
+        replace(trial, mechanisms=tuple(instead(e, said[stem]) for e in trial.mechanisms))
+        if (stem := Path(trial.clip.clip).stem) in said
+        else trial
+        for trial in trials
+    ]
+
+
 def lines(trials: list[Trial], name: str) -> list[str]:
     policy = load_policy(name)
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     missed: dict[str, Counter[str]] = defaultdict(Counter)
+    people: dict[str, set[str]] = defaultdict(set)
     for trial in trials:
         outcome, _ = decided(trial, policy)
-        species = trial.clip.species
-        counts[species][outcome.value] += 1
-        for one in class_evidence(trial.mechanisms, policy.attack_classes):
-            if one.attack_class.value in policy.attack_classes and not one.passed:
-                missed[species][one.attack_class.value] += 1
+        # Webcams are counted among all, and on their own.
+        webcam = trial.clip.species == "bona_fide" and "webcam" in trial.clip.clip
+        for species in (trial.clip.species, *(["bona_fide, webcams"] if webcam else [])):
+            counts[species][outcome.value] += 1
+            people[species].add(trial.clip.source)
+            for one in class_evidence(trial.mechanisms, policy.attack_classes):
+                if one.attack_class.value in policy.attack_classes and not one.passed:
+                    missed[species][one.attack_class.value] += 1
     out = [
         f"Policy `{policy.name}`, liveness alone.",
         "",
-        "| what | n | accepted | 95 % interval | rejected | still | animated | replayed | swapped |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| what | n | people | accepted | 95 % interval | inconclusive | rejected | "
+        "still | animated | replayed | swapped |",
+        "|" + " --- |" * 11,
     ]
-    for species in sorted(counts, key=lambda s: (s != "bona_fide", s)):
+    for species in sorted(counts, key=lambda s: (not s.startswith("bona_fide"), s)):
         own, n = counts[species], sum(counts[species].values())
         between = wilson(own["accept"], n)
         marks = " | ".join(str(missed[species][c]) for c in ("still", "animated", "replayed", "swapped"))
         interval = f"{100 * between.low:.0f} to {100 * between.high:.0f} %"
-        out.append(f"| {species} | {n} | {own['accept']} | {interval} | {own['reject']} | {marks} |")
+        told = f"{own['accept']} | {interval} | {own['inconclusive']} | {own['reject']}"
+        out.append(f"| {species} | {n} | {len(people[species])} | {told} | {marks} |")
     return [*out, "", "The last four columns count the clips in which that way to attack was doubtful or not tested."]
 
 
@@ -143,6 +176,7 @@ def main() -> None:
     told.set_defaults(action=report)
     told.add_argument("out", type=Path)
     told.add_argument("--policy", default="ial2")
+    told.add_argument("--left-out", type=Path)
     told.add_argument("--update", type=Path)
     args = parser.parse_args()
     args.action(args)

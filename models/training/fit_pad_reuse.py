@@ -5,7 +5,7 @@
 Bona fide: the genuine clips against their own pictures a second and more apart (a photo of the very same session, the hardest
 case there is), against other clips of the same person, and against separate photos. Attacks: animated photos of the fit half of
 ``benchmarks/accuracy/pad_takes.py``, every parameter drawn, with the photo they were made from as the reference. The map is zero
-or below, and no proof.
+or below, and no proof. Takes of the test half are judged and printed, and not fitted on.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from idverify.pad.skin_change import SkinStrips
 from idverify.verification.enrolment import fit_face, search_faces
 
 OUT = Path(__file__).parents[1] / "calibration" / "pad_reuse.toml"
-OFFSET = 0.02
+OFFSET, COPY = 0.02, "the photo itself"
 # Pictures of a clip that stand for a photo of the same session, and kept pictures this near to it, which are left out.
 OWN_AT, NEAR = (0.2, 0.5, 0.8), 8
 
@@ -85,13 +85,13 @@ def bona_fide(data, read, photo):
             yield "separate photo", person, rigid_likeness(strips, strip)
 
 
-def attacks(index, read, photo):
+def attacks(index, read, photo, half):
     with index.open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            if row["half"] == "fit" and row["species"] == "photo_driven" and row["instrument"] == "injected":
+            if row["half"] == half and row["species"] == "photo_driven" and row["instrument"] == "injected":
                 strips, strip = read(Path(row["path"])), photo(Path(row["source_photo"]))
                 if strips is not None and strip is not None:
-                    yield "the photo itself", row["person"], rigid_likeness(strips, strip)
+                    yield COPY if half == "fit" else f"{COPY}, test half", row["person"], rigid_likeness(strips, strip)
 
 
 def main():
@@ -104,24 +104,28 @@ def main():
     options.cache.mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(1)
     read, photo = Reader(options.cache, "kept", Strips), Photos()
-    found = [*bona_fide(options.data, read, photo), *attacks(options.takes, read, photo)]
+    found = [*bona_fide(options.data, read, photo)]
+    for half in ("fit", "test"):
+        found += attacks(options.takes, read, photo, half)
     judged = [row for row in found if row[2] is not None]
     for kind in dict.fromkeys(kind for kind, _, _ in found):
         values = [v for one, _, v in judged if one == kind]
         print(f"{kind}: {len(values)} of {sum(one == kind for one, _, _ in found)} turn far enough", np.quantile(values, (0, 0.1, 0.5, 0.9, 1)).round(3) if values else "")
-    kind, person, value = (np.array(column) for column in zip(*judged, strict=True))
-    genuine = kind != "the photo itself"
+    tested = [row for row in judged if row[0].endswith("test half")]
+    kind, person, value = (np.array(column) for column in zip(*(row for row in judged if row not in tested), strict=True))
+    genuine = kind != COPY
     # Kinds weigh alike, and so do people in them.
     weight = np.array([1 / len(set(person[kind == k])) / ((kind == k) & (person == p)).sum() for k, p in zip(kind, person, strict=True)])
     # What lacks to likeness, in its logarithm, grows with the evidence of another picture.
     x = np.log(1 - value + OFFSET)
     intercept, slope = fit_logistic(x, genuine, weight)
     floor = -float(np.log(len(set(person[genuine])) / 3))
-    llr = np.clip(intercept + slope * x, floor, 0.0)
+    llr_of = lambda likeness: np.clip(intercept + slope * np.log(1 - likeness + OFFSET), floor, 0.0)  # noqa: E731
     print("at turns of", TURNED_DEG, "degrees; LLR of likeness 0.8, 0.85, 0.9, 0.93, 0.96:",
-          np.clip(intercept + slope * np.log(1 - np.array([0.8, 0.85, 0.9, 0.93, 0.96]) + OFFSET), floor, 0.0).round(2))
-    for k in dict.fromkeys(kind):
-        print(f"{k}: below -0.5 in {(llr[kind == k] < -0.5).sum()} of {(kind == k).sum()}, below -1 in {(llr[kind == k] < -1).sum()}")
+          llr_of(np.array([0.8, 0.85, 0.9, 0.93, 0.96])).round(2))
+    for k in dict.fromkeys(one for one, _, _ in judged):
+        own = llr_of(np.array([v for one, _, v in judged if one == k]))
+        print(f"{k}: below -0.5 in {(own < -0.5).sum()} of {len(own)}, below -1 in {(own < -1).sum()}")
     options.out.write_text(
         "# Written by models/training/fit_pad_reuse.py; do not edit.\n"
         f'date = "{datetime.date.today().isoformat()}"\n\n[{TURNED_NAME}]\n'

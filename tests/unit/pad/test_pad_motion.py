@@ -96,6 +96,14 @@ def test_tilted_photo_shows_no_parallax():
     assert evidence.bona_fide_llr < -0.5
 
 
+def test_full_support_takes_the_parallax_of_a_head():
+    """A quarter of it, as a bent card or a shallow warp shows, is worth next to nothing."""
+    scale = load_scale("depth")
+    assert scale(0.24) < 0.2 * scale.ceiling
+    assert scale(0.0) < -1.0
+    assert scale(0.6) == scale.ceiling
+
+
 def test_depth_says_how_much_rotation_was_missing():
     evidence = depth.assess(head(yaw_deg=0.5).signals())
     assert evidence.reason is Reason.TOO_LITTLE_MOVEMENT
