@@ -5,7 +5,7 @@
 
 ``judge`` appends to ``DIR/outcomes.csv`` one row per clip and mechanism, clips and takes in turns, and goes on where
 it was. ``report`` decides anew from the rows under a policy, nobody compared, and prints counts with 95 % Wilson
-intervals. ``skin_change`` was trained on the genuine clips at hand. With ``--left-out``, which names the ``left_out.csv`` of
+intervals. ``skin_change`` was trained on the genuine clips at hand. With ``--left-out``, the ``left_out.csv`` of
 ``models/training/skin_change/train.py``, each clip is decided about by what a model says that was trained without its
 person.
 """
