@@ -319,7 +319,7 @@ def covered_in_short(r: dict[str, Any]) -> str:
     bare |= {"faces of genuine clips": "of faces in genuine clips"}
     alarms = ", ".join(f"{said(name)} {words}" for name, words in bare.items() if name in r)
     return (
-        "  Of masks drawn in textures that it did not see, on people whom it did not see, "
+        "- **Covered faces, counted.** Of masks drawn in textures that it did not see, on people whom it did not see, "
         f"{said('covered: mask, textures held out')} are found. Taken for covered are {alarms} "
         "(`models/cards/occlusion.md` has the rest; `python benchmarks/accuracy/occlusion.py DIR "
         "--json benchmarks/results/occlusion.json`)."
