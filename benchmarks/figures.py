@@ -298,13 +298,15 @@ def with_bounds(rate: dict[str, Any]) -> str:
 
 
 def turned(r: dict[str, Any]) -> str:
-    rows = [[angle, *(str(c[key]) for key in ("right", "refused", "wrong"))] for angle, c in r["angles"].items()]
+    words = ("right", "refused", "wrong")
+    rows = [[angle, *(str(c[word]) for word in words)] for angle, c in r["angles"].items()]
+    rows.append(["all", *(with_bounds(r["all"][word]) for word in words)])
     return (
         f"**Turned photos.** {r['photos']} photos turned before a grey ground. Right: it matches the photo as it is at "
         "the threshold called FMR 1e-4; wrong: it is taken for a stranger. Upright photos that were turned: "
         f"{r['upright photos that were turned']}.\n\n"
         + table(["degrees", "right", "refused", "wrong"], rows)
-        + "\n\n`python benchmarks/accuracy/turned_pictures.py SHARED_DATA --every N "
+        + "\n\n`python benchmarks/accuracy/turned_pictures.py SHARED_DATA "
         "--json benchmarks/results/turned_pictures.json`"
     )
 

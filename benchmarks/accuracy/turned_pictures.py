@@ -1,13 +1,13 @@
 """Photos turned by any angle, without a tag that says so: are they set upright, or refused, or taken for a stranger?
 
-    python benchmarks/accuracy/turned_pictures.py SHARED_DATA [--every N] [--json FILE]
+    python benchmarks/accuracy/turned_pictures.py SHARED_DATA [--photos N] [--json FILE]
 
-Photos of LFW and the separate photos of the selfie videos, enrolled as they are and turned by the angles below before
-a grey ground. A turned photo is *right* when its template and that of the photo as it is match at the shipped card's
-threshold for a false match rate of 0.0001, *refused* when there is a reason instead of a template, and *wrong*
-otherwise: that would count as evidence of a stranger. Also counted: photos changed although they stand upright, and
-faces with wrong landmarks (further than a quarter of the distance between the eyes from where they are) that pass for
-surely upright.
+Photos of LFW and the separate photos of the selfie videos, drawn by chance, half of each as long as there are, enrolled
+as they are and turned by the angles below before a grey ground. A turned photo is *right* when its template and that of
+the photo as it is match at the shipped card's threshold for a false match rate of 0.0001, *refused* when there is a
+reason instead of a template, and *wrong* otherwise: that would count as evidence of a stranger. Also counted: photos
+changed although they stand upright, and faces with wrong landmarks (further than a quarter of the distance between the
+eyes from where they are) that pass for surely upright.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ import numpy as np
 from idverify.faces.landmarks import five_points, head_pose_deg, region_of_detection, region_of_points
 from idverify.faces.uprightness import is_surely_upright
 from idverify.media import load_photo
+from idverify.metrics.intervals import wilson
 from idverify.reasons import Assessed
 from idverify.verification.verifier import Verifier
 
 ANGLES_DEG = (30, 60, 90, 135, 150, 180, 210, 270)
 TARGET_FMR = 1e-4
+WORDS = ("right", "refused", "wrong")
 
 
 def turned_photo(photo, angle_deg):
@@ -41,17 +43,20 @@ def turned_photo(photo, angle_deg):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--every", type=int, default=40, help="take one photo of LFW of so many")
+    parser.add_argument("--photos", type=int, default=200, help="so many photos")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     verifier = Verifier()
     verifier.load()
     threshold, models = verifier.card.threshold(TARGET_FMR), verifier.face_models
-    paths = (
-        sorted((args.data / "selfies" / "references").glob("*.jpg"))
-        + sorted((args.data / "lfw").glob("*/*.jpg"))[:: args.every]
+    rng = np.random.default_rng(0)
+    selfies, lfw = (
+        list(rng.permutation(sorted((args.data / folder).glob(pattern))))
+        for folder, pattern in (("selfies/references", "*.jpg"), ("lfw", "*/*.jpg"))
     )
-    table = {angle: {"right": 0, "refused": 0, "wrong": 0} for angle in ANGLES_DEG}
+    selfies = selfies[: args.photos // 2]
+    paths = selfies + lfw[: args.photos - len(selfies)]
+    table = {angle: dict.fromkeys(WORDS, 0) for angle in ANGLES_DEG}
     counts = {
         "photos": 0,
         "upright photos that were turned": 0,
@@ -81,8 +86,16 @@ def main():
     for angle, row in table.items():
         print(f"{angle:4} degrees: {row}")
     print(counts)
+    every = {word: _rate(sum(row[word] for row in table.values()), counts["photos"] * len(table)) for word in WORDS}
+    print(every)
     if args.json:
-        args.json.write_text(json.dumps({"threshold": threshold, "angles": table, **counts}, indent=1) + "\n")
+        found = {"threshold": threshold, "angles": table, "all": every, **counts}
+        args.json.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def _rate(events, of):
+    interval = wilson(events, of)
+    return {"events": events, "of": of, "value": events / of, "ci95": [interval.low, interval.high]}
 
 
 def _count_wrong_landmarks(image, expected, models, counts):
