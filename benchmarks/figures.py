@@ -307,6 +307,7 @@ def turned(r: dict[str, Any]) -> str:
         f"{r['upright photos that were turned']}.\n\n"
         + table(["degrees", "right", "refused", "wrong"], rows)
         + "\n\n`python benchmarks/accuracy/turned_pictures.py SHARED_DATA "
+        f"--photos {r['asked_for']} "
         "--json benchmarks/results/turned_pictures.json`"
     )
 

@@ -89,7 +89,7 @@ def main():
     every = {word: _rate(sum(row[word] for row in table.values()), counts["photos"] * len(table)) for word in WORDS}
     print(every)
     if args.json:
-        found = {"threshold": threshold, "angles": table, "all": every, **counts}
+        found = {"asked_for": args.photos, "threshold": threshold, "angles": table, "all": every, **counts}
         args.json.write_text(json.dumps(found, indent=1) + "\n")
 
 
