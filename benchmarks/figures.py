@@ -354,6 +354,46 @@ def tries(rows: list[dict[str, Any]]) -> str:
     )
 
 
+def service_latency(r: dict[str, Any]) -> str:
+    rows = [
+        [
+            row["what"],
+            f"{row['median']:.2f} {row['unit']} ({row['low']:.2f} to {row['high']:.2f}, {row['n']} rounds)",
+            f"{row['bar']:g}" if row["bar"] is not None else "",
+        ]
+        for row in r["rows"]
+    ]
+    return (
+        f"On {r['cores']} cores that had other work, too (load average {r['load_before']:.1f} before it began, "
+        f"niceness of the run {r['niceness']}); the bars are meant for an idle machine. Recording `{r['video']}`; medians and "
+        "ranges.\n\n"
+        + table(["what", "measured", "bar"], rows)
+        + "\n\n`python benchmarks/service/latency.py --json benchmarks/results/service_latency.json`"
+    )
+
+
+def slow_connection(r: list[dict[str, Any]]) -> str:
+    head = ["picture", "link to camera", "pieces", "sent", "answers: median", "longest", "of"]
+    rows = [
+        [
+            row["picture"],
+            f"{row['link_to_camera_s']:.1f} s",
+            str(row["pieces"]),
+            f"{row['kilobytes']:.0f} kB",
+            f"{row['median_s']:.2f} s",
+            f"{row['longest_s']:.2f} s",
+            str(row["answers"]),
+        ]
+        for row in r
+    ]
+    return (
+        f"Over {r[0]['kbit_s']} kbit/s and {r[0]['latency_ms']} ms (Chromium's emulation), from the end of a request's "
+        "time to the arrival of the piece that holds its answer, by the server's clock:\n\n"
+        + table(head, rows)
+        + "\n\n`IDVERIFY_FIGURES=benchmarks/results pytest tests/browser/test_slow_connection.py`"
+    )
+
+
 Section = Callable[[Any], str]
 # File -> its sections, in order; each is the name of a result and what to make of it.
 SECTIONS: dict[str, list[tuple[str, Section]]] = {
@@ -374,6 +414,7 @@ SECTIONS: dict[str, list[tuple[str, Section]]] = {
         ("harmless_changes", harmless),
         ("turned_pictures", turned),
     ],
+    "docs/service.md": [("service_latency", service_latency), ("slow_connection", slow_connection)],
     "docs/limits.md": [("occlusion", covered_in_short)],
     "docs/scores.md": [("strangers", groups), ("comparison_tries", tries)],
     "docs/evaluation.md": [("evaluation", evaluation_at_length), ("evaluation_killed", killed)],

@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from footage import Footage
+
+from idverify.challenge import Action
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 
@@ -50,3 +53,18 @@ def words(page, path: str) -> str:
     for key in path.split("."):
         found = found[key]
     return found
+
+
+def cannot(footage: Footage) -> dict:
+    """Options that leave out what the footage does not show, as for a person who cannot do it."""
+    return {"avoid": sorted(action.value for action in Action if action.value not in footage.movements)}
+
+
+def scripted(browser, footage: Footage, **script: object):
+    """A page whose camera is the footage."""
+    page = new_page(browser(CAMERA))
+    film = b"".join(footage.pictures)
+    page.route("**/scripted/footage", lambda route: route.fulfill(body=film, content_type="application/octet-stream"))
+    source = (Path(__file__).parent / "scripted_camera.js").read_text("utf-8")
+    page.add_init_script(footage.script(source, **script))
+    return page

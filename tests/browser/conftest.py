@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 from capture_page import CAMERA, FLAGS, SAMPLES, new_page
+from footage import Footage, cut
 
 CHROMIUM = os.environ.get("IDVERIFY_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -146,6 +147,20 @@ def filmed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], str]:
         return f"--use-file-for-fake-video-capture={made}"
 
     return convert
+
+
+@pytest.fixture(scope="session")
+def footage(shared_data: Path) -> Footage:
+    """A person who turns, raises and lowers the head."""
+    found = cut(shared_data / "selfies/videos/td_d5131267_phone.MOV")
+    assert found.movements == {"turn_left", "turn_right", "look_up", "look_down"}
+    return found
+
+
+@pytest.fixture
+def photo(shared_data: Path) -> Path:
+    """Another picture of the same person."""
+    return shared_data / "selfies/references/td_d5131267_selfie.jpg"
 
 
 def _cropped(image, width: int = 640, height: int = 480):

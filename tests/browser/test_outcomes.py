@@ -6,42 +6,9 @@ before a real camera. Nothing of the decision is left out for it: its recordings
 
 from __future__ import annotations
 
-from pathlib import Path
+from capture_page import CAMERA, SAMPLES, agree_and_film, cannot, new_page, screen, scripted, tap, words
 
-import pytest
-from capture_page import CAMERA, SAMPLES, agree_and_film, new_page, screen, tap, words
-from footage import Footage, cut
-
-from idverify.challenge import Action
-
-HERE = Path(__file__).parent
 RECORD_S, JUDGE_S = 60.0, 180.0
-
-
-@pytest.fixture(scope="session")
-def footage(shared_data) -> Footage:
-    found = cut(shared_data / "selfies/videos/td_d5131267_phone.MOV")
-    assert found.movements == {"turn_left", "turn_right", "look_up", "look_down"}
-    return found
-
-
-@pytest.fixture
-def photo(shared_data) -> Path:
-    return shared_data / "selfies/references/td_d5131267_selfie.jpg"
-
-
-def cannot(footage: Footage) -> dict:
-    """Leave out what the footage does not show, as for a person who cannot do it."""
-    return {"avoid": sorted(action.value for action in Action if action.value not in footage.movements)}
-
-
-def scripted(browser, footage: Footage, **script: object):
-    """A page whose camera is the footage."""
-    page = new_page(browser(CAMERA))
-    film = b"".join(footage.pictures)
-    page.route("**/scripted/footage", lambda route: route.fulfill(body=film, content_type="application/octet-stream"))
-    page.add_init_script(footage.script((HERE / "scripted_camera.js").read_text("utf-8"), **script))
-    return page
 
 
 def record(page, link: str) -> None:
