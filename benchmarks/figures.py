@@ -365,8 +365,8 @@ def service_latency(r: dict[str, Any]) -> str:
     ]
     return (
         f"On {r['cores']} cores that had other work, too (load average {r['load_before']:.1f} before it began, "
-        f"niceness of the run {r['niceness']}); the bars are meant for an idle machine. Recording `{r['video']}`; medians and "
-        "ranges.\n\n"
+        f"niceness of the run {r['niceness']}); the bars are meant for an idle machine. Recording "
+        f"`{r['video']}`; medians and ranges.\n\n"
         + table(["what", "measured", "bar"], rows)
         + "\n\n`python benchmarks/service/latency.py --json benchmarks/results/service_latency.json`"
     )
