@@ -58,7 +58,7 @@ _EXTRAS = {
         "idverify.service.serve",
         "the capture service",
         "starlette uvicorn sqlalchemy alembic jinja2 cryptography standardwebhooks limits prometheus-client httpx "
-        "python-multipart segno rfc8785",
+        "python-multipart segno rfc8785 argon2-cffi pyotp authlib joserfc",
     ),
     "serve-cluster": ("psycopg", "the capture service on many machines", "'psycopg[binary]' obstore"),
     "batch": ("pyarrow", "decisions over a manifest of many videos", "pyarrow obstore"),

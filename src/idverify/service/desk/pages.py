@@ -131,7 +131,7 @@ async def form_of(request: Request) -> dict[str, str]:
 def show(request: Request, name: str, context: Mapping[str, Any], *, status: int = 200) -> Response:
     """One page of the desk, with its words."""
     web = web_of(request)
-    given = {"member": None, "form_token": "", "service": None, "problem": None, "here": "", **context}
+    given = {"member": None, "form_token": "", "service": "Review desk", "problem": None, "here": "", **context}
     who = given["member"]
     given["may"] = set() if who is None else {act.value for act in MAY[who.role]}
     helpers = {"desk": words, "moment": words.moment, "span": words.span, "now": web.core.clock()}
