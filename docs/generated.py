@@ -114,6 +114,9 @@ def _case_policy() -> str:
             "`delays_s`",
             ", ".join(f"{delay:g} s" for delay in policy.delays_s) + "; after the first, second, ... rejection",
         ],
+        ["`address_rejections`", f"{policy.address_rejections}; from one network, over all accounts"],
+        ["`evidence_s`", ", ".join(f"{name}: {_hours(long)}" for name, long in policy.evidence_s.items())],
+        ["`retention_s`", ", ".join(f"{name}: {_hours(long)}" for name, long in policy.retention_s.items())],
     ]
     return _table(["rule", "as shipped"], rows)
 

@@ -168,3 +168,14 @@ def _cropped(image, width: int = 640, height: int = 480):
     large = image.resize((round(image.width * scale), round(image.height * scale)))
     left, top = (large.width - width) // 2, (large.height - height) // 2
     return large.crop((left, top, left + width, top + height))
+
+
+@pytest.fixture(scope="session")
+def case_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+    """A service whose judge is the test."""
+    pytest.importorskip("idverify.service.serve", reason="the extra serve is not installed", exc_type=ImportError)
+    from case_site import CaseSite
+
+    made = CaseSite(tmp_path_factory.mktemp("cases"), _free_port())
+    yield made
+    made.close()
