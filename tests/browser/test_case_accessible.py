@@ -14,6 +14,8 @@ from capture_page import CAMERA, new_page, screen, tap
 from test_accessible import SIZES, check
 from test_case_stories import film, open_case
 
+pytest.importorskip("sqlalchemy", reason="the extra serve is not installed")
+
 from idverify.challenge import LANGUAGES
 from idverify.service import questions
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from capture_page import CAMERA, SAMPLES, new_page, screen, tap
+
+pytest.importorskip("sqlalchemy", reason="the extra serve is not installed")
 
 from idverify.service import continuation, questions
 from idverify.service.pages import Pages

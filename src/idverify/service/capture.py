@@ -518,7 +518,9 @@ def _luck_spent_in_case(core: Core, session: Session, row: Attempt) -> bool:
     if row.case_id is None:
         return False
     policy = core.settings.cases
-    mine = select(Attempt.id).where(Attempt.case_id == row.case_id, Attempt.id != row.id, Attempt.role.is_(None))
+    mine = select(Attempt.id).where(
+        Attempt.case_id == row.case_id, Attempt.id != row.id, Attempt.role.is_not_distinct_from(row.role)
+    )
     looked = select(Recording).where(
         Recording.attempt_id.in_(mine),
         Recording.created_s > core.clock() - policy.window_s,

@@ -85,7 +85,7 @@ class CasePage:
     code, withdraw
         Whether a code is expected; whether it can be ended.
     sent
-        What the person has sent.
+        What the person has sent, each by its kind and time: what it says is for those who work on the case.
     """
 
     state: str

@@ -69,6 +69,8 @@ _ADDED = frozenset({"group", "reference_id", "voucher_reference_id", "service"})
 _LIVE = (State.REQUIRES_INPUT.value, State.RECORDING.value, State.PROCESSING.value)
 # States in which the person's attempts go on.
 _TRYING = (CaseState.OPEN, CaseState.DELAYED)
+# What is on hold may be somebody else's, whoever has its page open; what is recovered is over.
+_NOT_THE_PERSONS = (CaseState.FROZEN.value, CaseState.RECOVERED.value)
 #: States in which somebody here still has to look at what was recorded and sent, however late they are.
 HELD = frozenset(
     {
@@ -464,11 +466,15 @@ def catch_up(core: Core, case_id: str, caller: Caller | None = None) -> None:
     Problem
         ``not_found``: it is not the caller's, if one is given.
     """
+    with core.database.reading() as session:
+        seen = session.get(Case, case_id)
+        if caller is not None:
+            seen = _own(seen, caller)
+    if seen is None or CaseState(seen.state) not in _TRYING:
+        return
     with core.database.writing() as session:
         audit.hold(session)
         case = locked_case(session, case_id)
-        if caller is not None:
-            case = _own(case, caller)
         if case is not None:
             _settle_standing(core, session, case)
 
@@ -518,6 +524,8 @@ def _end(core: Core, caller: Caller, case_id: str, then: CaseState, *, actor: st
     with core.database.writing() as session:
         audit.hold(session)
         case = _own(locked_case(session, case_id), caller)
+        if actor == audit.PERSON and case.state in _NOT_THE_PERSONS:
+            raise Problem("case_wrong_state", f"a case that is {case.state} is not the person's to end")
         if case.state != then.value:
             become(core, session, case, then, actor=actor or caller.id)
             end_attempts(core, session, case)

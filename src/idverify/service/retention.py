@@ -34,7 +34,7 @@ class Kept:
     policy
         Of which policy's attempts; empty for all others.
     number, unit
-        For how long: so many ``hours`` or ``days``; or words of their own (``at_once``, ``record_long``), and 0.
+        For how long: so many ``hours`` or ``days``; or words of their own, such as ``at_once``, and 0.
     """
 
     what: str
@@ -48,7 +48,7 @@ def kept(policy: CasePolicy) -> tuple[Kept, ...]:
     named = sorted(name for name in policy.evidence_s if name != "default")
     rows = [Kept(what="evidence", **_long(policy.evidence_s["default"]))]
     rows += [Kept(what="evidence_named", policy=name, **_long(policy.evidence_s[name])) for name in named]
-    rows += [Kept(what="undecided", unit="at_once")]
+    rows += [Kept(what="undecided", unit="at_once"), Kept(what="reference", unit="until_deleted")]
     rows += [Kept(what=name, **_long(policy.retention_s[name])) for name in ("papers", "link", "visit", "not_me")]
     rows += [Kept(what="address", **_long(policy.window_s)), Kept(what="record", unit="record_long")]
     return tuple(rows)

@@ -214,11 +214,8 @@ def _path_of(made: NewAttempt) -> str:
 async def _withdraw(web: Web, case_id: str, form: Form) -> None:
     def act() -> None:
         with web.core.database.reading() as session:
-            case = session.get_one(Case, case_id)
-        # What is on hold or recovered is not the page's to end.
-        if case.state in (CaseState.FROZEN.value, CaseState.RECOVERED.value):
-            raise Problem("case_wrong_state")
-        cases.withdraw(web.core, Caller(id=case.api_key_id, name="person"), case_id, actor=audit.PERSON)
+            caller = Caller(id=session.get_one(Case, case_id).api_key_id, name="person")
+        cases.withdraw(web.core, caller, case_id, actor=audit.PERSON)
 
     await run_in_threadpool(act)
 

@@ -74,7 +74,9 @@ def begin(core: Core, case_id: str, *, words: str = "", photo: bytes | None = No
         now = _vouching(session, case_id)
         mine = (Attempt.case_id == case_id, Attempt.role == VOUCHER, Attempt.state.in_(_UNDER_WAY))
         for earlier in session.scalars(select(Attempt).where(*mine)):
-            if earlier.state == State.PROCESSING.value:
+            # What was begun has shown some of its steps, as with the subject's own attempts.
+            over = earlier.state != State.PROCESSING.value and earlier.expires_s <= core.clock()
+            if earlier.begun and not over:
                 raise Problem("attempt_open", "wait for it")
             cases.cancel_attempt(core, session, earlier.id)
         row.role = VOUCHER

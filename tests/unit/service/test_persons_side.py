@@ -388,6 +388,36 @@ def test_an_adults_inconclusive_recording_can_be_made_again(core, caller):
     assert way.state == "review"
 
 
+def test_an_adults_recording_that_was_begun_is_not_dropped_for_another(core, caller):
+    way = Way(core, caller, route=CaseRoute.MINOR)
+    first = vouched(way, photo=b"p")
+    second = vouched(way, photo=b"p").open().begin()
+    assert first.state == "canceled"
+    assert code_of(lambda: vouched(way, photo=b"p")) == "attempt_open"
+    assert second.state == "recording"
+
+
+def test_whoever_begins_again_and_again_is_not_asked_until_they_like_it(way, core, clock):
+    """Attempts that run out cost nothing but what they have seen, and that is counted over the case."""
+    for _ in range(400):
+        walk = way.begin().open()
+        try:
+            walk.begin().put(0, b"a")
+        except Problem as problem:
+            code = problem.code
+            break
+        walk.follow()
+        # As one that ran out.
+        with core.database.writing() as session:
+            session.get_one(Attempt, walk.attempt).state = "expired"
+    else:
+        raise AssertionError("nobody counted")
+    assert code == "no_recordings_left"
+    # Other ways are open as before, and so is this one when the window is over.
+    clock.pass_s(core.settings.cases.window_s + 1)
+    way.begin().open().begin()
+
+
 def test_nobody_vouches_where_nobody_is_asked_to(way):
     assert code_of(lambda: vouched(way, photo=b"p")) == "case_wrong_state"
 
