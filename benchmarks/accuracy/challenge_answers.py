@@ -151,7 +151,7 @@ def approaches(clips: list[Path], genuine: list[AnswerSeries], faces: list[Path]
     people = [own for series in genuine if (own := list(nearer(series)))]
     heads = [made(photo, work / "heads", NEARER, depth=1.0) for photo in faces]
     zoomed = [made_zoom(clip, ZOOMS[i % 2], 0.0, work / "zoomed") for i, clip in enumerate(clips)]
-    sheets = [made_zoom(clip, ZOOMS[(i + 1) % 2], TILT_DEG, work / "sheets") for i, clip in enumerate(clips)]
+    sheets = [made_zoom(clip, ZOOMS[i % 2], TILT_DEG, work / "sheets") for i, clip in enumerate(clips[::2])]
     cards = [made(photo, work / "cards", NEARER, depth=0.0) for photo in faces]
     lines = []
     for what, found in (
