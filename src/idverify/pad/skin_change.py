@@ -191,7 +191,7 @@ def placement(points_px: F32, yaw_pitch_roll_deg: F64) -> tuple[float, ...]:
 
 
 def describe(strips: U8, rows: F64) -> F32:
-    """The numbers of one window that the trees look at.
+    """The numbers of one window that the model looks at.
 
     Parameters
     ----------
@@ -259,7 +259,7 @@ def _gaze(luma: U8, rows: F64) -> F64:
 
 
 def _shifts(luma: U8, part: tuple[int, int, int, int]) -> F64:
-    """How far a part lies from where it is in the middle picture, across and down [shape=(n, 2)]."""
+    """How far a part would have to go back to where it is in the middle picture, across and down [shape=(n, 2)]."""
     top, bottom, left, right = part
     pictures = luma[:, top:bottom, left:right].astype(np.float32)
     rest = _middle(pictures)

@@ -99,7 +99,7 @@ class ModelSet:
 
     @property
     def skin_change(self) -> Session:
-        """The trees that see one picture, warped or laid over."""
+        """What sees one picture, warped or laid over."""
         return self._sessions["skin_change"]
 
     @cached_property

@@ -85,6 +85,36 @@ def test_brightness_of_the_whole_face_changes_little():
     assert np.median(change) < 0.6
 
 
+@pytest.mark.parametrize("way", [-1.0, 0.0, 1.0])
+def test_irises_are_followed_against_the_lids_and_the_turns_of_the_head(way):
+    """Of the last ten numbers: whether both irises go together across, and whether they go back with the turns."""
+    n = 20
+    turns = np.sin(np.linspace(0, 9, n)) * 6
+    pictures, at = strips(n, noise=0.5), rows(n)
+    at[:, 1], at[:, 2] = turns, 0.0
+    for k, picture in enumerate(pictures):
+        # Half a pixel of the strip for the greatest turn: the picture between the lids is drawn aside.
+        for left in (25, 55):
+            part = picture[31:42, left : left + 17, 0].astype(np.float32)
+            shift = np.float32([[1, 0, way * turns[k] / 12], [0, 1, 0]])
+            moved = cv2.warpAffine(part, shift, part.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
+            picture[31:42, left : left + 17, 0] = np.clip(np.rint(moved), 0, 255)
+    gaze = describe(pictures, at)[-10:]
+    assert np.sign(np.round(gaze[6])) == -np.sign(way)
+    assert (gaze[4] > 0.8) == (way != 0.0)
+
+
+def test_strips_are_kept_evenly_and_never_more_than_a_few():
+    observer, mesh, image = SkinStrips(), flat_mesh(), picture()
+    view = SimpleNamespace(image_rgb=image, scale=1.0)
+    for k in range(400):
+        turn = np.array([k / 10, 0.0, 0.0])
+        observer.observe(view, SimpleNamespace(time_s=k * 0.2, points_px=mesh, yaw_pitch_roll_deg=turn))
+    kept = observer.kept()
+    assert 24 <= len(kept.luma) <= 48
+    assert len(np.unique(np.diff(kept.yaw_pitch_deg[:, 0]).round(6))) == 1
+
+
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
