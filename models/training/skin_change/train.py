@@ -158,9 +158,10 @@ def main() -> None:
         left_out[~kept] += model.logits(x[~kept]) / FOLDS
         of_tested += model.logits(tested[0]) / FOLDS
     clips = per_clip(left_out, kind, name)
+    of_takes = per_clip(of_tested, tested[1], tested[4])
     with (args.work / "left_out.csv").open("w", encoding="utf-8") as file:
         file.write("kind,name,logit\n")
-        file.writelines(f"{k},{n},{v:.4f}\n" for (k, n), v in sorted(clips.items()))
+        file.writelines(f"{k},{n},{v:.4f}\n" for (k, n), v in sorted((clips | of_takes).items()))
     genuine = np.array([v for (k, _), v in clips.items() if k == "real-bona_fide"])
     attacks = {k: np.array([v for (one, _), v in clips.items() if one == k]) for k in sorted(set(kind[attack & kept]))}
     marks = np.quantile(genuine, (0.8, 0.85, 0.9))
@@ -171,7 +172,6 @@ def main() -> None:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     others = {k: np.array([v for (one, _), v in clips.items() if one == k]) for k in (*NEVER_TRAINED, "genuine")}
-    of_takes = per_clip(of_tested, tested[1], tested[4])
     others |= {f"{k}, test half": np.array([v for (one, _), v in of_takes.items() if one == k]) for k in sorted(set(tested[1]))}
     for k, values in (attacks | others).items():
         if len(values):

@@ -5,7 +5,7 @@ lids. A strip is :data:`SIDE_PX` pixels wide and high and shows the face with a 
 of its pixels lies among the mesh's points was read off the mean of many faces seen from the front
 (``face_layout.npz``).
 
-Conventions: strips are Y'CrCb, 8 bits; positions are working-size pixels.
+Conventions: strips are luma, 8 bits; positions are working-size pixels.
 
 Public items: :data:`SIDE_PX`, :class:`FaceStrips`, :func:`cut_strip`.
 """
@@ -76,8 +76,7 @@ def cut_strip(image_rgb: U8, points_px: F32) -> U8:
 
     Returns
     -------
-    uint8 [shape=(96, 96, 3)]
-        Y', Cr, Cb.
+    uint8 [shape=(96, 96)]
 
     Raises
     ------
@@ -102,4 +101,4 @@ def cut_strip(image_rgb: U8, points_px: F32) -> U8:
     side = int(np.sqrt(len(nodes)))
     at = cv2.resize(nodes.reshape(side, side, 2), (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_LINEAR)
     strip = cv2.remap(part, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(cv2.cvtColor(strip, cv2.COLOR_RGB2YCrCb), np.uint8)
+    return np.asarray(cv2.extractChannel(cv2.cvtColor(strip, cv2.COLOR_RGB2YCrCb), 0), np.uint8)

@@ -239,7 +239,7 @@ class ReferenceFace:
         """Of a photo and the mesh of its face in pixels of it."""
         luma = np.asarray(cv2.cvtColor(image_rgb, cv2.COLOR_RGB2GRAY), np.uint8)
         strip = FaceStrips(
-            luma=cut_strip(image_rgb, points_px)[None, ..., 0], yaw_pitch_deg=head_pose_deg(points_px)[None, :2]
+            luma=cut_strip(image_rgb, points_px)[None], yaw_pitch_deg=head_pose_deg(points_px)[None, :2]
         )
         return cls(crop=face_crop(luma, points_px), strip=strip)
 

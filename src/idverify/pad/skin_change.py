@@ -6,10 +6,10 @@ animated or laid over somebody else's face brings one texture, whatever moves it
 :data:`BLOCK_PX` each strip is explained by the middle one of the window: shifted, brightened, blurred by what fits
 best in the block; what is left over is a change of texture. Its slow part (means over :data:`SLOT_S`) is told from
 its fast part, which noise and coding make, in three bands of size, and set against the texture that is there and the
-movement that was seen. Eyes, mouth, nose, brows, cheeks and chin are also compared as whole small pictures: how much
-the typical picture differs from the middle one, not the liveliest. And the irises are followed against their lids: eyes
-that look at a screen turn back as the head turns, both together, and those of a warped picture are dragged along. About
-these numbers a forest of trees and a weighted sum (``models/training/skin_change``) say which it looks like.
+movement that was seen. The eyes are also compared as whole small pictures, whether they change together; and the irises
+are followed against their lids: eyes that look at a screen turn back as the head turns, both together, and those of a
+warped picture are dragged along. About these numbers a forest of trees and a weighted sum
+(``models/training/skin_change``) say which it looks like.
 
 The native value is the mean over all windows, so that one lively moment does not decide. Grain, light over the whole
 face and coding were varied in training on both sides, so that none of them is an answer.
@@ -74,20 +74,15 @@ REGIONS = {
     "mouth": ((5, 3), (5, 4), (6, 3), (6, 4), (5, 2), (5, 5)),
     "rim": ((0, 0), (0, 7), (1, 0), (1, 7), (2, 0), (2, 7), (3, 0), (3, 7)),
 }
-# Top, bottom, left, right of parts that are compared as pictures: both eyes, mouth, nose, brows, cheeks, chin.
-PARTS = (
-    (30, 42, 22, 44), (30, 42, 52, 74), (60, 76, 32, 64), (40, 62, 36, 60), (18, 34, 26, 70), (46, 68, 16, 38),
-    (46, 68, 58, 80), (70, 86, 34, 62),
-)  # fmt: skip
-_PART_SHIFT_PX = 2
-_QUANTILES = (0.25, 0.5, 0.9)
-# Of each eye, the iris between the lids, and the lids with the brow, as the parts above.
+# Top, bottom, left, right of the eyes; of each, the iris between the lids; and the lids with the brow.
+_EYES = ((30, 42, 22, 44), (30, 42, 52, 74))
+_EYE_SHIFT_PX = 2
 _IRISES = ((32, 41, 27, 39), (32, 41, 57, 69))
 _FRAMES = ((23, 48, 18, 48), (23, 48, 48, 78))
 # Least texture that a shift may lean on, grey levels: slopes and contrast, each over a whole part; an offset. Turns
 # smaller than a degree or so say nothing about what follows them.
 _SHIFT_RIDGE, _TURN_RIDGE = np.diag([50.0, 50.0, 50.0, 1.0]), 20.0
-N_FEATURES = 26 * len(REGIONS) + len(_QUANTILES) * len(PARTS) + 1 + 7 + 10
+N_FEATURES = 22 * len(REGIONS) + 1 + 7 + 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +93,7 @@ class StripSignals:
     ----------
     times_s : float64 [shape=(n,)]
         Middle of each window.
-    features : float32 [shape=(n, 198)]
+    features : float32 [shape=(n, 150)]
     frames : int
         Seen in all.
     face_px : float
@@ -121,7 +116,7 @@ class SkinStrips:
     """
 
     def __init__(self) -> None:
-        self._strips = np.empty((_MOST_FRAMES, SIDE_PX, SIDE_PX, 3), np.uint8)
+        self._strips = np.empty((_MOST_FRAMES, SIDE_PX, SIDE_PX), np.uint8)
         # Of the current window: time, yaw, pitch, roll, x and y of the face's middle, distance of the eyes.
         self._rows: list[tuple[float, ...]] = []
         self._features: list[tuple[float, F32]] = []
@@ -146,7 +141,7 @@ class SkinStrips:
         if len(self._widths) % self._every == 0:
             if len(self._kept) == _MOST_KEPT:
                 self._kept, self._every = self._kept[::2], 2 * self._every
-            luma = self._strips[len(self._rows) - 1, ..., 0].copy()
+            luma = self._strips[len(self._rows) - 1].copy()
             self._kept.append((luma, np.asarray(face.yaw_pitch_roll_deg[:2], np.float64)))
         self._widths.append(float(np.ptp(points[:, 0])))
 
@@ -195,22 +190,20 @@ def describe(strips: U8, rows: F64) -> F32:
 
     Parameters
     ----------
-    strips : uint8 [shape=(n, 96, 96, 3)]
-        Y', Cr, Cb.
+    strips : uint8 [shape=(n, 96, 96)]
     rows : float64 [shape=(n, 7)]
         Time in seconds, and :func:`placement`.
 
     Returns
     -------
-    float32 [shape=(198,)]
+    float32 [shape=(150,)]
         Logarithms, correlations and two slopes.
     """
     step = float(np.median(np.diff(rows[:, 0])))
     maps = np.log(_block_maps(strips, step) + _TINY)
     at = {name: tuple(np.array(blocks).T) for name, blocks in REGIONS.items()}
     by_region = [maps[:, y, x].mean(axis=1).astype(np.float64) for y, x in at.values()]
-    luma = strips[..., 0]
-    found = (*by_region, _part_changes(luma), _movement(rows, step), _gaze(luma, rows))
+    found = (*by_region, [_together(strips)], _movement(rows, step), _gaze(strips, rows))
     return np.concatenate(found).astype(np.float32)
 
 
@@ -230,16 +223,14 @@ def _movement(rows: F64, step_s: float) -> F64:
     )
 
 
-def _part_changes(luma: U8) -> F64:
-    """By how much the typical picture of each part of the face differs from the middle one; how the eyes agree."""
-    changes = np.stack([_change(luma[:, top:bottom, left:right]) for top, bottom, left, right in PARTS])
-    together = _correlation(changes[0], changes[1])
-    return np.append(np.log(np.quantile(changes, _QUANTILES, axis=1) + 1e-4).T.ravel(), together)
+def _together(luma: U8) -> float:
+    """Whether both eyes change together: correlation of how much they differ from their middle pictures."""
+    return _correlation(*(_change(luma[:, top:bottom, left:right]) for top, bottom, left, right in _EYES))
 
 
 def _change(pictures: U8) -> F64:
     """What the correlation of each picture with the middle one lacks to one, at the best shift [shape=(n,)]."""
-    d = _PART_SHIFT_PX
+    d = _EYE_SHIFT_PX
     rest = np.ascontiguousarray(_middle(pictures).astype(np.uint8)[d:-d, d:-d])
     best = [float(cv2.matchTemplate(np.ascontiguousarray(p), rest, cv2.TM_CCOEFF_NORMED).max()) for p in pictures]
     return np.clip(1.0 - np.nan_to_num(np.array(best, np.float64)), 0.0, 2.0)
@@ -276,8 +267,8 @@ def _correlation(a: F64, b: F64) -> float:
 
 
 def _block_maps(strips: U8, step_s: float) -> F32:
-    """Energies block by block [shape=(26, 8, 8)]."""
-    luma = np.log(strips[..., 0].astype(np.float32) + np.float32(_LUMA_FLOOR))
+    """Energies block by block [shape=(22, 8, 8)]."""
+    luma = np.log(strips.astype(np.float32) + np.float32(_LUMA_FLOOR))
     detail = luma - _smoothed(luma, _SHADING_PX)
     key = _middle(detail)
     left_over, fit, slopes = _explained(detail, key)
@@ -287,11 +278,8 @@ def _block_maps(strips: U8, step_s: float) -> F32:
     slots = _Slots(per_slot, len(strips) // per_slot)
     found: list[F32] = [*_bands_over_time(left_over, slots), *_bands_of(key)]
     found += [v for k in range(4) for v in slots.variances(fit[..., k])]
-    colour = (_block_means(strips[..., k].astype(np.float32)) for k in (1, 2))
-    found += [slots.slow(_without_common(c)) / np.float32(100) for c in colour]
     shade = _block_means(luma)
     found.append(slots.slow(_without_common(shade)))
-    found += _shading(luma, slots)
     found.append(slots.slow(_beyond_smooth(shade)))
     found += _layers(fit, slopes, slots)
     found.append(np.exp(shade.mean(axis=0)) / 255)
@@ -411,20 +399,6 @@ def _bands_of(key: F32) -> list[F32]:
 def _without_common(values: F32) -> F32:
     """Blocks less the median block of their picture."""
     return values - np.median(values, axis=(1, 2), keepdims=True)
-
-
-def _shading(luma: F32, slots: _Slots) -> list[F32]:
-    """How shading of middle size changes, and its slope, by which a misfit of the mesh changes it."""
-    # At a quarter of the size nothing of it is lost.
-    small = np.stack([cv2.resize(p, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA) for p in luma])
-    fine = _smoothed(small, 0.7)
-    shade = fine - _smoothed(fine, 2.2)
-    middle = np.median(shade, axis=0)
-    means = slots.split(shade - middle)[0]
-    across, down = _slopes(middle)
-    by_block = (GRID, small.shape[1] // GRID, GRID, small.shape[2] // GRID)
-    change = ((means - means.mean(axis=0)) ** 2).mean(axis=0).reshape(by_block).mean(axis=(1, 3))
-    return [change, (across**2 + down**2).reshape(by_block).mean(axis=(1, 3))]
 
 
 _ROWS, _COLUMNS = (index - (GRID - 1) / 2 for index in np.mgrid[0:GRID, 0:GRID])

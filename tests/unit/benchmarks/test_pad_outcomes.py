@@ -26,7 +26,7 @@ def trial(name: str, *, species: str = "bona_fide", llr: float = 3.0) -> Trial:
 def test_only_what_was_trained_on_is_replaced_and_only_what_the_model_says(tmp_path):
     known, take = trial("a_webcam.mp4"), trial("take.mp4", species="photo_driven, injected")
     file = tmp_path / "left_out.csv"
-    file.write_text("kind,name,logit\nreal-bona_fide,real-bona_fide_a_webcam,1.0\ndriven,driven_take,5.0\n")
+    file.write_text("kind,name,logit\nreal-bona_fide,real-bona_fide_a_webcam,1.0\ndriven,driven_other,5.0\n")
     found = without_the_person([known, take], file)
     assert found[1] == take
     assert [e.bona_fide_llr for e in found[0].mechanisms] == [load_scale("skin_change")(1.0), 1.6]
