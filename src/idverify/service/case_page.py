@@ -21,6 +21,7 @@ from idverify.service.case_routes import BY_PERSON, CaseRoute, start_of
 from idverify.service.case_states import NEXT_STEPS, CaseState
 from idverify.service.core import Core
 from idverify.service.papers import Paper
+from idverify.service.proofs import PROOFS
 from idverify.service.states import State
 from idverify.service.tables import Attempt, Case
 
@@ -82,6 +83,8 @@ class CasePage:
         ``first`` (to a person), ``appeal``, ``more`` (a person has it), or None.
     vouch
         ``service`` or ``own``: whose photo the adult is compared with; None where nobody is to vouch.
+    proofs
+        Other proofs that help, where a face does not decide.
     code, withdraw
         Whether a code is expected; whether it can be ended.
     sent
@@ -102,6 +105,7 @@ class CasePage:
     route: str
     ask: str | None
     vouch: str | None
+    proofs: tuple[str, ...]
     code: bool
     withdraw: bool
     sent: tuple[Paper, ...] = field(repr=False)
@@ -134,6 +138,7 @@ def see(core: Core, session: Session, case: Case, advised: Iterable[str]) -> Cas
         route=case.route,
         ask=_ask(case, state),
         vouch=None if state is not CaseState.VOUCHING else "own" if case.voucher_reference_id is None else "service",
+        proofs=_proofs(case, state),
         code=state is CaseState.ATTENDED,
         withdraw=state not in (CaseState.FROZEN, CaseState.RECOVERED, CaseState.WITHDRAWN),
         sent=() if state is CaseState.FROZEN else tuple(appeals.attachments(core, session, case)),
@@ -188,6 +193,11 @@ def _ways(core: Core, case: Case, state: CaseState) -> tuple[tuple[str, float], 
         return ()
     deadlines, now = core.settings.cases.deadlines_s, core.clock()
     return tuple((route.value, now + deadlines[NEXT_STEPS[start_of(route)].deadline]) for route in CaseRoute)
+
+
+def _proofs(case: Case, state: CaseState) -> tuple[str, ...]:
+    asked = case.route == CaseRoute.NO_FACE.value or state is CaseState.CONFIRMED
+    return PROOFS if asked and _ask(case, state) is not None else ()
 
 
 def _ask(case: Case, state: CaseState) -> str | None:

@@ -15,7 +15,9 @@ from idverify.service import case_page, retention
 from idverify.service.case_policy import load_case_policy
 from idverify.service.case_routes import CaseRoute
 from idverify.service.case_states import NEXT_STEPS, CaseState
+from idverify.service.desk import words as desk_words
 from idverify.service.problems import STATUS
+from idverify.service.proofs import PROOFS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -110,6 +112,8 @@ def test_a_case_has_words_for_everything_that_it_can_be() -> None:
     assert set(said["state"]) == {state.value for state in CaseState}
     assert set(said["step"]) == {step.step for step in NEXT_STEPS.values()}
     assert set(said["route"]) == {route.value for route in CaseRoute}
+    assert set(said["proof"]) == {"title", *PROOFS}
+    assert set(desk_words.PROOFS) == set(PROOFS)
     assert set(said["why"]) == {*case_page._WHY, "unclear"}
     assert set(said["problem"]) - {"other"} <= set(STATUS)
 

@@ -20,7 +20,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from idverify.service import audit, cases, continuation, papers, reviews, vouching
+from idverify.service import audit, cases, continuation, papers, proofs, reviews, vouching
+from idverify.service.case_routes import BY_PERSON, CaseRoute
 from idverify.service.case_states import CaseState
 from idverify.service.case_texts import unseal
 from idverify.service.core import Core
@@ -53,6 +54,8 @@ _AWAY = "idverify_desk_away"
 _REFUSED_AFTER_S = 0.8
 # What is typed again where a form was refused.
 _FIELDS = ("decision", "for_person", "internal", "code", "note", "question", "why")
+# Before the name of a proof, in a form.
+_PROOF = "proof_"
 # What was said and sent in a case, by whomever.
 _SAID = ("question", "answer", "appeal", "document", "voucher_words")
 
@@ -241,7 +244,13 @@ def _case_context(core: Core, who: Member, case_id: str) -> dict[str, Any]:
             "papers": papers.of_case(core, session, case, *_SAID) if has_it else [],
             "vouches": {each.attempt_id: each.reference for each in vouching.of_case(session, case)} if has_it else {},
             "may_ask": reviews.may_ask(case),
+            "checked": proofs.checked(session, case) if has_it and _by_proofs(case) else None,
         }
+
+
+def _by_proofs(case: Case) -> bool:
+    """Whether other proofs than a face decide."""
+    return CaseRoute(case.route) in BY_PERSON
 
 
 def _why_not(session: Session, core: Core, case: Case, who: Member) -> str:
@@ -360,6 +369,12 @@ def _question(core: Core, session: Session, case: Case, who: Member, form: dict[
     reviews.ask_question(core, session, case, who, form.get("code", ""), texts)
 
 
+def _check_proofs(core: Core, session: Session, case: Case, who: Member, form: dict[str, str]) -> None:
+    reviews.require_claim(core, case, who)
+    ticked = [name.removeprefix(_PROOF) for name in form if name.startswith(_PROOF)]
+    proofs.note_checked(core, session, case, who.id, ticked)
+
+
 def _hand_on(core: Core, session: Session, case: Case, who: Member, form: dict[str, str]) -> None:
     code, internal = form.get("code", ""), form.get("note", "")
     reviews.hand_on(core, session, case, who, code, internal, senior=code == "needs_senior")
@@ -470,6 +485,7 @@ ROUTES = [
     Route("/desk/cases/{case}/view", _does(_note_view, leaves=False), methods=["POST"]),
     Route("/desk/cases/{case}/decide", _does(_decide, leaves=True), methods=["POST"]),
     Route("/desk/cases/{case}/question", _does(_question, leaves=True), methods=["POST"]),
+    Route("/desk/cases/{case}/proofs", _does(_check_proofs, leaves=False), methods=["POST"]),
     Route("/desk/cases/{case}/code", meeting_code, methods=["POST"]),
     Route("/desk/cases/{case}/hand-on", _does(_hand_on, leaves=True), methods=["POST"]),
     Route("/desk/cases/{case}/recordings/{recording}", recording, methods=["GET"]),

@@ -89,6 +89,13 @@ CODES = {
     "circumstances": "About what happened",
     "proofs": "About other proofs",
 }
+PROOFS = {
+    "document": "An official document with a photo, whose name fits the account",
+    "called_back": "Called back on a number that was on file before",
+    "known_device": "A device, e-mail address or number that the account had before",
+    "history": "What only the owner knows of the account: since when, what for, the last payments",
+    "referee": "Somebody whom the service trusts knows the person",
+}
 MACHINE = {
     "rejected": "The machine rejected",
     "accepted": "The machine accepted",
