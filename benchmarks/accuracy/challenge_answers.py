@@ -42,6 +42,7 @@ from idverify.challenge.from_track import series_from_track
 from idverify.challenge.movements import Movement, movements
 from idverify.challenge.proof import MIN_LOOK_SHARE, MIN_SHOWN_DEG, MIN_TURN_SHARE, StepStatus, as_asked
 from idverify.challenge.solid import Shown, shown
+from idverify.challenge.verify_motion import judge_motion
 from idverify.errors import IdverifyError
 from idverify.faces.detection import YuNet
 from idverify.faces.landmarks import EyeModel, FaceMesh
@@ -109,19 +110,27 @@ def photos(data: Path, count: int) -> list[Path]:
 
 def turns(clips: list[AnswerSeries], faces: list[Path], work: Path) -> list[str]:
     lines = []
-    cards = [made(photo, work / "turned", TURNING, depth=0.0) for photo in faces]
-    for column, least_deg, least, what, flat in (
-        (0, MIN_TURN_DEG, MIN_TURN_SHARE, "people's turns that count as a head's", "photos turned that count"),
-        (1, MIN_LOOK_DEG, MIN_LOOK_SHARE, "people's nods that count as a head's", "photos tilted that count"),
+    for column, least_deg, least, what in (
+        (0, MIN_TURN_DEG, MIN_TURN_SHARE, "people's turns that count as a head's"),
+        (1, MIN_LOOK_DEG, MIN_LOOK_SHARE, "people's nods that count as a head's"),
     ):
         found = [list(parallax(series, column, least_deg)) for series in clips]
         shares = [one for own in found for one in own]
-        known = [one for one in shares if np.isfinite(one.share)]
         people = sum(bool(own) for own in found)
-        lines += [row(f"{what} ({people} clips)", counted(shares, least), len(shares)), spread("parallax", known)]
-        turned = [one for card in cards if card for one in parallax(card, column, least_deg)]
-        lines += [row(f"{flat} (simulated)", counted(turned, least), len(turned)), spread("parallax", turned)]
+        lines += [row(f"{what} ({people} clips)", counted(shares, least), len(shares)), spread("parallax", shares)]
+    cards = [(photo, made(photo, work / "turned", TURNING, depth=0.0)) for photo in faces]
+    done = Counter(as_turned(photo, card) for photo, card in cards if card)
+    lines.append(
+        row("photos turned or tilted as asked that count (simulated)", done[StepStatus.DONE], sum(done.values()))
+    )
     return lines
+
+
+def as_turned(photo: Path, card: AnswerSeries) -> StepStatus:
+    """What becomes of the step that a card was made for, whoever's face is on it."""
+    same = replace(card, likeness_llr=np.ones(len(card)))
+    (result,) = judge_motion([Step(action=movement_of(photo, TURNING), start_s=1.0, end_s=5.4)], same)
+    return result.status
 
 
 def parallax(series: AnswerSeries, column: int, least_deg: float) -> Iterator[Shown]:
@@ -221,7 +230,7 @@ def made(photo: Path, folder: Path, actions: Sequence[Action], *, depth: float) 
     seed = zlib.crc32(photo.stem.encode())
     clip, asked = folder / f"{photo.stem}.mp4", folder / f"{photo.stem}.json"
     if not (folder / f"{photo.stem}.npz").exists() and not clip.exists():
-        step = {"action": actions[seed % len(actions)].value, "start_ms": 1000, "end_ms": 5400}
+        step = {"action": movement_of(photo, actions).value, "start_ms": 1000, "end_ms": 5400}
         asked.write_text(json.dumps({"steps": [step], "light": []}), "utf-8")
         # A head that comes closer does so before a background, not with it.
         try:
@@ -231,6 +240,11 @@ def made(photo: Path, folder: Path, actions: Sequence[Action], *, depth: float) 
             print(f"{photo.stem}: {error}", file=sys.stderr)
             return None
     return followed(clip, folder)
+
+
+def movement_of(photo: Path, actions: Sequence[Action]) -> Action:
+    """Which of some movements is made of a photo."""
+    return actions[zlib.crc32(photo.stem.encode()) % len(actions)]
 
 
 def made_zoom(clip: Path, zoom: float, tilt_deg: float, folder: Path) -> AnswerSeries | None:
