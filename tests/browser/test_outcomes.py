@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from capture_page import CAMERA, SAMPLES, agree_and_film, cannot, new_page, screen, scripted, tap, words
 
-RECORD_S, JUDGE_S = 60.0, 180.0
+RECORD_S, JUDGE_S = 120.0, 180.0
 
 
 def record(page, link: str) -> None:
