@@ -7,11 +7,11 @@ Conventions: the caller gives the transaction; it holds the audit chain's head a
 (:func:`idverify.service.cases.locked_case`), so that of two reviewers at once one comes first. Every change writes an
 entry; entries hold codes, never texts.
 
-Public items: :data:`VIEWS`, :data:`CODES`, :data:`ACTS`, :data:`VERDICTS`, :class:`Texts`, :class:`Message`,
-:func:`claim`, :func:`let_go`, :func:`require_free`, :func:`require_claim`, :func:`noted_view`, :func:`note_own_view`,
-:func:`decide`, :func:`ask_recording`, :func:`may_record_again`, :func:`ask_question`, :func:`may_ask`,
-:func:`hand_on`, :func:`machine_says`, :func:`takes_two`, :func:`evidence_state`, :func:`message_for_person`,
-:func:`open_look`.
+Public items: :data:`VIEWS`, :data:`CODES`, :data:`ACTS`, :data:`VERDICTS`, :class:`Texts`,
+:class:`Message`, :func:`claim`, :func:`let_go`, :func:`require_free`, :func:`require_claim`, :func:`noted_view`,
+:func:`note_own_view`, :func:`decide`, :func:`ask_recording`, :func:`may_record_again`, :func:`ask_question`,
+:func:`may_ask`, :func:`hand_on`, :func:`machine_says`, :func:`takes_two`, :func:`evidence_state`,
+:func:`message_for_person`, :func:`open_look`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from idverify.service import cases, questions
+from idverify.service import cases, proofs, questions
 from idverify.service.case_states import CASE_TRANSITIONS, CaseState
 from idverify.service.case_texts import seal, unseal
 from idverify.service.core import Core
@@ -71,6 +71,9 @@ CODES: dict[str, tuple[str, ...]] = {
     "met": ("present", "absent"),
     "question": ("circumstances", "proofs"),
 }
+
+# NIST SP 800-63B-4 (second public draft): recovery takes two codes, or a code and a bound authenticator.
+_LEAST_PROOFS = 2
 
 #: State -> what has to be allowed to take a case that is in it.
 ACTS: dict[CaseState, Act] = {
@@ -208,7 +211,15 @@ def note_own_view(core: Core, session: Session, case: Case, who: Member, view: s
     cases.note(core, session, "review.viewed", case, actor=who.id, facts=facts)
 
 
-def decide(core: Core, session: Session, case: Case, who: Member, verdict: str, code: str, texts: Texts) -> CaseState:
+def decide(
+    core: Core,
+    session: Session,
+    case: Case,
+    who: Member,
+    verdict: str,
+    code: str,
+    texts: Texts,
+) -> CaseState:
     """Decide a case, as far as one person may.
 
     Parameters
@@ -231,9 +242,12 @@ def decide(core: Core, session: Session, case: Case, who: Member, verdict: str, 
     if verdict not in VERDICTS[state]:
         raise Problem("invalid_request", f"a case that is {state.value} is decided by: {', '.join(VERDICTS[state])}")
     row = _look_to_decide(core, session, case, who)
+    shown = proofs.checked(session, case)
+    if code == "other_proofs" and len(shown) < _LEAST_PROOFS:
+        raise Problem("invalid_request", f"tick and note at least {_LEAST_PROOFS} other proofs first")
     then, kept = _what_follows(core, session, case, state, verdict)
     _write(core, case, row, kept, code, texts, codes=CODES[verdict])
-    facts = {**_facts(row), "overrules": verdict == "accept" and row.machine == "rejected"}
+    facts = {**_facts(row), "proofs": list(shown), "overrules": verdict == "accept" and row.machine == "rejected"}
     cases.become(core, session, case, then, actor=who.id, facts=facts)
     return then
 

@@ -600,8 +600,13 @@ def test_what_is_not_whole_is_not_decided_and_what_was_typed_is_kept(site, revie
 def test_accepting_what_the_machine_did_not_reject_takes_one_person(site, reviewer):
     case = site.case(route=CaseRoute.NO_FACE)
     reviewer.see(case, "cannot_tell")
+    for ticked in ({}, {"proof_document": "1"}):
+        reviewer.post(f"/desk/cases/{case}/proofs", **ticked)
+        assert reviewer.decide(case, "accept/other_proofs").status_code == 400
+    reviewer.post(f"/desk/cases/{case}/proofs", proof_document="1", proof_called_back="1")
     reviewer.decide(case, "accept/other_proofs")
     assert site.state(case) == "accepted"
+    assert entries(site.core, "case.accepted")[0]["facts"]["proofs"] == ["document", "called_back"]
 
 
 def test_overruling_the_machine_takes_two_people_the_second_a_senior(site, core, reviewer, senior):
@@ -721,8 +726,11 @@ def test_handed_on_to_a_senior_with_a_note_for_whoever_takes_it(site, core, revi
     assert case not in reviewer.get("/desk").text
     assert "for a senior" in senior.text("/desk")
     senior.take(case)
-    assert INTERNAL in senior.text(f"/desk/cases/{case}")
+    # What a colleague wrote may tell what the machine said.
+    assert "A senior has to decide" in senior.text(f"/desk/cases/{case}")
+    assert INTERNAL not in senior.text(f"/desk/cases/{case}")
     senior.see(case)
+    assert INTERNAL in senior.text(f"/desk/cases/{case}")
     senior.decide(case, "reject/proofs_missing")
     # What was handed on once is anybody's again when it comes back.
     with core.database.reading() as session:

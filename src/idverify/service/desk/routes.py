@@ -244,7 +244,7 @@ def _case_context(core: Core, who: Member, case_id: str) -> dict[str, Any]:
             "papers": papers.of_case(core, session, case, *_SAID) if has_it else [],
             "vouches": {each.attempt_id: each.reference for each in vouching.of_case(session, case)} if has_it else {},
             "may_ask": reviews.may_ask(case),
-            "checked": proofs.checked(session, case) if has_it and _by_proofs(case) else None,
+            "checked": proofs.checked(session, case) if seen or (has_it and _by_proofs(case)) else None,
         }
 
 

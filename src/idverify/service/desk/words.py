@@ -14,6 +14,7 @@ __all__ = [
     "LANGUAGE_NAMES",
     "MACHINE",
     "PROBLEMS",
+    "PROOFS",
     "ROUTES",
     "STATES",
     "VERDICTS",
