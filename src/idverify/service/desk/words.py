@@ -1,7 +1,7 @@
 """The desk's own words, in English: what people who review read. What persons read is in ``pages/words``.
 
-Public items: :data:`STATES`, :data:`ROUTES`, :data:`VIEWS`, :data:`VERDICTS`, :data:`CODES`, :data:`MACHINE`,
-:data:`EVIDENCE`, :data:`LANGUAGE_NAMES`, :data:`PROBLEMS`, :func:`moment`, :func:`span`.
+Public items: :data:`STATES`, :data:`ROUTES`, :data:`VIEWS`, :data:`VERDICTS`, :data:`CODES`, :data:`PROOFS`,
+:data:`MACHINE`, :data:`EVIDENCE`, :data:`LANGUAGE_NAMES`, :data:`PROBLEMS`, :func:`moment`, :func:`span`.
 """
 
 from __future__ import annotations
