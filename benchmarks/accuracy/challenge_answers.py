@@ -65,6 +65,7 @@ ZOOMS = (1.4, 1.8)
 TILT_DEG = 8.0
 SIZE_WH, RATE_HZ = (360, 480), 15.0
 NEARER = (Action.COME_CLOSER, Action.MOVE_BACK)
+TURNED = (Action.TURN_LEFT.value, Action.TURN_RIGHT.value)
 TURNING = (Action.TURN_LEFT, Action.LOOK_UP, Action.TURN_RIGHT, Action.LOOK_DOWN)
 
 
@@ -345,6 +346,9 @@ def answers(index: Path, work: Path) -> list[str]:
         row(f"forged answers of {people} people: challenge followed (simulated)", outcomes["followed"], len(judged)),
         row("forged answers: accepted by recovery (simulated)", accepted, len(judged)),
     ]
+    issued = [one for one in judged if not one["steps"] or any(what in TURNED for what, _ in one["steps"])]
+    let_in = sum(one["decision"] == "accept" for one in issued)
+    lines.append(row("  of these, challenges as they are issued, with a turn or light", let_in, len(issued)))
     for action in sorted({what for what, _ in steps}):
         total = sum(n for (what, _), n in steps.items() if what == action)
         lines.append(row(f"  step {action}: done", steps[action, StepStatus.DONE.value], total))
