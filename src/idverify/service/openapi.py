@@ -103,7 +103,7 @@ def _paths() -> dict[str, Any]:
             "post": {
                 "operationId": "openCase",
                 "summary": "Open a case: one person's way back to one account.",
-                **_making("NewCase", "Case", 400, 401, 409, 413),
+                **_making("NewCase", "Case", 400, 401, 404, 409, 413),
             }
         },
         "/v1/cases/{case}": {
