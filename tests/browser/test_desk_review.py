@@ -164,8 +164,8 @@ def test_the_keyboard_alone_leads_through_a_review(house, desk) -> None:
     page.wait_for_selector("text=Yours until")
     press_to("input[name=proof_document]", "Space")
     press_to("input[name=proof_history]", "Space")
-    press_to("form[action$='/proofs'] button")
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        press_to("form[action$='/proofs'] button")
     press_to("input[name=view]", "")
     page.keyboard.press("ArrowDown")
     press_to("form[action$='/view'] button")
