@@ -260,8 +260,11 @@ def test_a_forged_session_opens_nothing(site, secret):
 
 
 def test_who_is_taken_out_of_use_is_out_at_once(site, reviewer):
+    case = site.case(route=CaseRoute.NO_FACE)
+    reviewer.take(case)
     accounts.set_disabled(site.core, reviewer.account.id, True, actor=audit.OPERATOR)
     assert reviewer.get("/desk").status_code == 303
+    assert site.browser(Role.REVIEWER).take(case).status_code == 303
     site.core.clock.pass_s(30)
     assert reviewer.sign_in().status_code == 401
     accounts.set_disabled(site.core, reviewer.account.id, False, actor=audit.OPERATOR)

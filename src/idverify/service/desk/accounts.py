@@ -26,7 +26,7 @@ from functools import cache
 import pyotp
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -36,7 +36,7 @@ from idverify.service.core import Core
 from idverify.service.desk.roles import Member, Role
 from idverify.service.keys import DataKey, new_id, new_token, normalised_token
 from idverify.service.problems import Problem
-from idverify.service.tables import Account, DeskSession
+from idverify.service.tables import Account, Case, DeskSession
 from idverify.text import foreign
 
 __all__ = ["NewAccount", "add", "all_accounts", "by_subject", "reset", "set_disabled", "sign_in"]
@@ -130,6 +130,10 @@ def set_disabled(core: Core, account_id: str, disabled: bool, *, actor: str) -> 
         if (row.disabled_s is not None) is disabled:
             return
         row.disabled_s = core.clock() if disabled else None
+        if disabled:
+            # What they had is anybody's again.
+            held = update(Case).where(Case.lease_account == row.id)
+            session.execute(held.values(lease_account=None, lease_until_s=None))
         session.execute(delete(DeskSession).where(DeskSession.account_id == row.id))
         kind = "account.disabled" if disabled else "account.enabled"
         audit.append(core, session, kind, actor=actor, facts={"account": row.id})
