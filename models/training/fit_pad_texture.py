@@ -92,8 +92,8 @@ def fit(clips, attacks):
         out = sources == source
         a, b = fit_logistic(x[~out], bona_fide[~out], weights[~out])
         is_bona = bona_fide[out][0]
-        # A clip is judged by its liveliest piece.
-        wrong[int(is_bona)] += int((a + b * x[out].max() < 0) == is_bona)
+        # A clip is judged by its middle piece.
+        wrong[int(is_bona)] += int((a + b * np.median(x[out]) < 0) == is_bona)
     print("LLR at 0, 0.1, 0.2, 0.3, 0.5, 1 %:", np.round(intercept + slope * np.log(np.array([0, 0.1, 0.2, 0.3, 0.5, 1]) + OFFSET), 2))
     return {
         "intercept": round(float(intercept), 4), "slope": round(float(slope), 4), "offset": OFFSET,
