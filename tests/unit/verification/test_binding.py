@@ -16,6 +16,7 @@ from idverify.report.words import Tone, findings
 from idverify.verification.binding import CaptureBinding, CaptureEvidence, binding_of
 from idverify.verification.decision import Outcome, Task, decide
 from idverify.verification.policy import load_policy
+from idverify.verification.shipped import policies_dir
 
 RECOVERY = dataclasses.replace(load_policy("recovery"), required_mechanisms=("stillness",))
 LED = CaptureEvidence(camera_named="FaceTime HD Camera")
@@ -86,7 +87,7 @@ def test_words_and_json_say_it(binding, said, tone):
 
 def test_a_policy_that_asks_for_an_unknown_binding_is_refused(tmp_path):
     text = tmp_path / "own.toml"
-    shipped = (load_policy.__globals__["_policies_dir"]() / "recovery.toml").read_text()
+    shipped = (policies_dir() / "recovery.toml").read_text()
     own = shipped.replace('name = "recovery"', 'name = "own"')
     text.write_text(own.replace('service_capture = "session"', 'service_capture = "witness"'))
     with pytest.raises(PolicyError, match="service_capture = 'witness'"):
