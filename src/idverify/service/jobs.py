@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
-from idverify.service import audit, cases, outbox
+from idverify.service import audit, cases, outbox, tally
 from idverify.service.attempts import data_key, locked, reference_photo
 from idverify.service.capture import chunk_name
 from idverify.service.core import Core
@@ -146,7 +146,9 @@ def settle(core: Core, job: Job, decision: dict[str, Any], capture: dict[str, An
         if row is None:
             return False
         outbox.change(core, session, row, STATES[decision["outcome"]])
+        tally.count(session, row, -1)
         row.decision, row.capture, row.decided_s = decision, capture, now
+        tally.count(session, row, +1)
         row.judged += 1
         row.failure = None
         row.evidence_until_s = now + core.settings.cases.evidence_of_s(row.policy)

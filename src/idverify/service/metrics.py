@@ -12,8 +12,10 @@ from idverify.service import cases
 from idverify.service.case_states import CaseState
 from idverify.service.core import Core
 from idverify.service.desk.figures import Figures, figures
+from idverify.service.jobs import STATES
 from idverify.service.states import State
 from idverify.service.tables import Attempt, Case, OutboxEvent
+from idverify.service.tally import Tally
 
 __all__ = ["Metrics"]
 
@@ -33,6 +35,14 @@ class Metrics:
         )
         self.judged = Counter("idverify_judged_total", "Recordings judged here.", ["outcome"], registry=self.registry)
         self.attempts = Gauge("idverify_attempts", "Attempts by state.", ["state"], registry=self.registry)
+        self.decided = self._gauge("idverify_attempts_decided", "Attempts decided in 30 days.", ["outcome"])
+        self.decided_for = self._gauge(
+            "idverify_attempts_decided_for", "The same, by reason; one with several counts for each.",
+            ["outcome", "reason"],
+        )  # fmt: skip
+        self.failed = self._gauge(
+            "idverify_attempts_failed", "Attempts of 30 days whose newest recording failed technically.", ["reason"]
+        )
         self.cases = Gauge("idverify_cases", "Cases by state.", ["state"], registry=self.registry)
         self.overdue = Gauge(
             "idverify_cases_overdue", "Cases whose next step is overdue, by state.", ["state"], registry=self.registry
@@ -83,6 +93,16 @@ class Metrics:
             self.review_seconds.labels(part, "0.9").set(spread.p90_s)
         self.review_oldest.set(found.oldest_s)
 
+    def _set_attempts(self, found: Tally) -> None:
+        for gauge in (self.decided, self.decided_for, self.failed):
+            gauge.clear()
+        for outcome in STATES:
+            self.decided.labels(outcome).set(found.outcomes.get(outcome, 0))
+        for (outcome, reason), count in found.reasons.items():
+            self.decided_for.labels(outcome, reason).set(count)
+        for reason, count in found.failures.items():
+            self.failed.labels(reason).set(count)
+
     def text(self, core: Core) -> bytes:
         """Everything, in Prometheus' text format.
 
@@ -97,11 +117,13 @@ class Metrics:
             queued, oldest = session.execute(select(func.count(), func.min(Attempt.queued_s)).where(*waiting)).one()
             by_case = cases.overdue(session, core.clock())
             disputed = session.scalar(select(func.count()).where(Case.disputed_s.is_not(None)))
-            self._set_reviews(figures(core, session))
+            found = figures(core, session)
             pending = session.scalar(select(func.count()).where(OutboxEvent.next_s.is_not(None)))
             lost = session.scalar(
                 select(func.count()).where(OutboxEvent.next_s.is_(None), OutboxEvent.delivered_s.is_(None))
             )
+        self._set_reviews(found)
+        self._set_attempts(found.attempts)
         for state in State:
             self.attempts.labels(state.value).set(counts.get(state.value, 0))
         for case_state in CaseState:

@@ -17,6 +17,7 @@ __all__ = [
     "Account",
     "ApiKey",
     "Attempt",
+    "AttemptCount",
     "AuditEntry",
     "AuditHead",
     "Base",
@@ -129,7 +130,20 @@ class Attempt(Base):
         Index("ix_attempts_queue", "state", "queued_s"),
         Index("ix_attempts_expiry", "state", "expires_s"),
         Index("ix_attempts_evidence", "evidence_until_s"),
+        Index("ix_attempts_failures", "failure", "created_s"),
     )
+
+
+class AttemptCount(Base):
+    """How many attempts were decided on one day, with one outcome, for one reason; :mod:`idverify.service.tally`."""
+
+    __tablename__ = "attempt_counts"
+
+    day: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    outcome: Mapped[str] = mapped_column(primary_key=True)
+    # Empty: all of the outcome.
+    reason: Mapped[str] = mapped_column(primary_key=True)
+    attempts: Mapped[int]
 
 
 class Case(Base):

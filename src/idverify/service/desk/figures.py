@@ -1,4 +1,5 @@
-"""How the desk works: what waits and for how long, how long decisions take, how often a person overrules the machine.
+"""How the desk works: what waits and for how long, how long decisions take, how often a person overrules the machine;
+and what came of all attempts.
 
 Conventions: over the last 30 days, so that a change shows. A review counts once its case is decided by it: where two
 people decide, the second one's. Groups are the service's own labels, and told only where it gave any.
@@ -20,6 +21,7 @@ from idverify.service import cases
 from idverify.service.core import Core
 from idverify.service.reviews import ACTS
 from idverify.service.tables import Case, Review
+from idverify.service.tally import Tally, tally
 
 __all__ = ["WINDOW_S", "Against", "Figures", "Spread", "figures"]
 
@@ -73,6 +75,8 @@ class Figures:
         The service's label -> the same, where the machine had rejected.
     waited, took
         From a case's arrival to the first own view; from there to the decision.
+    attempts
+        What came of all attempts, in cases or out of them.
     """
 
     states: dict[str, tuple[int, int]]
@@ -83,6 +87,7 @@ class Figures:
     groups: dict[str, Against]
     waited: Spread
     took: Spread
+    attempts: Tally
 
 
 def figures(core: Core, session: Session) -> Figures:
@@ -119,6 +124,7 @@ def figures(core: Core, session: Session) -> Figures:
         groups=_few_together(_against(labels)),
         waited=_spread([row.viewed_s - row.entered_s for row in looked]),
         took=_spread([row.decided_s - row.viewed_s for row in looked]),
+        attempts=tally(session, now, WINDOW_S),
     )
 
 

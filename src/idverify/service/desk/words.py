@@ -1,7 +1,8 @@
 """The desk's own words, in English: what people who review read. What persons read is in ``pages/words``.
 
 Public items: :data:`STATES`, :data:`ROUTES`, :data:`VIEWS`, :data:`VERDICTS`, :data:`CODES`, :data:`PROOFS`,
-:data:`MACHINE`, :data:`EVIDENCE`, :data:`LANGUAGE_NAMES`, :data:`PROBLEMS`, :func:`moment`, :func:`span`.
+:data:`OUTCOMES`, :data:`FAILURES`, :data:`MACHINE`, :data:`EVIDENCE`, :data:`LANGUAGE_NAMES`, :data:`PROBLEMS`,
+:func:`moment`, :func:`span`.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from datetime import datetime, timezone
 __all__ = [
     "CODES",
     "EVIDENCE",
+    "FAILURES",
     "LANGUAGE_NAMES",
     "MACHINE",
+    "OUTCOMES",
     "PROBLEMS",
     "PROOFS",
     "ROUTES",
@@ -96,6 +99,14 @@ PROOFS = {
     "known_device": "A device, e-mail address or number that the account had before",
     "history": "What only the owner knows of the account: since when, what for, the last payments",
     "referee": "Somebody whom the service trusts knows the person",
+}
+OUTCOMES = {"accept": "Accepted", "reject": "Rejected", "inconclusive": "Could not be told"}
+FAILURES = {
+    "judge_failed": "The judge failed",
+    "recording_incomplete": "The recording did not arrive whole",
+    "recording_late": "A step reached the browser too late",
+    "recording_unreadable": "The recording cannot be read",
+    "session_moved": "The person went on with another device",
 }
 MACHINE = {
     "rejected": "The machine rejected",

@@ -5,4 +5,4 @@ from __future__ import annotations
 __all__ = ["HEAD"]
 
 #: The newest step.
-HEAD = "0004"
+HEAD = "0005"
