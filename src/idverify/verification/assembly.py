@@ -36,7 +36,7 @@ from idverify.verification.subject import Subject
 __all__ = ["assemble"]
 
 # Faces shown in a report at most.
-MAX_EXHIBITS = 8
+MAX_FACE_IMAGES = 8
 
 
 def assemble(
@@ -147,7 +147,7 @@ def _face_images(subject: Subject | None, reference: EnrolledFace | None) -> tup
                 points_px=reference.face.points_px[:, :2].astype(np.float32),
             )
         )
-    for c in subject.compared[:MAX_EXHIBITS] if subject else ():
+    for c in subject.compared[:MAX_FACE_IMAGES] if subject else ():
         title = f"{c.face.time_s:.2f} s"
         shown.append(FaceImage(title=title, image_rgb=c.image_rgb, points_px=c.points_px[:, :2].astype(np.float32)))
     return tuple(shown)

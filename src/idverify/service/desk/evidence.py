@@ -3,8 +3,8 @@
 Conventions: pictures leave the store only for whoever has the case, and an entry of the audit chain comes before the
 first byte. The type is told from the bytes, never from what was declared: nothing but a film or a picture is shown.
 
-Public items: :class:`Piece`, :class:`Exhibit`, :func:`exhibits`, :func:`note_looked`, :func:`recording_piece`,
-:func:`recording_bytes`, :func:`photo_bytes`, :func:`document`, :func:`film_type`,
+Public items: :class:`Piece`, :class:`RecordedAttempt`, :func:`recorded_attempts`, :func:`note_looked`,
+:func:`recording_piece`, :func:`recording_bytes`, :func:`photo_bytes`, :func:`document`, :func:`film_type`,
 :func:`picture_type`.
 """
 
@@ -28,14 +28,14 @@ from idverify.service.tables import Attempt, Case, Chunk, Recording, Reference, 
 from idverify.service.vouching import VOUCHER
 
 __all__ = [
-    "Exhibit",
     "Piece",
+    "RecordedAttempt",
     "document",
-    "exhibits",
     "film_type",
     "note_looked",
     "photo_bytes",
     "picture_type",
+    "recorded_attempts",
     "recording_bytes",
     "recording_piece",
 ]
@@ -72,7 +72,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exhibit:
+class RecordedAttempt:
     """One attempt as a reviewer sees it.
 
     Parameters
@@ -101,12 +101,12 @@ class Exhibit:
     capture: dict[str, Any] | None = field(repr=False)
 
 
-def exhibits(session: Session, case: Case) -> list[Exhibit]:
+def recorded_attempts(session: Session, case: Case) -> list[RecordedAttempt]:
     """Every attempt of a case, newest first."""
     rows = session.scalars(
         select(Attempt).where(Attempt.case_id == case.id).order_by(Attempt.created_s.desc(), Attempt.id)
     )
-    return [_exhibit(session, row) for row in rows]
+    return [_recorded(session, row) for row in rows]
 
 
 def note_looked(core: Core, who: Member, case_id: str, piece: str, *, facts: dict[str, Any]) -> None:
@@ -198,7 +198,7 @@ def picture_type(head: bytes) -> str | None:
     return _type_of(head, _PICTURES)
 
 
-def _exhibit(session: Session, row: Attempt) -> Exhibit:
+def _recorded(session: Session, row: Attempt) -> RecordedAttempt:
     whole = (Recording.attempt_id == row.id, Recording.finished_s.is_not(None))
     recordings = tuple(session.scalars(select(Recording).where(*whole).order_by(Recording.created_s.desc())))
     photo = row.wrapped_key is not None
@@ -210,7 +210,7 @@ def _exhibit(session: Session, row: Attempt) -> Exhibit:
     if newest is not None:
         found = session.scalars(select(Reveal).where(Reveal.recording_id == newest.id).order_by(Reveal.step))
         times = tuple(reveal.revealed_s - newest.created_s for reveal in found)
-    return Exhibit(
+    return RecordedAttempt(
         id=row.id,
         created_s=row.created_s,
         voucher=row.role == VOUCHER,

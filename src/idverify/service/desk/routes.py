@@ -218,7 +218,7 @@ def _case_context(core: Core, who: Member, case_id: str) -> dict[str, Any]:
         has_it = claimed and case.lease_account == who.id and act is not None and who.may(act)
         holder = session.get(Account, case.lease_account) if claimed else None
         view = reviews.noted_view(session, case, who) if has_it else None
-        shown = evidence.exhibits(session, case) if has_it else []
+        shown = evidence.recorded_attempts(session, case) if has_it else []
         seen = view is not None
         return {
             "case": case,
@@ -227,9 +227,9 @@ def _case_context(core: Core, who: Member, case_id: str) -> dict[str, Any]:
             "holder": None if holder is None else holder.name,
             "may_take": _why_not(session, core, case, who),
             "view": view,
-            "exhibits": [
+            "recorded_attempts": [
                 {
-                    "exhibit": each,
+                    "attempt": each,
                     "neutral": signals.neutral(each),
                     "verdict": signals.verdict(each) if seen else None,
                 }

@@ -14,7 +14,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from idverify.service.desk.evidence import Exhibit
+from idverify.service.desk.evidence import RecordedAttempt
 
 __all__ = ["Signal", "Verdict", "neutral", "verdict"]
 
@@ -43,10 +43,10 @@ class Verdict:
     signals: tuple[Signal, ...]
 
 
-def neutral(exhibit: Exhibit) -> list[Signal]:
+def neutral(attempt: RecordedAttempt) -> list[Signal]:
     """What says nothing of the outcome: how it was recorded, what was asked for, how good the pictures are."""
-    decision = exhibit.decision or {}
-    found = [*_camera(exhibit), *_steps(decision), *_arrival(exhibit.capture or {})]
+    decision = attempt.decision or {}
+    found = [*_camera(attempt), *_steps(decision), *_arrival(attempt.capture or {})]
     bystanders = decision.get("bystanders")
     if bystanders:
         found.append(Signal(label="Other faces", text=f"{bystanders} besides the person"))
@@ -58,9 +58,9 @@ def neutral(exhibit: Exhibit) -> list[Signal]:
     return found
 
 
-def verdict(exhibit: Exhibit) -> Verdict | None:
+def verdict(attempt: RecordedAttempt) -> Verdict | None:
     """What the machine said; None where it judged nothing."""
-    decision = exhibit.decision
+    decision = attempt.decision
     if decision is None:
         return None
     reasons = tuple(_sentence(str(code)) for code in decision.get("reasons", ()))
@@ -68,13 +68,13 @@ def verdict(exhibit: Exhibit) -> Verdict | None:
     return Verdict(outcome=str(decision.get("outcome", "")), reasons=reasons, signals=tuple(signals))
 
 
-def _camera(exhibit: Exhibit) -> Iterator[Signal]:
-    source = (exhibit.capture or {}).get("source")
+def _camera(attempt: RecordedAttempt) -> Iterator[Signal]:
+    source = (attempt.capture or {}).get("source")
     if source == "file":
         yield Signal(label="Origin", text="A file made before: nothing binds it to this attempt.")
     elif source == "camera":
         yield Signal(label="Origin", text="Recorded for this attempt, step by step, by the service's own clock.")
-    camera = exhibit.signals.get("camera")
+    camera = attempt.signals.get("camera")
     label = camera.get("label") if isinstance(camera, Mapping) else None
     if isinstance(label, str) and label:
         yield Signal(label="Camera", text=f"The browser calls it: {label[:120]}")
