@@ -34,7 +34,7 @@ WINGS = {
     "models": {"conversion"},
     "conversion": set(),
     "isolation": set(),
-    **{name: {"errors", "reasons", "text", "metrics", "_version"} & (EVERYWHERE - {name}) for name in sorted(EVERYWHERE)},
+    **{own: {"errors", "reasons", "text", "metrics", "_version"} & (EVERYWHERE - {own}) for own in sorted(EVERYWHERE)},
 }  # fmt: skip
 
 
