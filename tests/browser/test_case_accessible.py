@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from capture_page import CAMERA, new_page, screen, tap
-from test_accessible import SIZES, check
-from test_case_stories import film, open_case
+from test_accessible import MAX_BYTES, SIZES, _transferred, check
+from test_case_stories import direct, film, open_case
 
 pytest.importorskip("sqlalchemy", reason="the extra serve is not installed")
 
@@ -116,6 +116,45 @@ def test_axe_finds_nothing_on_the_outcome_of_a_recording(browser, case_site, out
             check(page, f"{outcome}, {size}, {scheme}")
             picture(page, f"{size}-{scheme}-outcome-{outcome}")
     screen(page, "outcome")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_axe_finds_nothing_where_the_link_of_an_attempt_offers_other_ways(browser, case_site, size, scheme) -> None:
+    width, height = SIZES[size]
+    page = new_page(browser(CAMERA), viewport={"width": width, "height": height}, color_scheme=scheme)
+    _, made = direct(case_site)
+    page.goto(made["link"])
+    check(page, "consent, ways")
+    unfold(page)
+    check(page, "consent, ways unfolded")
+    picture(page, f"{size}-{scheme}-direct-consent")
+    tap(page, "refuse")
+    check(page, "refused, ways")
+    picture(page, f"{size}-{scheme}-direct-refused")
+    tap(page, "consent")
+    tap(page, "agree")
+    screen(page, "prepare")
+    check(page, "prepare, ways")
+    picture(page, f"{size}-{scheme}-direct-prepare")
+
+
+@pytest.mark.parametrize("locale", LANGUAGES)
+def test_the_page_with_other_ways_is_light_and_fits_a_small_phone(browser, case_site, locale: str) -> None:
+    page = new_page(browser(CAMERA))
+    sizes: dict[str, int] = {}
+    page.on("requestfinished", lambda request: sizes.update({request.url: sum(_transferred(request))}))
+    _, made = direct(case_site, locale=locale)
+    page.goto(made["link"], wait_until="networkidle")
+    unfold(page)
+    check(page, f"consent, ways, {locale}")
+    tap(page, "agree")
+    screen(page, "prepare")
+    check(page, f"prepare, ways, {locale}")
+    total = sum(sizes.values())
+    print(f"{locale}: {total} bytes in {len(sizes)} requests before the camera starts")
+    assert len(sizes) >= 8
+    assert total <= MAX_BYTES
 
 
 @pytest.mark.parametrize("locale", LANGUAGES)

@@ -29,6 +29,13 @@ def open_case(page, site, **body: object) -> dict:
     return case
 
 
+def direct(site, **body: object) -> tuple[dict, dict]:
+    """A case to which the service gave no photo, and the attempt whose link it sends instead."""
+    case = site.case(reference=None, **body)
+    made = site.ask("POST", f"/v1/cases/{case['id']}/attempts", {"reference": site.reference})
+    return case, made
+
+
 def words(path: str, locale: str = "en") -> str:
     found = Pages().words[locale]
     for key in path.split("."):
@@ -269,3 +276,73 @@ def test_that_was_not_me(browser, case_site) -> None:
     owner.click("main button")
     owner.wait_for_url("**/case*")
     assert owner.text_content("h1") == words("case.state.frozen.title")
+
+
+@pytest.mark.parametrize("locale", ["en", "ar"])
+def test_by_the_link_of_an_attempt_another_way_is_taken_before_agreeing(browser, case_site, locale) -> None:
+    page = new_page(browser(CAMERA))
+    case, made = direct(case_site, locale=locale)
+    page.goto(made["link"])
+    assert page.get_attribute("html", "dir") == ("rtl" if locale == "ar" else "ltr")
+    page.click("[data-screen=consent] .fold > summary")
+    for way in ("no_gesture", "photosensitive", "minor", "no_face", "attended"):
+        assert page.get_by_text(words(f"case.route.{way}.title", locale), exact=True).is_visible()
+    tap(page, "ways")
+    page.wait_for_url("**/case?locale=*")
+    # They are unfolded, in this language, and no script could read whose case it is.
+    assert page.locator("#all-ways").is_visible()
+    assert page.text_content("h1") == words("case.state.open.title", locale)
+    assert "idverify" not in page.evaluate("document.cookie")
+    page.click("button[value=photosensitive]")
+    # The service's photo is needed, hence its attempt goes on: nobody waits for another link.
+    page.click("form[action^='/case/record'] button")
+    case_site.says("accept")
+    record(page)
+    assert page.text_content("#outcome-title") == words("outcome.accepted.title", locale)
+    found = case_site.ask("GET", f"/v1/cases/{case['id']}")
+    assert (found["state"], found["route"]) == ("accepted", "photosensitive")
+    assert [each["id"] for each in found["attempts"]] == [made["id"]]
+
+
+def test_by_the_link_of_an_attempt_a_failed_recording_leads_to_the_other_ways(browser, case_site) -> None:
+    page = new_page(browser(CAMERA))
+    case, made = direct(case_site)
+    page.add_init_script(
+        "const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices); let first = true;"
+        "navigator.mediaDevices.getUserMedia = (wanted) => first ? ((first = false),"
+        " Promise.reject(new DOMException('', 'NotAllowedError'))) : ask(wanted);"
+    )
+    page.goto(made["link"])
+    tap(page, "agree")
+    screen(page, "prepare")
+    assert page.locator("[data-screen=prepare] [data-do=ways]").is_visible()
+    tap(page, "camera")
+    screen(page, "problem")
+    assert page.text_content("#problem-actions [data-do=ways]") == words("case.ways")
+    assert not page.locator("#problem-actions .contact").count()
+    case_site.says("reject", "no_match")
+    tap(page, "retry")
+    page.wait_for_selector("[data-mode=camera]", timeout=20_000)
+    tap(page, "record")
+    screen(page, "outcome", timeout_s=2 * RECORD_S)
+    assert page.text_content("#outcome-title") == words("outcome.rejected.title")
+    assert page.text_content("#outcome-actions") == words("case.ways")
+    tap(page, "ways")
+    page.wait_for_url("**/case?locale=*")
+    assert page.locator("#all-ways").is_visible()
+    page.click("button[value=attended]")
+    page.wait_for_selector("form[action^='/code']")
+    assert case_site.state(case) == "attended"
+
+
+def test_that_was_not_me_shuts_out_whoever_came_by_the_link_of_an_attempt(browser, case_site) -> None:
+    page = new_page(browser(CAMERA))
+    case, made = direct(case_site)
+    page.goto(made["link"])
+    tap(page, "agree")
+    screen(page, "prepare")
+    case_site.ask("POST", f"/v1/cases/{case['id']}/not-me")
+    tap(page, "ways")
+    page.wait_for_url("**/case?locale=*")
+    assert page.title() != words("case.state.open.title")
+    assert not page.locator("#all-ways").count()

@@ -23,7 +23,7 @@ from idverify import challenge as challenges
 from idverify.challenge import Challenge, Kind
 from idverify.challenge.issuing import MAX_GUESS_PROBABILITY, MAX_STEPS
 from idverify.errors import ChallengeError, ParameterError
-from idverify.service import audit, networks, outbox
+from idverify.service import audit, case_links, networks, outbox
 from idverify.service.attempts import data_key, locked
 from idverify.service.core import Core
 from idverify.service.keys import new_code, new_id, new_token, normalised_token, token_sha256
@@ -61,10 +61,11 @@ _CHALLENGE_TTL_S = 600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """A link that was used up; the session is shown once."""
+    """A link that was used up; the session is shown once, and so is a visit to the attempt's case."""
 
     attempt: Attempt
     session: str = field(repr=False)
+    visit: case_links.Visit | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +118,16 @@ def attempt_of_link(core: Core, token: str) -> Attempt | None:
         return None if link is None else session.get(Attempt, link.attempt_id)
 
 
-def open_link(core: Core, token: str, *, locale: str | None = None) -> Opened:
+def open_link(core: Core, token: str, *, locale: str | None = None, visit: str | None = None) -> Opened:
     """Use a link up and begin a session; a session on another device ends.
+
+    Where the attempt is the person's own within a case, the browser has the case open as well: there is every other
+    way, and a person to ask. An adult who vouches only records.
+
+    Parameters
+    ----------
+    visit
+        Secret of the visit that the browser has already, if it has one.
 
     Raises
     ------
@@ -127,7 +136,13 @@ def open_link(core: Core, token: str, *, locale: str | None = None) -> Opened:
     """
     now = core.clock()
     secret = new_token()
+    known = attempt_of_link(core, token)
+    case_id = None if known is None or known.role is not None else known.case_id
+    enters = case_id is not None and not case_links.is_visit(core, visit, case_id)
+    entered = None
     with core.database.writing() as session:
+        if enters:
+            audit.hold(session)
         link = session.scalar(
             select(Link).where(Link.token_sha256 == token_sha256(normalised_token(token))).with_for_update()
         )
@@ -148,7 +163,9 @@ def open_link(core: Core, token: str, *, locale: str | None = None) -> Opened:
         row.opened_s = row.opened_s or now
         row.expires_s = now + core.settings.limits.session_s
         row.locale = locale or row.locale
-    return Opened(attempt=row, session=secret)
+        if enters and case_id is not None:
+            entered = case_links.enter(core, session, case_id, by="attempt")
+    return Opened(attempt=row, session=secret, visit=entered)
 
 
 def session_of(core: Core, secret: str | None) -> str:

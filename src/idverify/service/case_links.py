@@ -1,10 +1,11 @@
 """Ways into a case: links and codes kept as hashes, each for one purpose, and the browsers that opened one.
 
-Conventions: a link to the person's page and a continuation code are good once; then a random visit, kept in a cookie,
-says which case it is. The link "that was not me" opens nothing and is good until it has run out.
+Conventions: a link to the person's page and a continuation code are good once, and so is the link of an attempt of the
+case; then a random visit, kept in a cookie, says which case it is. The link "that was not me" opens nothing and is good
+until it has run out.
 
 Public items: :data:`PURPOSES`, :func:`add`, :func:`new_link`, :func:`look_up`, :func:`open_link`,
-:func:`case_of_token`, :func:`case_of_visit`, :func:`is_visit`, :func:`end_all`, :class:`Visit`.
+:func:`enter`, :func:`case_of_token`, :func:`case_of_visit`, :func:`is_visit`, :func:`end_all`, :class:`Visit`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ __all__ = [
     "case_of_token",
     "case_of_visit",
     "end_all",
+    "enter",
     "is_visit",
     "look_up",
     "new_link",
@@ -112,11 +114,22 @@ def open_link(core: Core, session: Session, token: str, purpose: str = "case") -
     link = look_up(core, session, token, purpose, lock=True)
     if purpose in _ONCE:
         link.used_s = now
-    secret = new_token()
+    return enter(core, session, link.case_id, by=purpose)
+
+
+def enter(core: Core, session: Session, case_id: str, *, by: str) -> Visit:
+    """Begin a visit of whoever used up a way into the case. The caller holds the audit chain's head.
+
+    Parameters
+    ----------
+    by
+        Which way it was: a purpose of a link, or ``attempt``.
+    """
+    now, secret = core.clock(), new_token()
     expires_s = now + core.settings.cases.retention_s["visit"]
-    session.add(CaseVisit(token_sha256=token_sha256(secret), case_id=link.case_id, created_s=now, expires_s=expires_s))
-    audit.append(core, session, "case.visited", actor=audit.PERSON, case_id=link.case_id, facts={"by": purpose})
-    return Visit(case_id=link.case_id, secret=secret)
+    session.add(CaseVisit(token_sha256=token_sha256(secret), case_id=case_id, created_s=now, expires_s=expires_s))
+    audit.append(core, session, "case.visited", actor=audit.PERSON, case_id=case_id, facts={"by": by})
+    return Visit(case_id=case_id, secret=secret)
 
 
 def case_of_visit(core: Core, secret: str | None) -> str:

@@ -3,7 +3,7 @@
 Goal: no dead end. Every state names the next step, who takes it and by when, and every state in which somebody can be
 asked offers to ask them. Scores never leave; of a rejection, only what kind of thing was not confirmed.
 
-Public items: :class:`CasePage`, :func:`see`, :func:`reasons_of`.
+Public items: :class:`CasePage`, :func:`see`, :func:`reasons_of`, :func:`offers_ways`, :func:`waiting_attempt`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from idverify.reasons import Reason
-from idverify.service import appeals, papers, reviews
+from idverify.service import appeals, capture, papers, reviews
 from idverify.service.case_routes import BY_PERSON, CaseRoute, start_of
 from idverify.service.case_states import NEXT_STEPS, CaseState
 from idverify.service.core import Core
@@ -25,7 +25,7 @@ from idverify.service.proofs import PROOFS
 from idverify.service.states import State
 from idverify.service.tables import Attempt, Case
 
-__all__ = ["CasePage", "reasons_of", "see"]
+__all__ = ["CasePage", "offers_ways", "reasons_of", "see", "waiting_attempt"]
 
 _TRYING = (CaseState.OPEN, CaseState.DELAYED)
 _UNDER_WAY = (State.REQUIRES_INPUT.value, State.RECORDING.value, State.PROCESSING.value)
@@ -134,7 +134,7 @@ def see(core: Core, session: Session, case: Case, advised: Iterable[str]) -> Cas
         message=_message(core, session, case, state),
         question=None if asked is None else asked.text,
         record=_record(core, session, case, state),
-        ways=_ways(core, case, state),
+        ways=_ways(core, case),
         route=case.route,
         ask=_ask(case, state),
         vouch=None if state is not CaseState.VOUCHING else "own" if case.voucher_reference_id is None else "service",
@@ -150,6 +150,35 @@ def reasons_of(decision: dict[str, Any]) -> tuple[str, ...]:
     codes = {str(reason["code"] if isinstance(reason, dict) else reason) for reason in decision.get("reasons", ())}
     found = tuple(name for name, reasons in _WHY.items() if codes & {reason.value for reason in reasons})
     return found or ("unclear",)
+
+
+def offers_ways(case: Case) -> bool:
+    """Whether the person can take another way now."""
+    return CaseState(case.state) in _TRYING and CaseRoute(case.route) not in BY_PERSON
+
+
+def waiting_attempt(core: Core, session: Session, case: Case) -> str | None:
+    """The attempt with which the person can go on, in any browser, if one waits for a recording.
+
+    Where the service gave the case a photo, one that was never begun makes room for a new one instead, and so does one
+    that could not be told.
+    """
+    if CaseState(case.state) not in _TRYING or _has_to_wait(core, case):
+        return None
+    mine = select(Attempt).where(
+        Attempt.case_id == case.id,
+        Attempt.role.is_(None),
+        Attempt.state.in_([State.REQUIRES_INPUT.value, State.INCONCLUSIVE.value]),
+    )
+    for row in session.scalars(mine.order_by(Attempt.created_s.desc())):
+        own = case.reference_id is not None and (row.begun == 0 or row.state == State.INCONCLUSIVE.value)
+        if not own and capture.recordings_left(core, row):
+            return row.id
+    return None
+
+
+def _has_to_wait(core: Core, case: Case) -> bool:
+    return case.state == CaseState.DELAYED.value and (case.wait_until_s or 0.0) > core.clock()
 
 
 def _explained(
@@ -178,18 +207,20 @@ def _message(core: Core, session: Session, case: Case, state: CaseState) -> str 
 def _record(core: Core, session: Session, case: Case, state: CaseState) -> str | None:
     if state not in _TRYING:
         return None
+    if waiting_attempt(core, session, case) is not None:
+        return "now"
     mine = (Attempt.api_key_id == case.api_key_id, Attempt.subject == case.subject, Attempt.case_id.is_not(None))
     in_time = (Attempt.expires_s > core.clock()) | (Attempt.state == State.PROCESSING.value)
     begun = (Attempt.begun > 0) | (Attempt.state == State.PROCESSING.value)
     if session.scalars(select(Attempt.id).where(*mine, Attempt.state.in_(_UNDER_WAY), in_time, begun).limit(1)).first():
         return "under_way"
-    if state is CaseState.DELAYED and (case.wait_until_s or 0.0) > core.clock():
+    if _has_to_wait(core, case):
         return "wait"
     return "link" if case.reference_id is None else "now"
 
 
-def _ways(core: Core, case: Case, state: CaseState) -> tuple[tuple[str, float], ...]:
-    if state not in _TRYING or CaseRoute(case.route) in BY_PERSON:
+def _ways(core: Core, case: Case) -> tuple[tuple[str, float], ...]:
+    if not offers_ways(case):
         return ()
     deadlines, now = core.settings.cases.deadlines_s, core.clock()
     return tuple((route.value, now + deadlines[NEXT_STEPS[start_of(route)].deadline]) for route in CaseRoute)

@@ -326,9 +326,23 @@ def choose_route(core: Core, case_id: str, route: CaseRoute) -> None:
             facts = {"from": case.route, "to": route.value}
             case.route = route.value
             note(core, session, "case.route", case, actor=audit.PERSON, facts=facts)
-            end_attempts(core, session, case)
+            if then is CaseState.OPEN and case.reference_id is None:
+                _go_another_way(session, case, route)
+            else:
+                end_attempts(core, session, case)
         if then is not CaseState.OPEN:
             become(core, session, case, then, actor=audit.PERSON, facts={"route": route.value})
+
+
+def _go_another_way(session: Session, case: Case, route: CaseRoute) -> None:
+    """Only the service has the photo, hence its attempt goes on, and asks for what the way asks for.
+
+    As in attempts of the person's own, there are colours only where they are the way.
+    """
+    for row in _attempts_in(session, case, State.REQUIRES_INPUT, State.INCONCLUSIVE):
+        if row.role is None:
+            kept = {name: value for name, value in row.options.items() if name != "gestures"}
+            row.options = options_on(route, {**kept, "light": False})
 
 
 def withdraw(core: Core, caller: Caller, case_id: str, *, actor: str | None = None) -> dict[str, Any]:

@@ -17,7 +17,9 @@ __all__ = ["outcome_of"]
 _SILENT = frozenset({State.ACCEPTED.value, State.REJECTED.value})
 
 
-def outcome_of(row: Attempt, words: Mapping[str, Any], *, left: int, case: bool = False) -> dict[str, Any] | None:
+def outcome_of(
+    row: Attempt, words: Mapping[str, Any], *, left: int, case: bool = False, ways: bool = False
+) -> dict[str, Any] | None:
     """Title, message and next steps in the person's language; None while nothing is to be said.
 
     Parameters
@@ -30,12 +32,14 @@ def outcome_of(row: Attempt, words: Mapping[str, Any], *, left: int, case: bool 
         How many recordings are left.
     case
         Whether this browser has the attempt's case open, where everything else is said and asked.
+    ways
+        Whether another way can be taken there.
     """
-    help_from = "case" if case else "contact"
-    ways = ["record_again", "other_device", *(["case"] if case else [])] if left else [help_from]
+    help_from = "ways" if case and ways else "case" if case else "contact"
+    after = ["record_again", "other_device", *([help_from] if case else [])] if left else [help_from]
     if row.state == State.REQUIRES_INPUT.value and row.failure is not None:
         said = _entry(words, "problem", row.failure) or _entry(words, "problem", "recording_incomplete")
-        return _outcome(words, said, ways)
+        return _outcome(words, said, after)
     if row.state not in {s.value for s in (State.ACCEPTED, State.REJECTED, State.INCONCLUSIVE)}:
         return None
     said = _entry(words, "outcome", row.state)
@@ -43,11 +47,11 @@ def outcome_of(row: Attempt, words: Mapping[str, Any], *, left: int, case: bool 
         return _outcome(words, said, ["case" if case else "wait"] if row.state == State.ACCEPTED.value else [help_from])
     # Only what the words name is told: a reason that they leave out would teach whoever tries.
     codes = [code for code in (row.decision or {}).get("reasons", ()) if code in words.get("reason", {})]
-    return {**_outcome(words, said, ways), "advice": codes}
+    return {**_outcome(words, said, after), "advice": codes}
 
 
 def _outcome(words: Mapping[str, Any], said: Mapping[str, str], ways: list[str]) -> dict[str, Any]:
-    labels = words.get("next", {})
+    labels = {"ways": words.get("case", {}).get("ways", "ways"), **words.get("next", {})}
     return {
         "title": said.get("title", ""),
         "message": said.get("message", ""),

@@ -21,6 +21,7 @@ from starlette.routing import Route
 from idverify.service import (
     appeals,
     audit,
+    capture,
     case_links,
     case_page,
     cases,
@@ -31,7 +32,6 @@ from idverify.service import (
     vouching,
 )
 from idverify.service.api_keys import Caller
-from idverify.service.attempts import NewAttempt
 from idverify.service.case_routes import CaseRoute
 from idverify.service.case_states import CaseState
 from idverify.service.core import Core
@@ -40,7 +40,7 @@ from idverify.service.notices import moment
 from idverify.service.pages import locale_of
 from idverify.service.problems import Problem
 from idverify.service.tables import Case
-from idverify.service.web import CASE_COOKIE, Web, address_of, web_of
+from idverify.service.web import CASE_COOKIE, Web, address_of, keep_visit, web_of
 
 __all__ = ["ROUTES"]
 
@@ -178,8 +178,7 @@ async def _choose(web: Web, case_id: str, form: Form) -> None:
 
 
 async def _record(web: Web, case_id: str, form: Form) -> str:
-    made = await run_in_threadpool(cases.own_attempt, web.core, case_id)
-    return _path_of(made)
+    return _path_of(await run_in_threadpool(_recording_link, web.core, case_id))
 
 
 async def _ask(web: Web, case_id: str, form: Form) -> None:
@@ -203,12 +202,21 @@ async def _vouch(web: Web, case_id: str, form: Form) -> str | None:
             raise Problem("too_large")
         await run_in_threadpool(web.examiner.require_usable, photo)
     made = await run_in_threadpool(vouching.begin, web.core, case_id, words=words, photo=photo)
-    return _path_of(made)
+    return _path_of(made.link)
 
 
-def _path_of(made: NewAttempt) -> str:
-    """The attempt's link within this site, however this site is reached."""
-    return "/r/" + made.link.rsplit("/", 1)[1]
+def _recording_link(core: Core, case_id: str) -> str:
+    """To the attempt that waits for a recording, or to a new one of the person's own."""
+    with core.database.reading() as session:
+        waiting = case_page.waiting_attempt(core, session, session.get_one(Case, case_id))
+    if waiting is not None:
+        return capture.continue_elsewhere(core, waiting).url
+    return cases.own_attempt(core, case_id).link
+
+
+def _path_of(link: str) -> str:
+    """An attempt's link within this site, however this site is reached."""
+    return "/r/" + link.rsplit("/", 1)[1]
 
 
 async def _withdraw(web: Web, case_id: str, form: Form) -> None:
@@ -316,16 +324,7 @@ async def _visiting(web: Web, request: Request, token: str) -> bool:
 def _entered(web: Web, request: Request, visit: case_links.Visit) -> Response:
     query = f"?{request.url.query}" if request.url.query else ""
     answer = RedirectResponse(f"/case{query}", 303)
-    settings = web.core.settings
-    answer.set_cookie(
-        CASE_COOKIE,
-        visit.secret,
-        httponly=True,
-        # Strict would leave it out where a message's link is followed, and the person in front of a closed door.
-        samesite="lax",
-        secure=settings.base_url.startswith("https://"),
-        max_age=int(settings.cases.retention_s["visit"]),
-    )
+    keep_visit(web, answer, visit)
     return answer
 
 

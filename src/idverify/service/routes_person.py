@@ -18,13 +18,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from idverify.service import capture, case_links
+from idverify.service import capture, case_links, case_page
 from idverify.service.outcome import outcome_of
 from idverify.service.pages import locale_of
 from idverify.service.problems import Problem
 from idverify.service.requests import Fields, body, json_object, language_of
-from idverify.service.tables import Attempt
-from idverify.service.web import CASE_COOKIE, COOKIE, Web, address_of, web_of
+from idverify.service.tables import Attempt, Case
+from idverify.service.web import CASE_COOKIE, COOKIE, Web, address_of, keep_visit, web_of
 
 __all__ = ["ROUTES"]
 
@@ -60,11 +60,14 @@ async def page(request: Request) -> Response:
             request, "link.html", {"kind": kind, "service": None}, locale=locale_of(request), status=status
         )
     locale = locale_of(request, row.locale)
+    secret = request.cookies.get(CASE_COOKIE)
     context = {
         "consent_version": web.pages.consent_version(locale),
         "retention_hours": round(web.core.settings.cases.evidence_of_s(row.policy) / 3600),
         "service": row.options.get("service"),
         "opened": opened,
+        # Whoever opens the link has the case with it; who opened it, has it or has it no more.
+        "ways": await run_in_threadpool(_ways, web, row, secret, opened=opened),
     }
     return web.pages.render(request, "capture.html", context, locale=locale)
 
@@ -98,13 +101,18 @@ async def open_link(request: Request) -> Response:
     asked = fields.text("locale")
     locale = None if asked is None else language_of(asked)
     try:
-        opened = await run_in_threadpool(capture.open_link, web.core, request.path_params["token"], locale=locale)
+        visit = request.cookies.get(CASE_COOKIE)
+        token = request.path_params["token"]
+        opened = await run_in_threadpool(capture.open_link, web.core, token, locale=locale, visit=visit)
     except Problem as problem:
         if problem.code == "link_unknown":
             web.throttle.wrong(address)
         raise
-    visit = request.cookies.get(CASE_COOKIE)
+    if opened.visit is not None:
+        visit = opened.visit.secret
     answer = JSONResponse({"attempt": await run_in_threadpool(_state, web, opened.attempt.id, visit)})
+    if opened.visit is not None:
+        keep_visit(web, answer, opened.visit)
     answer.set_cookie(
         COOKIE,
         opened.session,
@@ -127,6 +135,7 @@ def _state(web: Web, attempt_id: str, visit: str | None) -> dict[str, Any]:
     row, received = capture.state_of(web.core, attempt_id)
     left = capture.recordings_left(web.core, row)
     in_case = row.case_id is not None and case_links.is_visit(web.core, visit, row.case_id)
+    ways = in_case and _offers_ways(web, row)
     recording = {"id": row.recording_id, "received": received} if row.state == "recording" else None
     return {
         "state": "expired" if capture.is_over(web.core, row) else row.state,
@@ -139,9 +148,24 @@ def _state(web: Web, attempt_id: str, visit: str | None) -> dict[str, Any]:
         "consent": row.consent_s is not None,
         "recordings_left": left,
         "case": in_case,
+        "ways": ways,
         "recording": recording,
-        "outcome": outcome_of(row, web.pages.words[row.locale], left=left, case=in_case),
+        "outcome": outcome_of(row, web.pages.words[row.locale], left=left, case=in_case, ways=ways),
     }
+
+
+def _ways(web: Web, row: Attempt, visit: str | None, *, opened: bool) -> bool:
+    """Whether the page offers other ways before the first recording."""
+    if row.case_id is None or (opened and not case_links.is_visit(web.core, visit, row.case_id)):
+        return False
+    return _offers_ways(web, row)
+
+
+def _offers_ways(web: Web, row: Attempt) -> bool:
+    if row.case_id is None or row.role is not None:
+        return False
+    with web.core.database.reading() as session:
+        return case_page.offers_ways(session.get_one(Case, row.case_id))
 
 
 async def consent(request: Request) -> Response:

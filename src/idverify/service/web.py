@@ -117,6 +117,20 @@ class Web:
             raise Problem("origin_refused")
 
 
+def keep_visit(web: Web, answer: Response, visit: case_links.Visit) -> None:
+    """Let this browser have a case open: in a cookie that no script can read."""
+    settings = web.core.settings
+    answer.set_cookie(
+        CASE_COOKIE,
+        visit.secret,
+        httponly=True,
+        # Strict would leave it out where a message's link is followed, and the person in front of a closed door.
+        samesite="lax",
+        secure=settings.base_url.startswith("https://"),
+        max_age=int(settings.cases.retention_s["visit"]),
+    )
+
+
 def web_of(request: Request) -> Web:
     """The process that answers."""
     web: Web = request.app.state.web

@@ -227,9 +227,13 @@ def test_a_recording_is_begun_from_the_page_and_its_link_opens(site):
     token = answer.headers["location"]
     opened = visitor.browser.post(token + "/open", json={}, headers=ORIGIN).json()["attempt"]
     assert opened["case"] is True
-    # In another browser, nothing points to a case that it does not have.
+    # Another browser that opens it has the case, too, and nobody else.
     again = visitor.post("record").headers["location"]
-    assert site.browser().post(again + "/open", json={}, headers=ORIGIN).json()["attempt"]["case"] is False
+    assert site.browser().get(again).status_code == 200
+    other = site.browser()
+    assert other.post(again + "/open", json={}, headers=ORIGIN).json()["attempt"]["case"] is True
+    assert other.get("/case").status_code == 200
+    assert site.browser().post(again + "/open", json={}, headers=ORIGIN).status_code == 410
 
 
 def test_another_way_is_taken(site):

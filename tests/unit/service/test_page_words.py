@@ -53,7 +53,7 @@ def render(name: str, locale: str, **more: object) -> str:
     context = {
         "locale": locale, "dir": words["language"]["dir"], "words": words, "static": "/static/0", "service": None,
         "languages": [{"code": code, "name": code, "href": f"?locale={code}"} for code in LANGUAGES],
-        "consent_version": "0", "retention_hours": 24, "opened": False,
+        "consent_version": "0", "retention_hours": 24, "opened": False, "ways": True,
     }  # fmt: skip
     return environment.get_template(name).render(**(context | more))
 

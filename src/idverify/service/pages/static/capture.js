@@ -27,9 +27,9 @@ const WAYS_ON = {
   judge_failed: ["record_again", "other_device"],
   recording_too_long: ["record_again", "file"],
   file_unfit: ["file", "record_again"],
-  too_few_movements: ["retry", "case", "contact"],
-  no_recordings_left: ["case", "contact"],
-  address_delayed: ["case", "contact"],
+  too_few_movements: ["retry", "contact"],
+  no_recordings_left: ["contact"],
+  address_delayed: ["contact"],
   too_many_requests: ["retry"],
   link_used: ["contact"],
   link_expired: ["contact"],
@@ -64,6 +64,7 @@ const visit = {
   left: null,
   colours: false,
   case: false,
+  ways: "ways" in document.body.dataset,
   stream: null,
   turn: 0,
   deviceId: "",
@@ -81,17 +82,22 @@ function fail(problem, again = prepare) {
   const code = known in WAYS_ON ? known : "other";
   const words = `problem.${code}`;
   release();
+  // A link that leads nowhere leads to no other way either.
+  if (code.startsWith("link_") && !visit.opened) visit.ways = false;
   visit.again = LOST.includes(problem.code) ? () => attempt(enter) : again;
   find("problem-title").textContent = say(`${words}.title`);
   find("problem-message").textContent = say(`${words}.message`);
   list(find("problem-steps"), lines(`${words}.steps`, { n: FILE_MEGABYTES }));
-  offer(find("problem-actions"), WAYS_ON[code].filter(isPossible));
+  offer(find("problem-actions"), [...WAYS_ON[code], "ways", "case"].filter(isPossible));
   find("problem-code").textContent = code === "other" ? `${say("page.code")}: ${problem.code ?? problem.name}` : "";
   show("problem");
 }
 
 function isPossible(action) {
-  if (action === "case") return visit.case;
+  // Whoever has the case open asks and is told there, and takes another way while there is one.
+  if (action === "ways") return visit.ways;
+  if (action === "case") return visit.case && !visit.ways;
+  if (action === "contact") return !visit.case;
   if (action === "file") return visit.opened && visit.options.file;
   if (action === "other_device") return visit.opened;
   if (action === "record_again") return visit.left !== 0;
@@ -113,6 +119,7 @@ async function readState() {
   const state = await ask("/capture/state");
   visit.options = state.options ?? {};
   visit.case = Boolean(state.case);
+  visit.ways = Boolean(state.ways);
   visit.left = state.recordings_left ?? null;
   visit.expires = performance.now() + 1_000 * (state.expires_s ?? Infinity);
   return state;
@@ -133,11 +140,20 @@ async function enter() {
 
 const canGoOn = (state) => state.state === "requires_input" || state.state === "recording";
 
+async function openLink() {
+  if (visit.opened) return;
+  await ask(`${location.pathname.replace(/\/$/, "")}/open`, { method: "POST", json: { locale: document.documentElement.lang } });
+  visit.opened = true;
+}
+
+// Every other way is on the page of the case, which this browser has with the link.
+async function otherWays() {
+  await openLink();
+  location.assign(`/case?locale=${document.documentElement.lang}#all-ways`);
+}
+
 async function agree() {
-  if (!visit.opened) {
-    await ask(`${location.pathname.replace(/\/$/, "")}/open`, { method: "POST", json: { locale: document.documentElement.lang } });
-    visit.opened = true;
-  }
+  await openLink();
   await ask("/capture/consent", { method: "POST", json: { version: document.body.dataset.consent } });
   await readState();
   prepare();
@@ -448,8 +464,8 @@ function finish(state) {
   list(document.querySelector("#outcome-advice .steps"), advice);
   const count = state.recordings_left;
   tell("outcome-left", again && count > 0 ? say(count === 1 ? "after.left_one" : "after.left_many", { n: count }) : "");
-  const usual = state.case ? ["case"] : kind === "accepted" || kind === "canceled" || kind === "redacted" ? [] : ["contact"];
-  offer(find("outcome-actions"), actions.length ? actions : again ? ["record_again", "other_device", "contact"] : usual);
+  const usual = state.ways ? ["ways"] : state.case ? ["case"] : kind === "accepted" || kind === "canceled" || kind === "redacted" ? [] : ["contact"];
+  offer(find("outcome-actions"), actions.length ? actions : again ? ["record_again", "other_device", state.case ? usual[0] : "contact"] : usual);
   show("outcome");
 }
 
@@ -508,6 +524,7 @@ const DOES = {
   copy_link: () => attempt(copyLink),
   reload: () => location.reload(),
   case: () => location.assign("/case"),
+  ways: () => attempt(otherWays),
 };
 
 addEventListener("click", async (event) => {
