@@ -3,7 +3,8 @@
 A mechanism joins by its name in :data:`MECHANISMS` and one row in :meth:`Panel.assess`; the observer it needs is one
 entry in :attr:`Panel.factories`.
 
-Public items: :class:`PADInputs`, :class:`Panel`, :data:`MECHANISMS`, :func:`assess_reference`.
+Public items: :class:`PADInputs`, :class:`Panel`, :data:`MECHANISMS`, :func:`assess_reference`,
+:func:`unproven_where_skin_lives`.
 """
 
 from __future__ import annotations
@@ -46,9 +47,12 @@ from idverify.pad.skin_change import SkinStrips
 from idverify.pad.texture_constancy import SkinShade
 from idverify.reasons import Reason
 
-__all__ = ["MECHANISMS", "PADInputs", "Panel", "assess_reference"]
+__all__ = ["MECHANISMS", "PADInputs", "Panel", "assess_reference", "unproven_where_skin_lives"]
 
 T = TypeVar("T")
+
+# Still pictures, shown or injected, stay below 0 here; e to 1 to one is more than chance.
+LIVING_SKIN_LLR = 1.0
 
 # Names of all mechanisms, in the order in which they are asked; a policy may require any of them.
 MECHANISMS = (
@@ -151,13 +155,31 @@ class Panel:
             identity_continuity.assess(inputs.likenesses),
             assess_reference(inputs),
         )
-        return tuple(replace(e, reason=inputs.scarcity) if e.reason is Reason.VIDEO_TOO_SHORT else e for e in found)
+        told = (replace(e, reason=inputs.scarcity) if e.reason is Reason.VIDEO_TOO_SHORT else e for e in found)
+        return unproven_where_skin_lives(tuple(told))
 
     def injection_signals(self) -> tuple[PADEvidence, ...]:
         """Signals of a recording that was altered, made or fed in; of the whole recording, not of the subject."""
         if self._facts is None:
             raise RuntimeError("injection signals are complete only after the recording was read")
         return injection.assess(self._fingerprints, self._facts)
+
+
+def unproven_where_skin_lives(found: tuple[PADEvidence, ...]) -> tuple[PADEvidence, ...]:
+    """Take back a proof that the face is a still picture where its skin changes as flesh does: then it is a doubt.
+
+    Somebody who stares into a webcam for seconds, before an encoder that copies what hardly moves, is as still as a
+    photograph is. Not so the shade and the folds of their skin.
+    """
+    skin = next((e.bona_fide_llr for e in found if e.name == skin_change.NAME), None)
+    if skin is None or skin < LIVING_SKIN_LLR:
+        return found
+    return tuple(
+        replace(e, decisive=False, reason=None, detail=f"{e.detail}, yet its skin changes as a living face's does")
+        if e.decisive and e.reason is Reason.STATIC_PRESENTATION
+        else e
+        for e in found
+    )
 
 
 def assess_reference(inputs: PADInputs) -> PADEvidence:
