@@ -6,7 +6,6 @@ Skipped, with the reason, where Chromium, Playwright or the service's packages a
 from __future__ import annotations
 
 import base64
-import fcntl
 import json
 import os
 import re
@@ -68,14 +67,6 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-@pytest.fixture(autouse=True)
-def one_browser_at_a_time(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Two processes may share the suite; two browsers on two cores would be late for what they are asked."""
-    with (tmp_path_factory.getbasetemp().parent / "browser.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 @pytest.fixture(scope="session")
