@@ -40,21 +40,12 @@ from idverify.service.notices import moment
 from idverify.service.pages import locale_of
 from idverify.service.problems import Problem
 from idverify.service.tables import Case
-from idverify.service.web import CASE_COOKIE, Web, address_of, keep_visit, web_of
+from idverify.service.web import CASE_COOKIE, Web, address_of, keep_visit, link_page, web_of
 
 __all__ = ["ROUTES"]
 
 _FORM_BYTES = 64 * 1024
 _MOST_FILES = 5
-_LINK_PAGES = {
-    "link_unknown": ("unknown", 404),
-    "link_expired": ("expired", 410),
-    "link_used": ("used", 410),
-    "too_many_requests": ("busy", 429),
-    "not_ready": ("busy", 503),
-    "session_missing": ("session", 401),
-}
-
 
 # -- the way in ------------------------------------------------------------------------------------
 
@@ -69,7 +60,7 @@ async def landing(request: Request) -> Response:
         # A reload, or the same message opened again, in the browser that is in the case already.
         if problem.code in ("link_used", "link_expired") and await _visiting(web, request, token):
             return RedirectResponse("/case", 303)
-        return _link_page(web, request, problem)
+        return link_page(web, request, problem)
     return web.pages.render(
         request, "case_open.html", {"service": case.service}, locale=locale_of(request, case.locale)
     )
@@ -82,7 +73,7 @@ async def open_link(request: Request) -> Response:
         _guard(web, request)
         visit = await run_in_threadpool(_open, web.core, token)
     except Problem as problem:
-        return _link_page(web, request, problem)
+        return link_page(web, request, problem)
     return _entered(web, request, visit)
 
 
@@ -117,7 +108,7 @@ async def show(request: Request) -> Response:
     try:
         case_id = await web.visitor(request)
     except Problem as problem:
-        return _link_page(web, request, problem)
+        return link_page(web, request, problem)
     return await _shown(web, request, case_id)
 
 
@@ -157,7 +148,7 @@ def _action(act: Callable[[Web, str, Form], Awaitable[str | None]], *, files: bo
         try:
             case_id = await web.visitor(request)
         except Problem as problem:
-            return _link_page(web, request, problem)
+            return link_page(web, request, problem)
         most = _FORM_BYTES + (_MOST_FILES * papers.LARGEST_DOCUMENT if files else 0)
         try:
             form = await read_form(request, most, files=_MOST_FILES if files else 0)
@@ -246,7 +237,7 @@ async def dispute_page(request: Request) -> Response:
         web.throttle.refuse_guessing(address_of(request))
         case = await run_in_threadpool(_behind, web.core, token, "not_me")
     except Problem as problem:
-        return _link_page(web, request, problem)
+        return link_page(web, request, problem)
     return _dispute_page(web, request, case)
 
 
@@ -257,7 +248,7 @@ async def dispute(request: Request) -> Response:
         _guard(web, request)
         case = await run_in_threadpool(_disputed, web.core, token)
     except Problem as problem:
-        return _link_page(web, request, problem)
+        return link_page(web, request, problem)
     return _dispute_page(web, request, case)
 
 
@@ -326,18 +317,6 @@ def _entered(web: Web, request: Request, visit: case_links.Visit) -> Response:
     answer = RedirectResponse(f"/case{query}", 303)
     keep_visit(web, answer, visit)
     return answer
-
-
-def _link_page(web: Web, request: Request, problem: Problem) -> Response:
-    """What a link that leads nowhere says; other problems are not this page's."""
-    if problem.code == "link_unknown":
-        web.throttle.wrong(address_of(request))
-    if problem.code not in _LINK_PAGES:
-        raise problem
-    kind, status = _LINK_PAGES[problem.code]
-    return web.pages.render(
-        request, "link.html", {"kind": kind, "service": None}, locale=locale_of(request), status=status
-    )
 
 
 def _words(web: Web, locale: str, problem: Problem) -> str:

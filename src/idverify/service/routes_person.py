@@ -24,7 +24,7 @@ from idverify.service.pages import locale_of
 from idverify.service.problems import Problem
 from idverify.service.requests import Fields, body, json_object, language_of
 from idverify.service.tables import Attempt, Case
-from idverify.service.web import CASE_COOKIE, COOKIE, Web, address_of, keep_visit, web_of
+from idverify.service.web import CASE_COOKIE, COOKIE, Web, address_of, keep_visit, link_page, web_of
 
 __all__ = ["ROUTES"]
 
@@ -35,14 +35,6 @@ _POLL_S, _LOOK_S = 10.0, 0.25
 _SMALL_JSON = 64 * 1024
 _HINT_BYTES = 8 * 1024
 _PROBE_BYTES = 64 * 1024
-_LINK_PAGES = {
-    "link_unknown": ("unknown", 404),
-    "link_expired": ("expired", 410),
-    "link_used": ("used", 410),
-    "too_many_requests": ("busy", 429),
-    "not_ready": ("busy", 503),
-}
-
 
 async def page(request: Request) -> Response:
     """The page behind a link; looking at it uses nothing up."""
@@ -51,14 +43,7 @@ async def page(request: Request) -> Response:
         web.throttle.refuse_guessing(address_of(request))
         row, opened = await run_in_threadpool(_visible, web, token, request.cookies.get(COOKIE))
     except Problem as problem:
-        if problem.code not in _LINK_PAGES:
-            raise
-        if problem.code == "link_unknown":
-            web.throttle.wrong(address_of(request))
-        kind, status = _LINK_PAGES[problem.code]
-        return web.pages.render(
-            request, "link.html", {"kind": kind, "service": None}, locale=locale_of(request), status=status
-        )
+        return link_page(web, request, problem)
     locale = locale_of(request, row.locale)
     secret = request.cookies.get(CASE_COOKIE)
     context = {

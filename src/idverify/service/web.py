@@ -1,6 +1,7 @@
 """What every route needs: the core, who asks, and answers with the right headers.
 
-Public items: :class:`Web`, :func:`web_of`, :func:`problem_answer`.
+Public items: :class:`Web`, :func:`web_of`, :func:`address_of`, :func:`problem_answer`, :func:`link_page`,
+:func:`keep_visit`.
 """
 
 from __future__ import annotations
@@ -18,16 +19,25 @@ from idverify.service.api_keys import Caller
 from idverify.service.core import Core
 from idverify.service.examiner import Examiner
 from idverify.service.metrics import Metrics
-from idverify.service.pages import Pages
+from idverify.service.pages import Pages, locale_of
 from idverify.service.problems import Problem
 from idverify.service.throttle import Throttle
 
-__all__ = ["CASE_COOKIE", "COOKIE", "Web", "address_of", "problem_answer", "web_of"]
+__all__ = ["CASE_COOKIE", "COOKIE", "Web", "address_of", "keep_visit", "link_page", "problem_answer", "web_of"]
 
 T = TypeVar("T")
 
 COOKIE = "idverify_capture"
 CASE_COOKIE = "idverify_case"
+# Code of a problem -> what the page behind a link says instead, and its status.
+_LINK_PAGES = {
+    "link_unknown": ("unknown", 404),
+    "link_expired": ("expired", 410),
+    "link_used": ("used", 410),
+    "too_many_requests": ("busy", 429),
+    "not_ready": ("busy", 503),
+    "session_missing": ("session", 401),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +125,18 @@ class Web:
             own.add(f"{request.url.scheme}://{request.headers.get('host', '')}")
         if origin not in own or request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
             raise Problem("origin_refused")
+
+
+def link_page(web: Web, request: Request, problem: Problem) -> Response:
+    """What a link that leads nowhere says; raises a problem that is not the link's."""
+    if problem.code == "link_unknown":
+        web.throttle.wrong(address_of(request))
+    if problem.code not in _LINK_PAGES:
+        raise problem
+    kind, status = _LINK_PAGES[problem.code]
+    return web.pages.render(
+        request, "link.html", {"kind": kind, "service": None}, locale=locale_of(request), status=status
+    )
 
 
 def keep_visit(web: Web, answer: Response, visit: case_links.Visit) -> None:

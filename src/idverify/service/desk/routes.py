@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -271,23 +271,19 @@ def _verdicts(case: Case) -> list[tuple[str, tuple[str, ...]]]:
 
 
 def _earlier(core: Core, session: Session, case: Case) -> list[dict[str, Any]]:
-    decided = (Review.case_id == case.id, Review.decided_s.is_not(None), Review.verdict != "hand_on")
-    rows = session.execute(
-        select(Review, Account.name)
-        .join(Account, Review.account_id == Account.id)
-        .where(*decided)
-        .order_by(Review.decided_s)
-    )
-    return [_look(core, case, row, name) for row, name in rows]
+    return _looks(core, session, case, Review.decided_s.is_not(None), Review.verdict != "hand_on")
 
 
 def _notes(core: Core, session: Session, case: Case) -> list[dict[str, Any]]:
     """Why others handed the case on, since it came here."""
-    handed = (Review.case_id == case.id, Review.verdict == "hand_on", Review.entered_s == case.changed_s)
+    return _looks(core, session, case, Review.verdict == "hand_on", Review.entered_s == case.changed_s)
+
+
+def _looks(core: Core, session: Session, case: Case, *wanted: ColumnElement[bool]) -> list[dict[str, Any]]:
     rows = session.execute(
         select(Review, Account.name)
         .join(Account, Review.account_id == Account.id)
-        .where(*handed)
+        .where(Review.case_id == case.id, *wanted)
         .order_by(Review.decided_s)
     )
     return [_look(core, case, row, name) for row, name in rows]
