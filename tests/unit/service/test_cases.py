@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
 from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
-from walk import PHOTO, Walk
+from walk import PHOTO, Walk, at_once
 
 from idverify.service import api_keys, attempts, audit, capture, cases, housekeeping, jobs
 from idverify.service.api_keys import Caller
@@ -354,26 +353,6 @@ def test_overdue_cases_are_counted(desk, core, clock):
 
 
 # -- at once ---------------------------------------------------------------------------------------
-
-
-def at_once(*acts):
-    """Do all of it at the same time; what each returned or raised."""
-    barrier, found = threading.Barrier(len(acts)), [None] * len(acts)
-
-    def run(n, act):
-        barrier.wait()
-        try:
-            found[n] = act()
-        except Problem as problem:
-            found[n] = problem.code
-
-    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(acts)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-    assert not any(thread.is_alive() for thread in threads)
-    return found
 
 
 def rejected_at_once(core, desk, *also):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import statistics
-import threading
 import time
 from dataclasses import replace
+from functools import partial
 
 import pytest
+import walk
 from desk_site import FOR_PERSON, INTERNAL, Browser, Site
 from sqlalchemy import select
 
@@ -17,12 +18,13 @@ from idverify.service.case_routes import CaseRoute
 from idverify.service.desk import accounts
 from idverify.service.desk.queue import PAGE
 from idverify.service.desk.roles import Member, Role
-from idverify.service.problems import Problem
 from idverify.service.reviews import Texts
 from idverify.service.tables import Case, Review
 
 # Of the bar for a page, seconds of this process's own work: what other programs do at the time is not counted.
 PAGE_S = 0.2
+# Passwords are hashed slowly on purpose.
+at_once = partial(walk.at_once, within_s=120)
 
 
 @pytest.fixture
@@ -39,26 +41,6 @@ def within(core, case, act):
     with core.database.writing() as session:
         audit.hold(session)
         return act(session, cases.locked_case(session, case))
-
-
-def at_once(*acts):
-    """Do all of it at the same time; what each returned, or the code of why not."""
-    barrier, found = threading.Barrier(len(acts)), [None] * len(acts)
-
-    def run(n, act):
-        barrier.wait()
-        try:
-            found[n] = act()
-        except Problem as problem:
-            found[n] = problem.code
-
-    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(acts)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=120)
-    assert not any(thread.is_alive() for thread in threads)
-    return found
 
 
 def test_of_many_who_take_a_case_at_once_one_has_it(site, core):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +12,7 @@ from idverify.service import attempts, capture, jobs
 from idverify.service.api_keys import Caller
 from idverify.service.attempts import Asked
 from idverify.service.core import Core
+from idverify.service.problems import Problem
 
 PHOTO = b"a photo"
 
@@ -96,3 +99,23 @@ class Walk:
 
 def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def at_once(*acts: Callable[[], Any], within_s: float = 60.0) -> list[Any]:
+    """Do all of it at the same time; what each returned, or the code of why not."""
+    barrier, found = threading.Barrier(len(acts)), [None] * len(acts)
+
+    def run(n: int, act: Callable[[], Any]) -> None:
+        barrier.wait()
+        try:
+            found[n] = act()
+        except Problem as problem:
+            found[n] = problem.code
+
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(acts)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=within_s)
+    assert not any(thread.is_alive() for thread in threads)
+    return found
