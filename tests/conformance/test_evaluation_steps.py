@@ -42,7 +42,7 @@ def test_the_system_of_an_evaluation_decides_as_the_verifier_does(verifier):
     judge = system.observe(CLIP)
     for photo in PHOTOS:
         sent = pickle.dumps(system.enrol(photo))
-        assert len(sent) < 20_000, "thousands of photos are kept in memory"
+        assert len(sent) < 25_000, "thousands of photos are kept in memory"
         decision = judge(pickle.loads(sent))
         assert same(decision, verifier.check(CLIP, photo, seed=decision.frames.seed))
     # The draw is the video's: another run gives the same scores.

@@ -9,6 +9,7 @@ Public items: :func:`open_engine`, :class:`RayExecutor`.
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -33,6 +34,10 @@ R = TypeVar("R")
 
 # The first jobs are shared among the actors that found a place by then.
 FIRST_PLACES_S = 20.0
+# Between two tries to place an actor: until a cluster has noticed that a node is gone, it goes on putting actors there.
+AGAIN_S = 0.5
+# One that lets nothing run for this many tries in a row will not do so.
+TRIES = 60
 
 
 class _Worker:
@@ -81,12 +86,15 @@ class _ActorPool:
         self._running: list[Any] = []
         self._waiting: dict[Any, Any] = {}
         self._at: dict[Any, Any] = {}
+        self._in_vain = 0
         for _ in range(workers):
             self._start()
-        self._take_in(len(self._waiting), FIRST_PLACES_S)
+        self._take_in(FIRST_PLACES_S, wanted=workers)
 
     def submit(self, work: bytes, job: Any) -> Any:
-        self._take_in(1, None if not self._running else 0)
+        self._take_in(0)
+        while not self._running:
+            self._take_in(None)
         load = Counter(self._at.values())
         actor = min(self._running, key=lambda candidate: load[candidate])
         handle = actor.perform.remote(work, job)
@@ -97,11 +105,24 @@ class _ActorPool:
         actor = _Actor.remote()
         self._waiting[actor.started.remote()] = actor
 
-    def _take_in(self, wanted: int, patience_s: float | None) -> None:
+    def _take_in(self, patience_s: float | None, *, wanted: int = 1) -> None:
         """Let actors that found a place take jobs; wait for as many as are wanted."""
-        if self._waiting:
-            found, _ = ray.wait(list(self._waiting), num_returns=min(wanted, len(self._waiting)), timeout=patience_s)
-            self._running += [self._waiting.pop(handle) for handle in found]
+        if not self._waiting:
+            return
+        found, _ = ray.wait(list(self._waiting), num_returns=min(wanted, len(self._waiting)), timeout=patience_s)
+        for handle in found:
+            actor = self._waiting.pop(handle)
+            try:
+                ray.get(handle)
+            except (RayActorError, WorkerCrashedError) as error:  # its place was on a node that is gone
+                self._in_vain += 1
+                if self._in_vain == TRIES:
+                    raise ParameterError(f"no worker starts on the Ray cluster: {type(error).__name__}") from error
+                time.sleep(AGAIN_S)
+                self._start()
+            else:
+                self._in_vain = 0
+                self._running.append(actor)
 
     def first_of(self, handles: Sequence[Any]) -> Iterable[Any]:
         done: list[Any] = ray.wait(list(handles), num_returns=1)[0]
@@ -112,12 +133,20 @@ class _ActorPool:
         try:
             return ray.get(handle)
         except (RayActorError, WorkerCrashedError) as error:
-            if actor in self._running:
-                self._running.remove(actor)
-                self._start()
+            self._replace(actor)
             raise WorkerDiedError from error
         except RayTaskError as error:
             raise error.as_instanceof_cause() from None
+
+    def _replace(self, dead: Any) -> None:
+        """Start another in a dead actor's place, and let those without a job show that they did not go with it."""
+        if dead in self._running:
+            self._running.remove(dead)
+            self._start()
+        busy = set(self._at.values())
+        for actor in [each for each in self._running if each not in busy]:
+            self._running.remove(actor)
+            self._waiting[actor.started.remote()] = actor
 
     def close(self) -> None:
         for actor in (*self._running, *self._waiting.values()):
