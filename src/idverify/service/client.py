@@ -1,9 +1,10 @@
-"""A typed client of the API, for the service that asks for attempts.
+"""A typed client of the API, for the service that asks for attempts and opens cases.
 
 Conventions: every failure of the API is a :class:`ApiError` with its stable code; what an attempt is now is asked for,
 never taken from a webhook's body.
 
-Public items: :class:`Client`, :class:`Attempt`, :class:`ApiError`, :func:`read_webhook`, :class:`Change`.
+Public items: :class:`Client`, :class:`Attempt`, :class:`Case`, :class:`Notice`, :class:`ApiError`,
+:func:`read_webhook`, :class:`Change`.
 
 Examples
 --------
@@ -34,7 +35,7 @@ from idverify.errors import IdverifyError, ParameterError
 from idverify.service.case_states import CaseState
 from idverify.service.states import State
 
-__all__ = ["ApiError", "Attempt", "Change", "Client", "read_webhook"]
+__all__ = ["ApiError", "Attempt", "Case", "Change", "Client", "Notice", "read_webhook"]
 
 # Looking at a photo may wait for models to load.
 _TIMEOUT_S = 30.0
@@ -94,6 +95,69 @@ class Attempt:
 
     def __bool__(self) -> bool:
         raise TypeError("an attempt is not just yes or no; use .accepted or .state")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A case as the API tells it.
+
+    Parameters
+    ----------
+    id, state, subject
+    route
+        The way that it takes; the person may have chosen another one.
+    step, who, due_s
+        What is next, who does it, and by when; None at the end.
+    overdue
+        Whether it was not done in time.
+    wait_until_s
+        No attempt is made before; None where nothing is waited for.
+    rejections_left
+        Judged rejections until a person has the case.
+    attempts
+        Ids, oldest first.
+    """
+
+    id: str
+    state: CaseState
+    subject: str
+    route: str
+    step: str | None
+    who: str | None
+    due_s: float | None
+    overdue: bool
+    wait_until_s: float | None
+    rejections_left: int
+    attempts: tuple[str, ...]
+
+    @property
+    def accepted(self) -> bool:
+        """True only where the account may be given back now."""
+        return self.state is CaseState.ACCEPTED
+
+    def __bool__(self) -> bool:
+        raise TypeError("a case is not just yes or no; use .accepted or .state")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """What the person is to be told of a change; holds links, hence no words in its repr.
+
+    Parameters
+    ----------
+    id, state, created_s
+    subject, body
+        Of an e-mail, as plain text.
+    message
+        Of a short message.
+    """
+
+    id: str
+    state: CaseState
+    created_s: float
+    subject: str = field(repr=False)
+    body: str = field(repr=False)
+    message: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,18 +236,12 @@ class Client:
         ParameterError
             Both or none of `photo` and `reference`.
         """
-        if (photo is None) == (reference is None):
-            raise ParameterError("give either a photo or the id of one enrolled before")
         body: dict[str, Any] = {"policy": policy, "locale": locale, "subject": subject, "callback": callback}
+        body |= _compared(photo, reference)
         body["options"] = {"avoid": list(avoid), "light": light, "file": file, "service": service}
-        if photo is not None:
-            body["reference_photo"] = base64.b64encode(photo).decode()
-        else:
-            body["reference"] = reference
         if expires_in_s is not None:
             body["expires_in_s"] = expires_in_s
-        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
-        return _attempt(self._ask("POST", "/v1/attempts", json=body, headers=headers))
+        return _attempt(self._ask("POST", "/v1/attempts", json=body, headers=_once(idempotency_key)))
 
     def get(self, attempt_id: str) -> Attempt:
         """What an attempt is now.
@@ -211,6 +269,128 @@ class Client:
         ApiError
         """
         return _attempt(self._ask("DELETE", f"/v1/attempts/{attempt_id}/evidence"))
+
+    def open_case(
+        self,
+        *,
+        subject: str,
+        route: str = "standard",
+        policy: str = "recovery",
+        locale: str = "en",
+        callback: str | None = None,
+        reference: str | None = None,
+        voucher_reference: str | None = None,
+        service: str | None = None,
+        group: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Case:
+        """Open a case: one person's way back to one account.
+
+        Parameters
+        ----------
+        reference, voucher_reference
+            Ids of photos enrolled before: of the person, who then can begin recordings on their page; of an adult who
+            may vouch.
+        idempotency_key
+            With one, a request that is repeated opens no second case.
+
+        Raises
+        ------
+        ApiError
+        """
+        body = {
+            "subject": subject,
+            "route": route,
+            "policy": policy,
+            "locale": locale,
+            "callback": callback,
+            "reference": reference,
+            "voucher_reference": voucher_reference,
+            "service": service,
+            "group": group,
+        }
+        return _case(self._ask("POST", "/v1/cases", json=body, headers=_once(idempotency_key)))
+
+    def case(self, case_id: str) -> Case:
+        """What a case is now.
+
+        Raises
+        ------
+        ApiError
+        """
+        return _case(self._ask("GET", f"/v1/cases/{case_id}"))
+
+    def new_attempt(
+        self,
+        case_id: str,
+        *,
+        photo: bytes | None = None,
+        reference: str | None = None,
+        avoid: Sequence[str] = (),
+        light: bool = False,
+        file: bool = False,
+        service: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Attempt:
+        """Ask for an attempt within a case, under the case's policy; its link opens the case as well.
+
+        Raises
+        ------
+        ApiError
+            Among others ``attempt_delayed`` (the case says until when), ``attempt_open``, ``case_with_person``.
+        ParameterError
+            Both or none of `photo` and `reference`.
+        """
+        body = _compared(photo, reference)
+        body["options"] = {"avoid": list(avoid), "light": light, "file": file, "service": service}
+        return _attempt(
+            self._ask("POST", f"/v1/cases/{case_id}/attempts", json=body, headers=_once(idempotency_key))
+        )
+
+    def case_link(self, case_id: str) -> str:
+        """A new link for the person to their page; it is shown once, and opens once.
+
+        Raises
+        ------
+        ApiError
+        """
+        return str(self._ask("POST", f"/v1/cases/{case_id}/link")["link"])
+
+    def notices(self, case_id: str) -> tuple[Notice, ...]:
+        """What the person is to be told, oldest first; send it to an address that was checked before.
+
+        Raises
+        ------
+        ApiError
+        """
+        return tuple(map(_notice, self._ask("GET", f"/v1/cases/{case_id}/notices")["notices"]))
+
+    def recovered(self, case_id: str) -> Case:
+        """Say that the account was given back; refused unless the case was accepted.
+
+        Raises
+        ------
+        ApiError
+        """
+        return _case(self._ask("POST", f"/v1/cases/{case_id}/recovered"))
+
+    def withdraw(self, case_id: str) -> Case:
+        """End a case that the person does not want any more; what is undecided ends with it.
+
+        Raises
+        ------
+        ApiError
+        """
+        return _case(self._ask("POST", f"/v1/cases/{case_id}/withdraw"))
+
+    def not_me(self, case_id: str) -> Case:
+        """Freeze a case because the person says that it was not them.
+
+        Raises
+        ------
+        ApiError
+        """
+        return _case(self._ask("POST", f"/v1/cases/{case_id}/not-me"))
 
     def enrol(self, photo: bytes) -> str:
         """Keep a photo for several attempts; returns its id.
@@ -287,3 +467,48 @@ def _attempt(view: Mapping[str, Any]) -> Attempt:
         )
     except (KeyError, ValueError) as error:
         raise ApiError("unreachable", f"the answer is no attempt: {error}") from None
+
+
+def _case(view: Mapping[str, Any]) -> Case:
+    try:
+        following = view["next"] or {"step": None, "who": None, "due_s": None}
+        return Case(
+            id=view["id"],
+            state=CaseState(view["state"]),
+            subject=view["subject"],
+            route=view["route"],
+            step=following["step"],
+            who=following["who"],
+            due_s=following["due_s"],
+            overdue=view["overdue"],
+            wait_until_s=view["wait_until_s"],
+            rejections_left=view["rejections_left"],
+            attempts=tuple(attempt["id"] for attempt in view["attempts"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ApiError("unreachable", f"the answer is no case: {error}") from None
+
+
+def _notice(told: Mapping[str, Any]) -> Notice:
+    try:
+        return Notice(
+            id=told["id"],
+            state=CaseState(told["state"]),
+            created_s=told["created_s"],
+            subject=told["email"]["subject"],
+            body=told["email"]["body"],
+            message=told["message"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ApiError("unreachable", f"the answer is no notice: {error}") from None
+
+
+def _compared(photo: bytes | None, reference: str | None) -> dict[str, Any]:
+    """What the person is compared with."""
+    if (photo is None) == (reference is None):
+        raise ParameterError("give either a photo or the id of one enrolled before")
+    return {"reference": reference} if photo is None else {"reference_photo": base64.b64encode(photo).decode()}
+
+
+def _once(idempotency_key: str | None) -> dict[str, str]:
+    return {"Idempotency-Key": idempotency_key} if idempotency_key else {}
