@@ -13,7 +13,8 @@ import stills
 
 import idverify
 
-# Twenty checks after five that warm up every cache and pool.
+# Twenty checks, and twenty more, after five that warm up every cache and pool. The allocator's free lists may take a
+# step of some megabytes in one of the two; a leak is in both.
 WARM_UP, CHECKS = 5, 20
 # A leak of one small picture (640 x 360 RGB) per check would be 13 MB; the allocator alone moves by a few.
 MOST_GROWTH_MB = 8.0
@@ -31,10 +32,11 @@ verifier = Verifier(policy="ial2")
 video, photo, warm_up, checks = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 for _ in range(warm_up):
     verifier.check(video, photo)
-before = resident_mb()
-for _ in range(checks):
-    verifier.check(video, photo)
-print(resident_mb() - before)
+for _ in range(2):
+    before = resident_mb()
+    for _ in range(checks):
+        verifier.check(video, photo)
+    print(resident_mb() - before)
 """
 
 
@@ -48,4 +50,4 @@ def test_twenty_checks_do_not_add_up(verifier, portrait, tmp_path):
     command = [sys.executable, "-c", LOOP, str(video), str(photo), str(WARM_UP), str(CHECKS)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert float(done.stdout) < MOST_GROWTH_MB
+    assert min(map(float, done.stdout.split())) < MOST_GROWTH_MB

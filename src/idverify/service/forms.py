@@ -47,7 +47,7 @@ class Form:
 
 
 async def read_form(request: Request, most_bytes: int, *, files: int = 0) -> Form:
-    """Read a form.
+    """Read a form; of a field that comes twice, the last.
 
     Raises
     ------
@@ -67,12 +67,16 @@ async def read_form(request: Request, most_bytes: int, *, files: int = 0) -> For
             # What is larger would go through a file that nobody encrypted.
             parser.spool_max_size = most_bytes + 1
             read = await parser.parse()
-        elif kind == "application/x-www-form-urlencoded":
+        elif kind == "application/x-www-form-urlencoded" and content.isascii():
             read = await FormParser(request.headers, once()).parse()
+        elif content:
+            raise ValueError("no form")
         else:
             read = FormData()
     except (MultiPartException, HTTPException, ClientDisconnect, ValueError, KeyError):
         raise Problem("invalid_request", "the form cannot be read") from None
+    if len(read.multi_items()) > _MOST_FIELDS + files:
+        raise Problem("invalid_request", "the form cannot be read")
     fields: dict[str, str] = {}
     documents: dict[str, list[bytes]] = {}
     for name, value in read.multi_items():

@@ -3,7 +3,7 @@
 Conventions: no page of the desk has a script. What changes something is a form of this site (origin) and of this
 session (token); what is refused is a page that says why and leads back.
 
-Public items: :data:`COOKIE`, :class:`Desk`, :func:`desk_page`, :func:`form_of`, :func:`show`, :func:`refused`,
+Public items: :data:`COOKIE`, :class:`Desk`, :func:`desk_page`, :data:`FORM_BYTES`, :func:`show`, :func:`refused`,
 :func:`set_cookie`, :func:`clear_cookie`, :func:`is_secure`.
 """
 
@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -24,16 +23,16 @@ from idverify.service.core import Core
 from idverify.service.database import DatabaseUnavailableError
 from idverify.service.desk import sessions, words
 from idverify.service.desk.roles import MAY, Act, Member, require_act
+from idverify.service.forms import read_form
 from idverify.service.problems import Problem
-from idverify.service.requests import body
 from idverify.service.web import Web, address_of, web_of
 
-__all__ = ["COOKIE", "Desk", "clear_cookie", "desk_page", "form_of", "is_secure", "refused", "set_cookie", "show"]
+__all__ = ["COOKIE", "FORM_BYTES", "Desk", "clear_cookie", "desk_page", "is_secure", "refused", "set_cookie", "show"]
 
 COOKIE = "idverify_desk"
 _PATH = "/desk"
 # Two texts of 2,000 characters, each at most 12 bytes where a browser writes it as %XX of UTF-8.
-_FORM_BYTES, _FORM_FIELDS = 64 * 1024, 20
+FORM_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +90,7 @@ def desk_page(act: Act | None) -> Callable[[Handler], Callable[[Request], Awaita
                     raise
                 web.throttle.count("session", member.id)
                 if changes:
-                    form = await form_of(request)
+                    form = (await read_form(request, FORM_BYTES)).fields
                     sessions.require_form_token(web.core, secret, form.get("form_token", ""))
                 if act is not None:
                     require_act(member, act)
@@ -108,24 +107,6 @@ def desk_page(act: Act | None) -> Callable[[Handler], Callable[[Request], Awaita
         return answer
 
     return wrap
-
-
-async def form_of(request: Request) -> dict[str, str]:
-    """A form's fields, within bounds; of a field that comes twice, the last.
-
-    Raises
-    ------
-    Problem
-        ``too_large``, ``invalid_request``.
-    """
-    content = await body(request, _FORM_BYTES)
-    try:
-        fields = QueryParams(content.decode("ascii")).multi_items()
-    except ValueError:
-        fields = []
-    if content and not 0 < len(fields) <= _FORM_FIELDS:
-        raise Problem("invalid_request", "the form cannot be read")
-    return dict(fields)
 
 
 def show(request: Request, name: str, context: Mapping[str, Any], *, status: int = 200) -> Response:

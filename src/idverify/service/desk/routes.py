@@ -28,16 +28,17 @@ from idverify.service.core import Core
 from idverify.service.desk import accounts, evidence, openid, queue, sessions, signals
 from idverify.service.desk.pages import (
     COOKIE,
+    FORM_BYTES,
     Desk,
     clear_cookie,
     desk_page,
-    form_of,
     is_secure,
     refused,
     set_cookie,
     show,
 )
 from idverify.service.desk.roles import Act, Member
+from idverify.service.forms import read_form
 from idverify.service.problems import Problem
 from idverify.service.reviews import Texts
 from idverify.service.settings import OpenID
@@ -75,7 +76,7 @@ async def sign_in(request: Request) -> Response:
     try:
         web.require_own_origin(request)
         web.throttle.refuse_guessing(address)
-        form = await form_of(request)
+        form = (await read_form(request, FORM_BYTES)).fields
         name = form.get("name", "").strip().lower()[:63]
         web.throttle.count("sign_in", name)
         who = await run_in_threadpool(
