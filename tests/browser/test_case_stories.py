@@ -188,9 +188,8 @@ def test_somebody_who_can_make_no_movement_takes_colours_and_nobody_sees_them_wh
     tap(page, "record")
     screen(page, "problem")
     assert page.text_content("#problem-title") == words("problem.too_few_movements.title")
-    tap(page, "case")
-    page.wait_for_url("**/case")
-    page.click("#ways > summary")
+    tap(page, "ways")
+    page.wait_for_url("**/case?locale=*")
     page.click("button[value=no_face]")
     page.wait_for_selector(f"h1:text-is({words('case.state.review.title')!r})")
     assert case_site.state(case) == "review"
@@ -202,8 +201,8 @@ def test_rejected_turned_down_by_a_person_and_appealed_with_a_document(browser, 
     case_site.says("reject", "no_match")
     page.click("form[action^='/case/record'] button")
     record(page)
-    tap(page, "case")
-    page.wait_for_url("**/case")
+    tap(page, "ways")
+    page.wait_for_url("**/case?locale=*")
     assert words("case.why.match", "fr") in page.text_content("main")
     # One click leads to a person.
     page.click("#ask button")
