@@ -121,3 +121,11 @@ def test_importing_takes_less_than_the_bar():
     code = "import time; t = time.perf_counter(); import idverify; print(time.perf_counter() - t)"
     seconds = statistics.median(float(python(code).stdout) for _ in range(5))
     assert seconds < IMPORT_BAR_S * PATIENCE
+
+
+def test_what_a_check_does_not_need_is_not_loaded_for_it():
+    """Drawing on a terminal, and walls, belong to those who ask for them."""
+    code = "import sys, idverify.cli.check, idverify.report.words, idverify.verification.verifier; print(*sys.modules)"
+    loaded = set(python(code).stdout.split())
+    assert "idverify.pad.panel" in loaded
+    assert not {"rich", "matplotlib", "tflite", "idverify.isolation.process"} & loaded

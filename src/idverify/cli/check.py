@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from idverify.cli import ExitCode, Invocation
+from idverify.cli import ExitCode, Invocation, notices
 from idverify.errors import ParameterError
 from idverify.text import foreign
 
@@ -212,23 +213,25 @@ def _run(
     ctx.ensure_object(Invocation).as_json = options.as_json
     _require_report_writable(options.report, inputs)
 
-    from idverify.cli import render
+    if "idverify.verification.verifier" not in sys.modules:
+        from idverify.models.loading import load_ahead
+
+        # To import the rest takes as long as to load the models.
+        load_ahead()
     from idverify.verification.verifier import Verifier
 
     verifier = Verifier(policy=options.policy, card=options.card)
-    with render.progress(shown=not options.quiet) as advance:
+    with notices.progress(shown=not options.quiet) as advance:
         decision = decide(verifier, seed=options.seed, progress=advance, face_images=options.report is not None)
     _show(decision, options)
     ctx.exit(_exit_code(decision))
 
 
 def _show(decision: Decision, options: _Options) -> None:
-    from idverify.cli import render
-
     # The report comes first: where it cannot be written, no outcome is printed beside the error.
     if options.report is not None:
         _write_report(decision, options.report)
-    render.warn(decision)
+    notices.warn(decision)
     if options.as_json:
         from idverify.report.json import dumps, to_json
 
@@ -236,7 +239,9 @@ def _show(decision: Decision, options: _Options) -> None:
     elif options.quiet:
         click.echo(decision.outcome.value)
     else:
-        render.show_decision(decision)
+        from idverify.cli.render import show_decision
+
+        show_decision(decision)
     if options.report is not None and not options.quiet:
         click.echo(f"Report written to {foreign(options.report)}", err=True)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import click
 
-from idverify.cli import Invocation
+from idverify.cli import Invocation, notices
 
 __all__ = ["inspect_command"]
 
@@ -24,14 +24,15 @@ def inspect_command(ctx: click.Context, video: str, as_json: bool, quiet: bool) 
     """
     ctx.ensure_object(Invocation).as_json = as_json
 
-    from idverify.cli import render
     from idverify.verification.verifier import Verifier
 
-    with render.progress(shown=not quiet) as advance:
+    with notices.progress(shown=not quiet) as advance:
         inspection = Verifier().inspect(video, progress=advance)
     if as_json:
         from idverify.report.json import dumps, inspection_json
 
         click.echo(dumps(inspection_json(inspection)))
     else:
-        render.show_inspection(inspection)
+        from idverify.cli.render import show_inspection
+
+        show_inspection(inspection)

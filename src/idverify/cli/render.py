@@ -1,17 +1,16 @@
-"""What a person sees on a terminal: a small table on standard output, progress and warnings on standard error.
+"""What a person sees on a terminal: a small table on standard output.
 
 Conventions: colour and bars only on a terminal; plain text when piped; ``NO_COLOR`` is honoured; every table folds to
 the width there is. The words are :mod:`idverify.report.words`'s and the reasons' own.
 
-Public items: :func:`progress`, :func:`warn`, :func:`show_decision`, :func:`show_inspection`, :func:`show`,
-:func:`console`, :func:`grid`, :func:`sparkline`.
+Public items: :func:`show_decision`, :func:`show_inspection`, :func:`show`, :func:`console`, :func:`words`,
+:func:`grid`, :func:`sparkline`.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,11 +18,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from rich.console import Console, Group
 from rich.padding import Padding
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from idverify.report.words import Tone, findings, headline, mechanism_finding, name_words, tone_of, warnings
+from idverify.report.words import Tone, findings, headline, mechanism_finding, name_words, tone_of
 from idverify.text import foreign, without_controls
 
 if TYPE_CHECKING:
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
     from idverify.verification.decision import Decision
     from idverify.verification.verifier import Inspection
 
-__all__ = ["console", "grid", "progress", "show", "show_decision", "show_inspection", "sparkline", "warn"]
+__all__ = ["console", "grid", "show", "show_decision", "show_inspection", "sparkline", "words"]
 
 _STYLE = {Tone.FOR: "green", Tone.AGAINST: "red", Tone.NEUTRAL: ""}
 _OUTCOME_STYLE = {Tone.FOR: "bold green", Tone.AGAINST: "bold red", Tone.NEUTRAL: "bold yellow"}
@@ -44,57 +42,32 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
 
 
-@contextmanager
-def progress(*, shown: bool) -> Iterator[Callable[[float], None]]:
-    """Show a bar on standard error while the work runs, where that is a terminal.
-
-    Yields
-    ------
-    callable
-        Takes the fraction done, 0..1.
-    """
-    if not shown or not sys.stderr.isatty():
-        yield lambda fraction: None
-        return
-    columns = (TextColumn("Looking at the recording"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=1.0)
-        yield lambda fraction: bar.update(task, completed=fraction)
-
-
-def warn(decision: Decision) -> None:
-    """Say loudly, on standard error, what the outcome does not protect against."""
-    err = console(stderr=True)
-    for warning in warnings(decision):
-        err.print(_text(f"WARNING: {warning}", style="bold red"))
-
-
 def show_decision(decision: Decision) -> None:
     """Print the outcome, why, what decided it, and what to do next; page and JSON hold all that was measured."""
-    parts: list[Any] = [_text(headline(decision), style=_OUTCOME_STYLE[tone_of(decision.outcome)])]
-    parts += [_text(reason.sentence) for reason in decision.reasons]
+    parts: list[Any] = [words(headline(decision), style=_OUTCOME_STYLE[tone_of(decision.outcome)])]
+    parts += [words(reason.sentence) for reason in decision.reasons]
     found = findings(decision, brief=True)
-    rows = [(_text(row.label, style="bold"), _text(row.text, style=_STYLE[row.tone])) for row in found]
-    rows.append((Text("policy", style="bold"), _text(decision.policy.name)))
+    rows = [(words(row.label, style="bold"), words(row.text, style=_STYLE[row.tone])) for row in found]
+    rows.append((Text("policy", style="bold"), words(decision.policy.name)))
     parts += [Text(), grid(rows)]
     if decision.guidance:
         parts += [Text(), Text("What to do next", style="bold")]
-        parts += [Padding(_text(line), (0, 0, 0, 2)) for line in decision.guidance]
+        parts += [Padding(words(line), (0, 0, 0, 2)) for line in decision.guidance]
     show(parts)
 
 
 def show_inspection(inspection: Inspection) -> None:
     """Print the recording's facts, the tracks, and quality and signals over time; no verdict."""
-    facts = [(_text(name_words(key)), _text(_fact(value))) for key, value in inspection.recording.items()]
+    facts = [(words(name_words(key)), words(_fact(value))) for key, value in inspection.recording.items()]
     tracks = [
         (Text(f"{track.track_id}{' (subject)' if track.track_id == inspection.subject_id else ''}"), _track(track))
         for track in inspection.tracks
     ]
     quality = [
-        (_text(name_words(name)), _text(_spread(values))) for name, (_, values) in inspection.quality.items()
+        (words(name_words(name)), words(_spread(values))) for name, (_, values) in inspection.quality.items()
     ]
     signals = [
-        (_text(row.label), _text(f"{row.text} {_spread(evidence.values)}".rstrip()))
+        (words(row.label), words(f"{row.text} {_spread(evidence.values)}".rstrip()))
         for row, evidence in ((mechanism_finding(evidence), evidence) for evidence in inspection.signals)
     ]
     parts: list[Any] = []
@@ -146,9 +119,9 @@ def sparkline(values: ArrayLike) -> str:
     return "".join(_BLOCKS[int((v - low) / span * 7)] if np.isfinite(v) else " " for v in series)
 
 
-def _text(words: str, style: str = "") -> Text:
+def words(text: str, style: str = "") -> Text:
     """Words as a terminal may have them: what a file says does nothing to it."""
-    return Text(without_controls(words), style=style)
+    return Text(without_controls(text), style=style)
 
 
 def _track(track: FaceTrack) -> Text:

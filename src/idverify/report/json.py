@@ -14,7 +14,6 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from importlib import resources
 from typing import TYPE_CHECKING, Any, cast
 
 from idverify.errors import IdverifyError
@@ -128,6 +127,8 @@ def dumps(document: Mapping[str, Any]) -> str:
 
 def load_schema() -> dict[str, Any]:
     """Read the JSON Schema (draft 2020-12) of what ``--json`` prints: a decision or an error."""
+    from importlib import resources
+
     text = resources.files("idverify.report").joinpath("decision.schema.json").read_text("utf-8")
     return cast("dict[str, Any]", json.loads(text))
 

@@ -9,7 +9,6 @@ Public items: :class:`ModelSet`.
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from idverify.errors import CalibrationError
 from idverify.faces.detection import YuNet
 from idverify.faces.landmarks import EyeModel, FaceMesh
 from idverify.faces.occlusion import OcclusionModel
+from idverify.models.loading import COMPARISON_MODELS, load_sessions
 from idverify.models.manifest import data_dir
 from idverify.models.session import Session
 from idverify.pad import recapture
@@ -27,9 +27,6 @@ from idverify.verification.decision import ModelStamp
 from idverify.verification.enrolment import SEARCH_SIDES_PX, FaceModels
 
 __all__ = ["ModelSet"]
-
-COMPARISON_MODELS = ("sface", "dlib_resnet")
-PIPELINE_MODELS = ("yunet", "face_mesh", "iris", "occlusion", "recapture", "skin_change", *COMPARISON_MODELS)
 
 
 class ModelSet:
@@ -66,17 +63,7 @@ class ModelSet:
 
     @cached_property
     def _sessions(self) -> dict[str, Session]:
-        def load(name: str) -> Session:
-            # The small models run on small pictures, where a second thread costs more than it saves.
-            threads = None if name in COMPARISON_MODELS else 1
-            return Session(name, threads=threads, folder=self.models_dir)
-
-        # SFace takes as long to load as all the others together.
-        with ThreadPoolExecutor(1) as beside:
-            sface = beside.submit(load, "sface")
-            others = {name: load(name) for name in PIPELINE_MODELS if name != "sface"}
-            loaded = others | {"sface": sface.result()}
-        return {name: loaded[name] for name in PIPELINE_MODELS}
+        return load_sessions(self.models_dir)
 
     @cached_property
     def face_models(self) -> FaceModels:

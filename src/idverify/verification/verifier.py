@@ -23,7 +23,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,10 +44,12 @@ from idverify.verification.decision import Decision, Findings, LivenessEvidence,
 from idverify.verification.enrolment import EnrolledFace, Enrolment, FaceModels, enrol
 from idverify.verification.fusion import class_evidence, confidence, fuse_liveness
 from idverify.verification.inspection import Inspection, inspect_presentation
-from idverify.verification.isolated import IsolatedQuestions
 from idverify.verification.model_set import ModelSet
 from idverify.verification.policy import DecisionPolicy, load_policy
 from idverify.verification.presentation import Presentation, Stopwatch, observe
+
+if TYPE_CHECKING:
+    from idverify.verification.isolated import IsolatedQuestions
 
 __all__ = ["Enrolment", "Inspection", "Media", "Verifier"]
 
@@ -101,7 +103,11 @@ class Verifier:
             raise ParameterError(f"isolation is 'none' or 'process', got {isolation!r}")
         self.policy = load_policy(policy)
         self._models = ModelSet(card=card, models_dir=models_dir)
-        self._child = IsolatedQuestions(self.policy, card, models_dir) if isolation == "process" else None
+        self._child: IsolatedQuestions | None = None
+        if isolation == "process":
+            from idverify.verification.isolated import IsolatedQuestions
+
+            self._child = IsolatedQuestions(self.policy, card, models_dir)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the settings; models load anew where it is used, as in a pool of workers."""

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from idverify.errors import IdverifyError, ModelIntegrityError, ModelMissingError
+from idverify.models.loading import COMPARISON_MODELS, PIPELINE_MODELS
 from idverify.models.manifest import locate
-from idverify.verification.model_set import COMPARISON_MODELS, PIPELINE_MODELS, ModelSet
+from idverify.verification.model_set import ModelSet
 from idverify.verification.verifier import Verifier
 
 
