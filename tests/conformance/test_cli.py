@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import builders
+import click
 import pytest
 from jsonschema import Draft202012Validator
 from PIL import Image
@@ -377,3 +378,41 @@ def test_an_evaluation_in_which_nothing_could_be_judged_is_an_error(
     streams = capsys.readouterr()
     assert "report.json" in streams.out
     assert ("none of 2 trials could be judged" in streams.err) is (code == 4)
+
+
+# -- numbers that are none ----------------------------------------------------------------------------
+
+
+def _numbers(group: click.Group, ctx: click.Context) -> list[tuple[str, click.Parameter]]:
+    found = []
+    for name in group.list_commands(ctx):
+        command = group.get_command(ctx, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            found += [(f"{name} {inner}", option) for inner, option in _numbers(command, ctx)]
+        found += [(name, option) for option in command.params if isinstance(option.type, click.types.FloatParamType)]
+    return found
+
+
+def test_no_command_takes_what_is_not_a_number_for_one() -> None:
+    numbers = _numbers(cli, click.Context(cli))
+    assert len(numbers) >= 5
+    for name, option in numbers:
+        for text in ("nan", "inf", "-inf", "1e999", "x"):
+            with pytest.raises(click.BadParameter):
+                pytest.fail(f"{name} {option.opts}: {option.type.convert(text, option, None)}")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--crf", "nan"), ("--duration", "nan"), ("--duration", "0"), ("--duration", "1e9"), ("--rate", "1e12"),
+        ("--rate", "-1"), ("--strength", "nan"), ("--codec", "none"), ("--shown", "none"), ("--set", "grain=inf"),
+    ],
+)  # fmt: skip
+def test_a_simulation_that_cannot_be_is_wrong_usage(tmp_path: Path, capsys: Any, wrong: tuple[str, str]) -> None:
+    photo, made = tmp_path / "photo.png", tmp_path / "made.mp4"
+    Image.new("RGB", (64, 64), "grey").save(photo)
+    assert main(["simulate", "photo_fixed", str(photo), "-o", str(made), *wrong]) == ExitCode.USAGE
+    assert "internal" not in capsys.readouterr().err
+    assert not made.exists()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from idverify.cli.numbers import FiniteRange
 from idverify.text import foreign
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ __all__ = ["calibrate_command"]
 @click.option(
     "--target-fmr",
     "targets",
-    type=click.FloatRange(0.0, 1.0, min_open=True, max_open=True),
+    type=FiniteRange(0.0, 1.0, min_open=True, max_open=True),
     multiple=True,
     required=True,
     help="False match rate to set a threshold for; may be given several times.",

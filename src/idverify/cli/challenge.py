@@ -27,6 +27,7 @@ from idverify.challenge import (
     phrase,
     to_json,
 )
+from idverify.cli.numbers import FiniteRange
 from idverify.errors import ChallengeError, ParameterError
 from idverify.text import foreign
 
@@ -43,7 +44,7 @@ def challenge_group() -> None:
 @challenge_group.command("new")
 @click.option("--kind", type=click.Choice(KINDS), default="motion", show_default=True, help="What to ask for.")
 @click.option("--steps", type=int, default=None, metavar="N", help="Movements to ask for [default: 3, more if needed].")
-@click.option("--ttl", type=float, default=120.0, show_default=True, metavar="SECONDS", help="Time to answer.")
+@click.option("--ttl", type=FiniteRange(), default=120.0, show_default=True, metavar="SECONDS", help="Time to answer.")
 @click.option(
     "--avoid",
     multiple=True,

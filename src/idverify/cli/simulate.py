@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from idverify.cli.numbers import FiniteRange
+from idverify.errors import ParameterError
 from idverify.text import foreign
 
 __all__ = ["simulate_command"]
@@ -63,7 +65,10 @@ def _about(ctx: click.Context, param: click.Parameter, value: str | None) -> Non
         return
     from idverify.simulation import SPECIES, parameter_words, parameters_of
 
-    defaults = parameters_of(value)
+    try:
+        defaults = parameters_of(value)
+    except ParameterError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
     row = SPECIES[value]
     click.echo(f"{row.name}: {row.summary}")
     words = parameter_words(value)
@@ -85,16 +90,18 @@ def _about(ctx: click.Context, param: click.Parameter, value: str | None) -> Non
 @click.option("--challenge", type=_FILE, metavar="FILE", help="The challenge that is answered, for species that do.")
 @click.option("--shown", default="injected", show_default=True, metavar="ON", help="What shows it; see --list.")
 @click.option("--codec", default="h264", show_default=True, metavar="NAME", help="Encoder of the file; see --list.")
-@click.option("--crf", type=click.FloatRange(0, 51), help="Quality as x264 counts it: 17 is very good, 30 poor.")
+@click.option("--crf", type=FiniteRange(0, 51), help="Quality as x264 counts it: 17 is very good, 30 poor.")
 @click.option("--degrade", multiple=True, metavar="KIND", help="Make it hard to judge; may be repeated. See --list.")
-@click.option("--strength", type=click.FloatRange(0, 1), help="Of --degrade; drawn from the seed if left out.")
+@click.option("--strength", type=FiniteRange(0, 1), help="Of --degrade; drawn from the seed if left out.")
 @click.option("--size", "size_wh", callback=_size, metavar="WxH", help="Picture of the simulated camera.")
-@click.option("--duration", type=float, default=5.0, show_default=True, metavar="SECONDS", help="Longest result.")
-@click.option("--rate", type=float, default=30.0, show_default=True, metavar="HZ", help="Of the simulated camera.")
+@click.option("--duration", type=FiniteRange(), default=5.0, show_default=True, metavar="SECONDS", help="Longest result.")
+@click.option("--rate", type=FiniteRange(), default=30.0, show_default=True, metavar="HZ", help="Of the simulated camera.")
 @click.option("--set", "params", multiple=True, callback=_settings, metavar="NAME=NUMBER", help="See --list.")
 @click.option("--about", is_eager=True, expose_value=False, callback=_about, metavar="SPECIES", help="Explain one.")
 @click.option("--list", is_flag=True, is_eager=True, expose_value=False, callback=_list, help="Show every species.")
+@click.pass_context
 def simulate_command(
+    ctx: click.Context,
     species: str,
     source: Path,
     output: Path,
@@ -115,24 +122,29 @@ def simulate_command(
 
     The file says in its comment tag that it is simulated. With SPECIES bona_fide and --degrade it is the honest clip
     made hard: dark, blurred, far away. Show every species with --list, what its parameters do with --about.
+
+    Exit codes: 0 written, 2 wrong usage, 4 media or model error.
     """
     from idverify.simulation import simulate
 
-    written = simulate(
-        species,
-        source,
-        output,
-        seed=seed,
-        other=other,
-        challenge=challenge,
-        shown=shown,
-        codec=codec,
-        crf=crf,
-        degrade=degrade,
-        strength=strength,
-        size_wh=size_wh,
-        duration_s=duration,
-        rate_hz=rate,
-        **params,
-    )
+    try:
+        written = simulate(
+            species,
+            source,
+            output,
+            seed=seed,
+            other=other,
+            challenge=challenge,
+            shown=shown,
+            codec=codec,
+            crf=crf,
+            degrade=degrade,
+            strength=strength,
+            size_wh=size_wh,
+            duration_s=duration,
+            rate_hz=rate,
+            **params,
+        )
+    except ParameterError as error:
+        raise click.UsageError(str(error), ctx) from error
     click.echo(f"{foreign(written)}: simulated {species}, seed {seed}", err=True)

@@ -47,6 +47,10 @@ __all__ = [
 _POSITIVE = frozenset({"bend", "factor", "fill", "grow", "hole", "period", "steps"})
 # The encoder works in blocks of this size.
 _SMALLEST_SIDE_PX = 16
+# Longer or faster is a slip of the pen, and would write until the disk is full: ten minutes, a phone's slow motion.
+_LONGEST_S, _FASTEST_HZ = 600.0, 240.0
+# x264's scale ends here.
+_WORST_CRF = 51.0
 
 Origin = str | Path | NDArray[np.uint8]
 
@@ -292,6 +296,8 @@ def simulate(
     output = Path(output)
     if codec not in CODECS:
         raise ParameterError(f"no codec named {codec!r}; there are {', '.join(CODECS)}")
+    if crf is not None and not 0 <= crf <= _WORST_CRF:
+        raise ParameterError(f"crf must lie in [0, {_WORST_CRF:g}], got {crf!r}")
     take = render(species, source, seed=seed, degrade=degrade, **options)
     if codec != "h264" or crf is not None:
         encoding = replace(take.encoding, codec=codec, crf=take.encoding.crf if crf is None else crf)
@@ -312,9 +318,9 @@ def _checked(species: str, seed: int, duration_s: float, rate_hz: float, params:
     row, known = _species(species), parameters_of(species)
     if seed < 0:
         raise ParameterError(f"seed must not be negative, got {seed}")
-    for name, value in (("duration_s", duration_s), ("rate_hz", rate_hz)):
-        if not (math.isfinite(value) and value > 0):
-            raise ParameterError(f"{name} must be positive, got {value!r}")
+    for name, value, most in (("duration_s", duration_s, _LONGEST_S), ("rate_hz", rate_hz, _FASTEST_HZ)):
+        if not 0 < value <= most:  # NaN included
+            raise ParameterError(f"{name} must be above 0 and at most {most:g}, got {value!r}")
     for name, value in params.items():
         if name not in known:
             raise ParameterError(f"{species} has no parameter {name!r}; it has {', '.join(known) or 'none'}")
