@@ -153,12 +153,10 @@ def _required(data: Path | None) -> Path:
 
 @contextmanager
 def _opened(data: Path, database: str) -> Iterator[Core]:
-    from idverify.service.core import open_core
+    from idverify.service.core import open_existing
     from idverify.service.settings import Settings
 
-    if not database and not (data / "idverify.sqlite").is_file():
-        raise ParameterError(f"{foreign(str(data))} is no folder of a service")
-    core = open_core(Settings(data=data.resolve(), database=database))
+    core = open_existing(Settings(data=data.resolve(), database=database))
     try:
         yield core
     finally:

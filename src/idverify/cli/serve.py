@@ -139,7 +139,7 @@ def new_key_command(settings: Settings, name: str) -> None:
     """Make an API key for the caller NAME; it is shown once."""
     from idverify.service.api_keys import make_key
 
-    core = _open(settings)
+    core = _open(settings, makes=True)
     with closing(core.database):
         key = make_key(core, name)
     click.echo(f"id              {key.id}\nkey             {key.secret}\nwebhook secret  {key.webhook_secret}")
@@ -178,7 +178,7 @@ def add_account_command(settings: Settings, name: str, role: str, oidc_subject: 
     from idverify.service.desk import accounts
     from idverify.service.desk.roles import Role
 
-    core = _open(settings)
+    core = _open(settings, makes=True)
     with closing(core.database):
         _show_account(accounts.add(core, name, Role(role), oidc_subject=oidc_subject))
 
@@ -220,6 +220,8 @@ def list_accounts_command(settings: Settings) -> None:
     core = _open(settings)
     with closing(core.database):
         rows = accounts.all_accounts(core)
+    if not rows:
+        click.echo("No accounts yet; to make one: idverify serve --data DIR account add NAME --role ROLE", err=True)
     for row in rows:
         how = "password" if row.password is not None else "OpenID Connect"
         out = "  (disabled)" if row.disabled_s is not None else ""
@@ -275,7 +277,8 @@ def export_trials_command(settings: Settings, output: Path) -> None:
     click.echo(f"{output}: {written} trials; left out: {untold} that people could not tell, {others} of other models")
 
 
-def _open(settings: Settings) -> Core:
-    from idverify.service.core import open_core
+def _open(settings: Settings, *, makes: bool = False) -> Core:
+    """The service; one that is not there is only made by what can come before its first start."""
+    from idverify.service.core import open_core, open_existing
 
-    return open_core(settings)
+    return open_core(settings) if makes else open_existing(settings)

@@ -16,6 +16,7 @@ from idverify.text import foreign
 __all__ = ["simulate_command"]
 
 _FILE = click.Path(path_type=Path)
+_NUMBER = FiniteRange()
 
 
 def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
@@ -94,8 +95,8 @@ def _about(ctx: click.Context, param: click.Parameter, value: str | None) -> Non
 @click.option("--degrade", multiple=True, metavar="KIND", help="Make it hard to judge; may be repeated. See --list.")
 @click.option("--strength", type=FiniteRange(0, 1), help="Of --degrade; drawn from the seed if left out.")
 @click.option("--size", "size_wh", callback=_size, metavar="WxH", help="Picture of the simulated camera.")
-@click.option("--duration", type=FiniteRange(), default=5.0, show_default=True, metavar="SECONDS", help="Longest result.")
-@click.option("--rate", type=FiniteRange(), default=30.0, show_default=True, metavar="HZ", help="Of the simulated camera.")
+@click.option("--duration", type=_NUMBER, default=5.0, show_default=True, metavar="SECONDS", help="Longest result.")
+@click.option("--rate", type=_NUMBER, default=30.0, show_default=True, metavar="HZ", help="Of the simulated camera.")
 @click.option("--set", "params", multiple=True, callback=_settings, metavar="NAME=NUMBER", help="See --list.")
 @click.option("--about", is_eager=True, expose_value=False, callback=_about, metavar="SPECIES", help="Explain one.")
 @click.option("--list", is_flag=True, is_eager=True, expose_value=False, callback=_list, help="Show every species.")

@@ -29,8 +29,9 @@ from idverify.service.blobs import NoSuchBlobError, StorageUnavailableError
 from idverify.service.database import DatabaseUnavailableError
 from idverify.service.desk import routes as routes_desk
 from idverify.service.desk import routes_record
+from idverify.service.desk.pages import refused
 from idverify.service.problems import Problem
-from idverify.service.web import Web, problem_answer
+from idverify.service.web import Web, problem_answer, problem_page, web_of
 
 __all__ = ["make_app"]
 
@@ -64,6 +65,8 @@ _ROUTES = (
     *routes_ops.ROUTES,
     *routes_docs.ROUTES,
 )
+# Addresses that people's browsers have no business at.
+_PROGRAMS = ("/v1/", "/static/", "/healthz", "/readyz", "/metrics", "/openapi.json")
 _PATTERNS: dict[Any, str] = {route.endpoint: route.path for route in (*_ROUTES, *routes_demo.ROUTES)}
 
 
@@ -88,21 +91,40 @@ def make_app(web: Web) -> Starlette:
     return app
 
 
+def _answer(request: Request, problem: Problem) -> Response:
+    """Problem details for programs; for somebody whose browser went to the address, a page that says what to do."""
+    # A browser that goes somewhere asks for a page; scripts and callers do not.
+    is_visit = "text/html" in request.headers.get("accept", "")
+    path = request.url.path
+    if not is_visit or path.startswith(_PROGRAMS):
+        return problem_answer(problem)
+    if path.startswith("/desk"):
+        return refused(request, problem, None)
+    return problem_page(web_of(request), request, problem)
+
+
 async def _on_problem(request: Request, error: Any) -> Response:
-    return problem_answer(error)
+    return _answer(request, error)
 
 
 async def _on_unavailable(request: Request, error: Exception) -> Response:
     log.warning("not ready: %s", error)
-    return problem_answer(Problem("not_ready", retry_after_s=5))
+    return _answer(request, Problem("not_ready", retry_after_s=5))
 
 
 async def _on_http(request: Request, error: Any) -> Response:
     code = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(error.status_code, "invalid_request")
-    answer = problem_answer(Problem(code))
+    answer = _answer(request, Problem(code))
     for name, value in (error.headers or {}).items():
         answer.headers[name] = value
     return answer
+
+
+def _internal(scope: Scope) -> Response:
+    try:
+        return _answer(Request(scope), Problem("internal"))
+    except Exception:  # noqa: BLE001 - the fault may be the pages' own
+        return problem_answer(Problem("internal"))
 
 
 def _log_fault(error: Exception, scope: Scope) -> None:
@@ -148,7 +170,7 @@ class _Envelope:
         except Exception as error:  # noqa: BLE001 - the last line of defence: a fault of ours is an answer, not a traceback
             _log_fault(error, scope)
             if status is None:
-                await problem_answer(Problem("internal"))(scope, receive, with_headers)
+                await _internal(scope)(scope, receive, with_headers)
         finally:
             route = _route_of(scope)
             self._web.metrics.requests.labels(route, scope["method"], str(status or 500)).inc()

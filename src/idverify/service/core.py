@@ -1,6 +1,6 @@
 """What every part of the service works with: database, vault, settings and the clock.
 
-Public items: :class:`Core`, :class:`Vault`, :func:`open_core`.
+Public items: :class:`Core`, :class:`Vault`, :func:`open_core`, :func:`open_existing`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from idverify.service.blobs import Blobs, open_blobs
 from idverify.service.database import Database
 from idverify.service.keys import DataKey, MasterKey
 from idverify.service.settings import Settings
+from idverify.text import foreign
 
-__all__ = ["Core", "Vault", "open_core"]
+__all__ = ["Core", "Vault", "open_core", "open_existing"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,3 +62,17 @@ def open_core(settings: Settings, *, clock: Callable[[], float] = time.time) -> 
     database = Database(settings.database_url)
     database.migrate()
     return Core(settings=settings, database=database, vault=vault, clock=clock)
+
+
+def open_existing(settings: Settings) -> Core:
+    """Open a service that is there, as :func:`open_core` does; a slip in a folder's name must not make another one.
+
+    Raises
+    ------
+    ParameterError
+        There is none, or as for :func:`open_core`.
+    DatabaseUnavailableError
+    """
+    if not settings.database and not (settings.data / "idverify.sqlite").is_file():
+        raise ParameterError(f"{foreign(settings.data)} is no folder of a service")
+    return open_core(settings)

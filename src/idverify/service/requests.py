@@ -23,6 +23,7 @@ from idverify.service.case_routes import CaseRoute
 from idverify.service.cases import AskedCase
 from idverify.service.core import Core
 from idverify.service.problems import Problem
+from idverify.service.settings import is_loopback
 from idverify.verification.shipped import policy_names
 
 __all__ = [
@@ -40,6 +41,8 @@ __all__ = [
 _LONGEST_KEY = 255
 _MAX_LINK_S, _MIN_LINK_S = 30 * 24 * 3600.0, 60.0
 _MAX_DEPTH = 20
+# RFC 1123, section 2.1, and the underscore that some networks use.
+_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?")
 
 
 async def body(request: Request, limit: int) -> bytes:
@@ -134,7 +137,7 @@ class Fields:
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
-            raise Problem("invalid_request", f"{name} is a number from {least:g} to {most:g}")
+            raise Problem("invalid_request", f"{name} is a number from {least:.15g} to {most:.15g}")
         return float(value)
 
     def whole(self, name: str, least: int, most: int) -> int:
@@ -322,20 +325,44 @@ def _callback(text: str | None, core: Core) -> str | None:
         url = httpx.URL(text)
     except (httpx.InvalidURL, ValueError):
         raise Problem("invalid_request", "callback is no address") from None
-    if url.scheme == "https" and url.host and not url.userinfo:
-        return text
     # A service that is published has callers elsewhere, who must not reach what listens on its machine.
     tried_here = not core.settings.public_url
-    if tried_here and url.scheme == "http" and _is_loopback(url.host) and not url.userinfo:
+    is_reachable = _is_host(url.host) and _is_port(url.port) and (tried_here or not _is_own(url.host))
+    if url.scheme == "https" and is_reachable and not url.userinfo:
+        return text
+    if tried_here and url.scheme == "http" and is_loopback(url.host) and not url.userinfo:
         return text
     raise Problem("invalid_request", "callback is an https:// address" + " (http:// only on this machine)" * tried_here)
 
 
-def _is_loopback(host: str) -> bool:
+def _is_host(host: str) -> bool:
+    """Whether it can be the name or the address of a machine."""
     try:
-        return host == "localhost" or ip_address(host).is_loopback
+        ip_address(host)
+    except ValueError:
+        try:
+            labels = host.rstrip(".").encode("idna").decode().split(".")
+        except UnicodeError:
+            return False
+        return all(_LABEL.fullmatch(label) for label in labels)
+    return True
+
+
+def _is_port(port: int | None) -> bool:
+    return port is None or 0 < port < 1 << 16
+
+
+def _is_own(host: str) -> bool:
+    """Whether it names this machine, whoever asks; a name that leads here is not looked up."""
+    name = host.rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        address = ip_address(host)
     except ValueError:
         return False
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or address.is_link_local or address.is_unspecified
 
 
 def _encodes(text: str) -> bool:

@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from ipaddress import ip_address
 
 import uvicorn
 
@@ -26,12 +25,12 @@ from idverify.service.inmate import Inmate
 from idverify.service.judge import Judge
 from idverify.service.metrics import Metrics
 from idverify.service.pages import Pages
-from idverify.service.settings import Settings
+from idverify.service.settings import Settings, is_loopback
 from idverify.service.throttle import Throttle
 from idverify.service.web import Web
 from idverify.service.webhooks import Courier
 
-__all__ = ["Running", "is_loopback", "serve", "start"]
+__all__ = ["Running", "serve", "start"]
 
 log = logging.getLogger("idverify.service")
 
@@ -200,6 +199,9 @@ class _Server(uvicorn.Server):
 
 def _greet(running: Running, settings: Settings, say: Callable[[str], None]) -> None:
     say(f"Listening on {settings.base_url}")
+    if not settings.public_url and not is_loopback(settings.host):
+        say("Links begin with this address, and browsers give it no camera: put a proxy that ends TLS before it, and")
+        say("say how people reach it: --public-url https://...")
     if running.new_key is not None:
         say("The first API key; it is shown only now:")
         say(f"  key             {running.new_key.secret}")
@@ -215,11 +217,3 @@ def _judge_until_told(running: Running, say: Callable[[str], None]) -> None:
     say(f"Judging with {len(running.judges)} processes")
     told.wait()
     running.stop()
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -1,21 +1,28 @@
 """What an operator may set, and the limits on what comes in.
 
-Public items: :class:`Settings`, :class:`Limits`, :class:`OpenID`.
+Public items: :class:`Settings`, :class:`Limits`, :class:`OpenID`, :func:`is_loopback`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
+from idverify.errors import ParameterError
 from idverify.service.case_policy import CasePolicy, load_case_policy
+from idverify.text import foreign
 
-__all__ = ["Limits", "OpenID", "Role", "Settings"]
+__all__ = ["Limits", "OpenID", "Role", "Settings", "is_loopback"]
 
 Role = Literal["all", "web", "judge"]
 
 MIB = 1 << 20
+# Schemes of sites, and the ports that an origin does not name.
+_PORTS = {"https": 443, "http": 80}
+_EXPECTED = "expected one such as https://verify.example, without a path"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +101,7 @@ class Settings:
     host, port
         Where the web process listens.
     public_url
-        How people reach it; empty for ``http://host:port``.
+        How people reach it; empty for ``http://host:port``. Kept as browsers name it when they say where they are.
     judges
         How many judge processes.
     role
@@ -105,6 +112,11 @@ class Settings:
         How often a person may try, and by when each step of a case is due.
     oidc
         An OpenID provider for the desk; None for local accounts only.
+
+    Raises
+    ------
+    ParameterError
+        `public_url` is none, or one whose pages get no camera.
     """
 
     data: Path
@@ -121,6 +133,9 @@ class Settings:
     cases: CasePolicy = field(default_factory=load_case_policy)
     oidc: OpenID | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "public_url", _origin(self.public_url))
+
     @property
     def database_url(self) -> str:
         """The database's address, the default filled in."""
@@ -135,4 +150,33 @@ class Settings:
     def base_url(self) -> str:
         """How people reach the service, without a slash at the end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return self.public_url.rstrip("/") or f"http://{host}:{self.port}"
+        return self.public_url or f"http://{host}:{self.port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _origin(url: str) -> str:
+    """An address as browsers write an origin (RFC 6454, section 6.2): links that say it otherwise open nothing."""
+    if not url:
+        return ""
+    try:
+        parts = urlsplit(url.strip())
+        host, port = parts.hostname or "", parts.port
+        ascii_host = host if ":" in host else host.encode("idna").decode()
+    except ValueError:
+        raise ParameterError(f"the public URL {foreign(url)!r} cannot be read: {_EXPECTED}") from None
+    whole = parts.path in ("", "/") and not (parts.query or parts.fragment or "@" in parts.netloc)
+    if parts.scheme not in _PORTS or not ascii_host or not whole:
+        raise ParameterError(f"the public URL {foreign(url)!r} is no address of a site: {_EXPECTED}")
+    if parts.scheme == "http" and not is_loopback(ascii_host):
+        raise ParameterError(
+            f"the public URL {foreign(url)!r} has to begin with https://: browsers give no camera to other pages"
+        )
+    shown = f"[{ascii_host}]" if ":" in ascii_host else ascii_host
+    return f"{parts.scheme}://{shown}" + ("" if port in (None, _PORTS[parts.scheme]) else f":{port}")

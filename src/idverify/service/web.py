@@ -1,7 +1,7 @@
 """What every route needs: the core, who asks, and answers with the right headers.
 
-Public items: :class:`Web`, :func:`web_of`, :func:`address_of`, :func:`problem_answer`, :func:`link_page`,
-:func:`keep_visit`.
+Public items: :class:`Web`, :func:`web_of`, :func:`address_of`, :func:`problem_answer`, :func:`problem_page`,
+:func:`link_page`, :func:`keep_visit`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,17 @@ from idverify.service.pages import Pages, locale_of
 from idverify.service.problems import Problem
 from idverify.service.throttle import Throttle
 
-__all__ = ["CASE_COOKIE", "COOKIE", "Web", "address_of", "keep_visit", "link_page", "problem_answer", "web_of"]
+__all__ = [
+    "CASE_COOKIE",
+    "COOKIE",
+    "Web",
+    "address_of",
+    "keep_visit",
+    "link_page",
+    "problem_answer",
+    "problem_page",
+    "web_of",
+]
 
 T = TypeVar("T")
 
@@ -32,10 +42,12 @@ CASE_COOKIE = "idverify_case"
 # Code of a problem -> what the page behind a link says instead, and its status.
 _LINK_PAGES = {
     "link_unknown": ("unknown", 404),
+    "not_found": ("unknown", 404),
+    "method_not_allowed": ("unknown", 405),
     "link_expired": ("expired", 410),
     "link_used": ("used", 410),
     "too_many_requests": ("busy", 429),
-    "not_ready": ("busy", 503),
+    "not_ready": ("not_ready", 503),
     "session_missing": ("session", 401),
 }
 
@@ -133,10 +145,18 @@ def link_page(web: Web, request: Request, problem: Problem) -> Response:
         web.throttle.wrong(address_of(request))
     if problem.code not in _LINK_PAGES:
         raise problem
-    kind, status = _LINK_PAGES[problem.code]
-    return web.pages.render(
+    return problem_page(web, request, problem)
+
+
+def problem_page(web: Web, request: Request, problem: Problem) -> Response:
+    """What a person reads whose browser went to an address that answers with a problem."""
+    kind, status = _LINK_PAGES.get(problem.code, ("other", problem.status))
+    answer = web.pages.render(
         request, "link.html", {"kind": kind, "service": None}, locale=locale_of(request), status=status
     )
+    if problem.retry_after_s is not None:
+        answer.headers["Retry-After"] = str(problem.retry_after_s)
+    return answer
 
 
 def keep_visit(web: Web, answer: Response, visit: case_links.Visit) -> None:

@@ -281,6 +281,10 @@ GOOD = {"reference_photo": base64.b64encode(PHOTO).decode()}
         ({**GOOD, "callback": "file:///etc/passwd"}, "invalid_request"),
         ({**GOOD, "callback": "https://user:pass@example.org/"}, "invalid_request"),
         ({**GOOD, "callback": "ht!tp://"}, "invalid_request"),
+        ({**GOOD, "callback": "https://["}, "invalid_request"),
+        ({**GOOD, "callback": "https://us example/hook"}, "invalid_request"),
+        ({**GOOD, "callback": "https://us..example/hook"}, "invalid_request"),
+        ({**GOOD, "callback": "https://us.example:99999/hook"}, "invalid_request"),
         ({"reference_photo": "not base64!"}, "invalid_request"),
         ({"reference_photo": base64.b64encode(b"bad").decode()}, "reference_unusable"),
     ],
@@ -400,8 +404,11 @@ def test_the_cookie_is_secure_where_the_service_is(make_site):
 
 def test_callers_of_a_published_service_do_not_reach_its_own_machine(site, make_site):
     published = make_site(public_url="https://verify.example/")
+    own = ("127.0.0.1", "localhost", "hook.localhost", "[::1]", "[::ffff:127.0.0.1]", "169.254.1.1", "0.0.0.0")
+    for callback in ("http://127.0.0.1:9/hook", *(f"https://{host}:9/hook" for host in own)):
+        wanted = {**GOOD, "callback": callback}
+        assert refused(published.api.post("/v1/attempts", json=wanted, headers=published.auth), "invalid_request")
     wanted = {**GOOD, "callback": "http://127.0.0.1:9/hook"}
-    assert refused(published.api.post("/v1/attempts", json=wanted, headers=published.auth), "invalid_request")
     assert site.api.post("/v1/attempts", json=wanted, headers=site.auth).status_code == 201
 
 
@@ -412,6 +419,40 @@ def test_links_that_are_none_are_said_kindly_and_guessing_ends(site):
         assert (answer.status_code, answer.headers["content-type"][:9]) == (404, "text/html")
     assert browser.get("/r/NOTALINK").status_code == 429
     assert refused(browser.post("/r/NOTALINK/open", json={}, headers=ORIGIN), "too_many_requests")
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize("address", ["/", "/r", "/r/", "/R/ABC", "/favicon.ico", "/desk/nowhere", "/case/route", "/n"])
+def test_whoever_goes_to_a_wrong_address_reads_a_page_and_a_program_reads_a_problem(site, address):
+    read = site.browser().get(address, headers=BROWSER)
+    assert read.status_code in (404, 405)
+    assert read.headers["content-type"].startswith("text/html")
+    assert "<h1>" in read.text
+    assert "urn:idverify" not in read.text
+    assert refused(site.browser().get(address), {404: "not_found", 405: "method_not_allowed"}[read.status_code])
+
+
+@pytest.mark.parametrize(("fault", "status"), [(DatabaseUnavailableError("gone"), 503), (KeyError("a fault"), 500)])
+def test_trouble_of_ours_is_not_laid_to_the_person_whose_link_it_meets(site, monkeypatch, fault, status):
+    def broken(*_):
+        raise fault
+
+    path = site.path(site.ask())
+    monkeypatch.setattr(capture, "look_up", broken)
+    read = site.browser().get(path, headers=BROWSER)
+    assert (read.status_code, read.headers["content-type"][:9]) == (status, "text/html")
+    words = site.web.pages.words["en"]["problem"]
+    assert words["not_ready" if status == 503 else "other"]["title"] in read.text
+    assert words["too_many_requests"]["title"] not in read.text
+    assert ("retry-after" in read.headers) == (status == 503)
+
+
+def test_programs_get_problems_whatever_they_accept(site):
+    answer = site.api.get("/v1/attempts/none", headers={**site.auth, **BROWSER})
+    assert refused(answer, "not_found")
+    assert refused(site.api.get("/v1/nowhere", headers=BROWSER), "not_found")
 
 
 FOREIGN = [
