@@ -42,6 +42,11 @@ def agree_and_film(page, link: str) -> None:
     """From the link to the camera's picture."""
     page.goto(link)
     tap(page, "agree")
+    film(page)
+
+
+def film(page) -> None:
+    """From what is to be prepared to the camera's picture."""
     screen(page, "prepare")
     tap(page, "camera")
     page.wait_for_selector("[data-mode=camera]", timeout=20_000)
