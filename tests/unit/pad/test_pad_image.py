@@ -274,8 +274,8 @@ def test_a_stall_is_measured_and_proves_nothing(frames):
         fingerprints(np.concatenate([moving[:20], np.repeat(moving[20:21], frames, axis=0), moving[21:]])), FACTS
     )
     frozen = next(e for e in evidence if e.name == "frozen_pictures")
-    # Encoders take some pictures until what stands still is still.
-    assert frozen.native == pytest.approx((frames - 1) / 30, abs=0.25)
+    # Encoders take some pictures, and older ones more, until what stands still is still.
+    assert (frames - 1) / 30 - 0.35 <= frozen.native <= (frames - 1) / 30 + 0.05
     assert frozen.bona_fide_llr == 0.0
     assert [e.name for e in evidence if e.reason is not None] == []
 
