@@ -109,6 +109,19 @@ def test_two_reviewers_override_the_machine(house, desk, film) -> None:
     assert audit.verify_stored(house.core).broken is None
 
 
+def test_boxes_to_tick_keep_their_size_and_distance_beside_long_words(house, desk, film) -> None:
+    page = desk(Role.REVIEWER)
+    take(page, house, house.rejected("narrow", film))
+    page.set_viewport_size({"width": 360, "height": 640})
+    rows = [row.bounding_box() for row in page.locator(".tick").all()]
+    words = [row.bounding_box() for row in page.locator(".tick span").all()]
+    boxes = [box.bounding_box() for box in page.locator(".tick input").all()]
+    assert len(boxes) >= 4
+    # WCAG 2.2, 2.5.8: 24 px, or as much apart.
+    assert min(min(box["width"], box["height"]) for box in boxes) >= 22
+    assert all(row["height"] >= text["height"] + 6 for row, text in zip(rows, words, strict=True))
+
+
 def test_an_impostor_is_rejected_five_times_refused_by_a_person_appeals_and_is_confirmed(
     house, desk, browser, film
 ) -> None:

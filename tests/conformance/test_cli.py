@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import types
@@ -258,6 +259,8 @@ def test_inspect_prints_no_verdict(verifier: Any, capsys: Any) -> None:
     words = capsys.readouterr().out
     assert "0 (subject)" in words
     assert "accept" not in words.lower()
+    # What was found, and how it spread, are two statements.
+    assert len(re.findall(r"; median ", " ".join(words.split()))) == 1
     assert main(["inspect", "a.mp4", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["subject_id"] == 0
 
@@ -305,6 +308,34 @@ def test_doctor_names_the_command_that_mends(width: str, tmp_path: Path) -> None
     assert done.returncode == 4
     assert "idverify models pull" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_what_the_doctor_advises_brings_what_it_is_said_to_bring(tmp_path: Path, monkeypatch: Any) -> None:
+    from idverify.cli import doctor, models
+    from idverify.models import specs
+
+    monkeypatch.setenv("IDVERIFY_MODELS", str(tmp_path))
+    brought: list[str] = []
+
+    def pull(names: list[str] | None, **_: Any) -> tuple[()]:
+        brought.extend([row.name for row in specs() if row.default] if names is None else names)
+        return ()
+
+    monkeypatch.setattr(models, "pull", pull)
+    advised = [check for check in doctor.examine() if check.area == "model" and check.mend]
+    assert {check.state for check in advised} == {doctor.State.MISSING, doctor.State.OPTIONAL}
+    for check in advised:
+        brought.clear()
+        assert main(check.mend.split()[1:]) == 0
+        assert check.name in brought, check.mend
+
+
+def test_every_safe_policy_is_named_where_one_is_chosen() -> None:
+    from idverify.verification.shipped import policy_names
+
+    for question in QUESTIONS:
+        said = _run(question, "--help").stdout
+        assert [name for name in policy_names() if "unsafe" not in name and name not in said] == []
 
 
 def test_doctor_json_agrees_with_its_exit_code() -> None:

@@ -56,6 +56,13 @@ def test_every_dependency_has_its_reason() -> None:
     assert [name for name in names if aliases.get(name, name) not in table] == []
 
 
+def test_nobody_is_told_to_ask_a_registry_for_this_package() -> None:
+    # Whoever asks for it by name, extras and all, gets what a stranger may have put there.
+    by_name = re.compile(r"(?<!/)idverify\[[a-z]|pip3? install (?:-U )?['\"]?idverify\b")
+    texts = [*PAGES, *(ROOT / "src").rglob("*.py"), *(ROOT / "src").rglob("*.html"), *(ROOT / "models").rglob("*.md")]
+    assert [str(text) for text in texts if by_name.search(text.read_text("utf-8"))] == []
+
+
 def test_every_page_of_the_site_is_in_its_contents() -> None:
     contents = (ROOT / "mkdocs.yml").read_text("utf-8")
     pages = [page.relative_to(ROOT / "docs").as_posix() for page in PAGES if page.is_relative_to(ROOT / "docs")]

@@ -124,6 +124,16 @@ def test_a_photo_to_compare_that_cannot_be_used_says_what_is_wrong_with_it(verif
     assert decision.reasons[0] is reason
 
 
+def test_what_is_neither_photo_nor_video_is_told_as_both(verifier, portrait, tmp_path):
+    text = tmp_path / "text.jpg"
+    text.write_text("plain text, whatever the name says")
+    with pytest.raises(UnsupportedMediaError, match=r"is not a photo.*JPEG.*is not a video.*MP4"):
+        verifier.compare(text, portrait)
+    with pytest.raises(UnsupportedMediaError, match="is a folder") as caught:
+        verifier.compare(tmp_path, portrait)
+    assert str(caught.value).count("is a folder") == 1
+
+
 def test_two_photos_of_her_match_and_a_stranger_does_not(verifier, portrait):
     again = cv2.resize(portrait[:, ::-1], None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA)
     decision = verifier.compare(portrait, np.ascontiguousarray(again))

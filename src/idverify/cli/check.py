@@ -54,7 +54,7 @@ def _decision_options(command: Callable[..., None]) -> Callable[..., None]:
             default="ial2",
             show_default=True,
             metavar="NAME|FILE",
-            help="Which errors are tolerable: ial2, strict, convenience, or a policy's TOML file.",
+            help="Which errors are tolerable: ial2, recovery, strict, convenience, or a policy's TOML file.",
         ),
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else."),
         click.option(

@@ -182,15 +182,20 @@ def _models() -> Iterator[Check]:
             name=spec.name,
             state=State.MISSING if needed else State.OPTIONAL,
             found=f"{_FILE_STATES[status.state]}: {status.path}",
-            mend=_SET_FOLDER if status.state == "unreadable" else "idverify models pull",
+            mend=_SET_FOLDER if status.state == "unreadable" else _pull(spec),
         )
+
+
+def _pull(spec: ModelSpec) -> str:
+    """The command that brings a model: without a name, only what every decision needs is brought."""
+    return "idverify models pull" + ("" if spec.default else f" {spec.name}")
 
 
 def _trials() -> Iterator[Check]:
     """Do what a verification does, in small; what is missing anyway was said before."""
     yield _trial("decoding", _decode_a_tiny_clip, "pip install --force-reinstall av")
     for name, run in _model_runs():
-        yield _trial(name, run, "idverify models pull")
+        yield _trial(name, run, f"idverify models pull {name}")
 
 
 def _trial(name: str, run: Callable[[], str], mend: str) -> Check:

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from idverify.errors import ModelIntegrityError, ModelMissingError
-from idverify.models.manifest import check, models_dir, specs
+from idverify.models.manifest import ModelStatus, check, models_dir, specs
 from idverify.models.pull import pull
 from idverify.text import foreign
 
@@ -39,8 +39,7 @@ def list_command() -> None:
     statuses = check()
     for status in statuses:
         row = status.spec
-        state = status.state if row.default or status.state != "missing" else "not pulled by default"
-        table.add_row(row.name, state, row.licence, row.sha256[:12])
+        table.add_row(row.name, _state(status), row.licence, row.sha256[:12])
     console.print(table)
     console.print()
     for status in statuses:
@@ -49,13 +48,17 @@ def list_command() -> None:
     console.print(f"\nFolder: {models_dir()}", soft_wrap=True)
 
 
+def _state(status: ModelStatus) -> str:
+    return status.state if status.spec.default or status.state != "missing" else "not pulled by default"
+
+
 @models_group.command(name="pull")
 @click.argument("names", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Also those that the default pipeline does not need.")
 @click.option(
     "--from",
     "source_dir",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
     metavar="DIR",
     help="Take the files from this folder, without network: ONNX files, original files, or packages.",
 )
@@ -67,8 +70,14 @@ def pull_command(names: tuple[str, ...], everything: bool, source_dir: Path | No
             raise click.BadParameter(f"no model named {name!r}; there are {', '.join(known)}", param_hint="NAMES")
     wanted = known if everything else list(names) or None
     console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bar:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("looking at what is there", total=None)
         brought = pull(
             wanted,
@@ -85,8 +94,10 @@ def check_command() -> None:
     """Hash the files again; exit code 4 if one that the default pipeline needs is missing or altered."""
     bad: list[str] = []
     altered = False
-    for status in check():
-        click.echo(f"{status.spec.name:<16} {status.state:<8} {foreign(status.path)}")
+    statuses = check()
+    width = max(len(_state(status)) for status in statuses)
+    for status in statuses:
+        click.echo(f"{status.spec.name:<16} {_state(status):<{width}} {foreign(status.path)}")
         if status.state == "altered" or (status.state != "ok" and status.spec.default):
             bad.append(status.spec.name)
             altered = altered or status.state == "altered"

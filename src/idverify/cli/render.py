@@ -67,7 +67,7 @@ def show_inspection(inspection: Inspection) -> None:
         (words(name_words(name)), words(_spread(values))) for name, (_, values) in inspection.quality.items()
     ]
     signals = [
-        (words(row.label), words(f"{row.text} {_spread(evidence.values)}".rstrip()))
+        (words(row.label), words("; ".join(filter(None, (row.text, _spread(evidence.values))))))
         for row, evidence in ((mechanism_finding(evidence), evidence) for evidence in inspection.signals)
     ]
     parts: list[Any] = []

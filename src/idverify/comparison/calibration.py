@@ -45,6 +45,7 @@ from idverify.errors import CalibrationError
 from idverify.metrics import error_rates
 from idverify.metrics.intervals import trials_for_target
 from idverify.metrics.isotonic import pav_counts
+from idverify.text import foreign
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -352,8 +353,8 @@ def load_card(path: Path) -> CalibrationCard:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         card = _from_table(table)
-    except OSError:
-        raise CalibrationError(f"no calibration card at {path}") from None
+    except OSError as error:
+        raise CalibrationError(f"no calibration card at {foreign(path)}: {error.strerror or error}") from None
     except (KeyError, TypeError, ValueError) as error:
         raise CalibrationError(f"calibration card {path.name} is damaged: {error}") from None
     if not _is_sound(card):

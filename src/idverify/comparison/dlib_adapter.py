@@ -62,7 +62,7 @@ def _installed_encoder() -> FaceEncoder:
     # The package calls quit() where its model package cannot be imported.
     except (ImportError, SystemExit) as error:
         raise ModelError(
-            "the face_recognition package is not usable here; install it with `pip install 'idverify[dlib]'`"
+            "the face_recognition package is not usable here; pip install face-recognition 'setuptools<81'"
         ) from error
     encoder: FaceEncoder = face_encoder
     return encoder

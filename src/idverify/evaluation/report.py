@@ -102,7 +102,7 @@ def to_html(document: Sequence[Section], drawn: Mapping[str, Sequence[tuple[str,
     body = [f"<h1>{TITLE}</h1>"]
     if not drawn:
         body.append(
-            "<p>No plots: they need eval trials of both classes, and <code>pip install 'idverify[report]'</code>.</p>"
+            "<p>No plots: they need eval trials of both classes, and <code>pip install matplotlib</code>.</p>"
         )
     for section in document:
         body += [f"<section><h2>{markup(section.title)}</h2>", f"<p>{markup(section.text)}</p>"]

@@ -2,7 +2,7 @@
 
 Conventions: the container is told by its signature, never by the name of the file. Sizes are in bytes.
 
-Public items: :func:`container_name`, :func:`stated_n_bytes`.
+Public items: :func:`container_name`, :func:`is_video`, :func:`stated_n_bytes`.
 
 References
 ----------
@@ -19,7 +19,7 @@ from typing import BinaryIO
 from idverify.errors import UnsupportedMediaError
 from idverify.media.source import ByteSource
 
-__all__ = ["container_name", "stated_n_bytes"]
+__all__ = ["container_name", "is_video", "stated_n_bytes"]
 
 # ISO/IEC 14496-12 and the QuickTime file format: the boxes that stand at the top of a file.
 _MP4_BOXES = (
@@ -73,6 +73,15 @@ def container_name(source: ByteSource) -> str:
     is_photo = head.startswith(_PHOTO_SIGNATURES) or head[8:12] == b"WEBP" or head[8:12] in _PHOTO_BRANDS
     what = "is a photo, not a video" if is_photo else "is not a video of a kind that is read"
     raise UnsupportedMediaError(f"{source.label} {what}: expected {_KINDS}")
+
+
+def is_video(source: ByteSource) -> bool:
+    """Whether the signature is that of a video that is read."""
+    try:
+        container_name(source)
+    except UnsupportedMediaError:
+        return False
+    return True
 
 
 def stated_n_bytes(source: ByteSource) -> int | None:

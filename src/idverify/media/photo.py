@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from idverify.errors import CorruptMediaError, MediaLimitError, ParameterError, UnsupportedMediaError
+from idverify.media.containers import is_video
 from idverify.media.source import ByteSource, MediaLimits, open_source
 from idverify.text import foreign
 
@@ -221,7 +222,8 @@ def _open_image(opened: ByteSource, limits: MediaLimits, notes: list[str]) -> Im
     kind = _kind(opened.head)
     if kind is None:
         kinds = ", ".join(kind for kind, _, _, _ in _READERS)
-        raise UnsupportedMediaError(f"{opened.label} is not a photo of a kind that is read ({kinds}, HEIC)")
+        what = "is a video, not a photo" if is_video(opened) else "is not a photo of a kind that is read"
+        raise UnsupportedMediaError(f"{opened.label} {what}: expected {kinds} or HEIC")
     reader = _reader(kind)
     if reader is None:
         raise UnsupportedMediaError(f"{opened.label} is a photo in {kind}, which the installed Pillow does not read")
@@ -257,7 +259,7 @@ def _open_heif(opened: ByteSource, limits: MediaLimits) -> Image.Image:
         import pillow_heif  # an extra: the licence of its codecs is the user's choice
     except ImportError as error:
         raise UnsupportedMediaError(
-            f"{opened.label} is a HEIC photo: install the extra idverify[heif] to read it"
+            f"{opened.label} is a HEIC photo, which takes one more package to read: pip install pillow-heif"
         ) from error
     container = pillow_heif.open_heif(opened.stream)
     _check_pixels(container.size, opened.label, limits)

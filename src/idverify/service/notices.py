@@ -72,7 +72,8 @@ def _document(core: Core, case: Case, row: Notice, words: Mapping[str, Any]) -> 
     page = f"{base}/c/{_token(core, row.id, 'case')}"
     dispute = f"{base}/n/{_token(core, row.id, 'not_me')}"
     title, message = states[row.state]["title"], states[row.state]["message"]
-    subject = _filled(told["subject"], service=name, title=title)
+    # A subject that begins with "the service" says nothing, in no language.
+    subject = _filled(told["subject"], service=name, title=title) if case.service else title
     lines = [_filled(told["what"], service=name), "", title, message]
     lines += [_filled(told["when"], time=moment(row.created_s))]
     step = NEXT_STEPS.get(CaseState(row.state))

@@ -167,7 +167,8 @@ def serve(settings: Settings, *, say: Callable[[str], None], inmates: Sequence[I
     try:
         server.run()
     except SystemExit:
-        raise ParameterError(f"cannot listen on {settings.host}:{settings.port}: in use, or not allowed") from None
+        place = f"{settings.host}:{settings.port}"
+        raise ParameterError(f"cannot listen on {place}: in use, or not allowed; --port takes another") from None
     finally:
         running.stop()
 

@@ -5,11 +5,11 @@ Public items: :class:`Settings`, :class:`Limits`, :class:`OpenID`, :func:`is_loo
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from idverify.errors import ParameterError
 from idverify.service.case_policy import CasePolicy, load_case_policy
@@ -22,7 +22,7 @@ Role = Literal["all", "web", "judge"]
 MIB = 1 << 20
 # Schemes of sites, and the ports that an origin does not name.
 _PORTS = {"https": 443, "http": 80}
-_EXPECTED = "expected one such as https://verify.example, without a path"
+_SITE = re.compile(r"(https?)://(\[[0-9A-F:.]+\]|[^\s/?#@:\[\]]+)(?::([0-9]{1,5}))?/?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,18 +165,19 @@ def _origin(url: str) -> str:
     """An address as browsers write an origin (RFC 6454, section 6.2): links that say it otherwise open nothing."""
     if not url:
         return ""
+    wrong = ParameterError(f"the public URL {foreign(url)!r} is none: expected https://verify.example, without a path")
+    parts = _SITE.fullmatch(url.strip())
+    if parts is None:
+        raise wrong
+    scheme, host, port = parts[1].lower(), parts[2].lower(), int(parts[3] or _PORTS[parts[1].lower()])
     try:
-        parts = urlsplit(url.strip())
-        host, port = parts.hostname or "", parts.port
-        ascii_host = host if ":" in host else host.encode("idna").decode()
+        host = f"[{IPv6Address(host[1:-1])}]" if host[0] == "[" else host.encode("idna").decode()
     except ValueError:
-        raise ParameterError(f"the public URL {foreign(url)!r} cannot be read: {_EXPECTED}") from None
-    whole = parts.path in ("", "/") and not (parts.query or parts.fragment or "@" in parts.netloc)
-    if parts.scheme not in _PORTS or not ascii_host or not whole:
-        raise ParameterError(f"the public URL {foreign(url)!r} is no address of a site: {_EXPECTED}")
-    if parts.scheme == "http" and not is_loopback(ascii_host):
+        raise wrong from None
+    if not 0 < port < 1 << 16:
+        raise wrong
+    if scheme == "http" and not is_loopback(host.strip("[]")):
         raise ParameterError(
             f"the public URL {foreign(url)!r} has to begin with https://: browsers give no camera to other pages"
         )
-    shown = f"[{ascii_host}]" if ":" in ascii_host else ascii_host
-    return f"{parts.scheme}://{shown}" + ("" if port in (None, _PORTS[parts.scheme]) else f":{port}")
+    return f"{scheme}://{host}" + ("" if port == _PORTS[scheme] else f":{port}")

@@ -301,12 +301,17 @@ class Verifier:
         shown: Presentation | Enrolment
         try:
             shown = self._enrol(probe, watch)
-        except UnsupportedMediaError:
+        except UnsupportedMediaError as no_photo:
             if isinstance(probe, np.ndarray):
                 raise
             if hasattr(probe, "seek"):
                 probe.seek(0)
-            shown = self._observe(probe, watch, progress, liveness=False, seed=seed)
+            try:
+                shown = self._observe(probe, watch, progress, liveness=False, seed=seed)
+            except UnsupportedMediaError as no_video:
+                if str(no_video) == str(no_photo):
+                    raise
+                raise UnsupportedMediaError(f"{no_photo}; {no_video}") from None
         return self._judge(Task.MATCH, shown, enrolled, watch, face_images)
 
     def inspect(self, video: Media, *, progress: Progress | None = None) -> Inspection:

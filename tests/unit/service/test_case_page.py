@@ -365,6 +365,11 @@ def test_a_services_name_cannot_forge_lines_or_places_in_a_notice(site):
     assert "\u202e" not in notice["email"]["body"]
 
 
+def test_a_notice_of_a_service_without_a_name_begins_with_what_happened(site):
+    notice = Visitor(site, service=None).notices[0]
+    assert notice["email"]["subject"] == site.web.pages.words["en"]["case"]["state"]["open"]["title"]
+
+
 def test_the_link_of_a_notice_freezes_only_by_its_button_and_as_often_as_wanted(site):
     visitor = Visitor(site)
     tokens = dict(TOKEN.findall(visitor.notices[0]["email"]["body"]))
