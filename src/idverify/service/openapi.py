@@ -28,6 +28,17 @@ _TIME = {"type": "number", "description": "Seconds since 1970 (UTC)."}
 _MAYBE_TIME = {"type": ["number", "null"], "description": "Seconds since 1970 (UTC)."}
 _ID = {"type": "string", "pattern": "^[a-z]{3}_[0-9A-HJKMNP-TV-Z]{16}$"}
 
+# What only people's pages and the desk answer; a caller of the API never meets it.
+_OF_PAGES = frozenset(
+    {
+        *("session_missing", "session_moved", "origin_refused", "link_unknown", "link_expired", "link_used"),
+        *("sign_in_needed", "sign_in_refused", "not_allowed", "case_claimed", "not_claimed", "look_first"),
+        *("view_missing", "second_person", "nothing_new", "too_many_papers", "document_type", "range_unknown"),
+        *("voucher_photo_missing", "consent_missing", "chunk_conflict", "recording_incomplete", "recording_late"),
+        *("recording_too_long", "no_recordings_left", "address_delayed"),
+    }
+)
+
 
 def document(base_url: str) -> dict[str, Any]:
     """The whole description.
@@ -457,8 +468,8 @@ def _problems(*statuses: int) -> dict[str, Any]:
     content = {"application/problem+json": {"schema": _ref("Problem")}}
     found = {}
     for status in sorted({*statuses, 429, 500, 503}):
-        titles = [title for s, title in STATUS.values() if s == status]
-        found[str(status)] = {"description": "; ".join(titles) + ".", "content": content}
+        said = [f"{code}: {title}" for code, (s, title) in STATUS.items() if s == status and code not in _OF_PAGES]
+        found[str(status)] = {"description": "; ".join(said) + ".", "content": content}
     return found
 
 

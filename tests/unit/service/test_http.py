@@ -336,8 +336,19 @@ def test_unknown_places_and_methods_are_problems_too(site):
 def test_the_description_is_a_page_too(site):
     answer = site.api.get("/docs")
     assert answer.status_code == 200, answer.text
-    for path in site.api.get("/openapi.json").json()["paths"]:
+    described = site.api.get("/openapi.json").json()
+    for path in described["paths"]:
         assert path in answer.text
+    # What a caller has to send is said, and nothing that only people's pages answer.
+    for name in ("NewAttempt", "NewCase", "NewCaseAttempt"):
+        assert f'href="#{name}"' in answer.text
+        assert f'id="{name}"' in answer.text
+        for field in described["components"]["schemas"][name]["properties"]:
+            assert f"<code>{field}</code>" in answer.text
+    operations = answer.text[: answer.text.index('id="NewAttempt"')]
+    assert "idempotency_conflict" in operations
+    for code in ("sign_in_refused", "look_first", "chunk_conflict", "session_missing"):
+        assert code not in operations
 
 
 def test_every_answer_carries_the_headers(site):
