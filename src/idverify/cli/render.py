@@ -67,7 +67,7 @@ def show_inspection(inspection: Inspection) -> None:
         (words(name_words(name)), words(_spread(values))) for name, (_, values) in inspection.quality.items()
     ]
     signals = [
-        (words(row.label), words("; ".join(filter(None, (row.text, _spread(evidence.values))))))
+        (words(row.label), words(_with_spread(row.text, evidence.values)))
         for row, evidence in ((mechanism_finding(evidence), evidence) for evidence in inspection.signals)
     ]
     parts: list[Any] = []
@@ -143,6 +143,11 @@ def _fact(value: object) -> str:
     if isinstance(value, (tuple, list)):
         return ", ".join(map(foreign, value)) or "none"
     return f"{value:g}" if isinstance(value, float) else foreign(value)
+
+
+def _with_spread(found: str, values: ArrayLike) -> str:
+    spread = _spread(values)
+    return f"{found.rstrip('.')}; {spread}" if spread else found
 
 
 def _spread(values: ArrayLike) -> str:
