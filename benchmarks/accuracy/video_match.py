@@ -19,7 +19,7 @@ from lfw import CARD, TARGETS, balanced, rate
 from idverify.comparison.balance import load_balance
 from idverify.comparison.calibration import load_card
 from idverify.models.manifest import data_dir, spec
-from idverify.pad.identity_continuity import least_likeness
+from idverify.pad.identity_continuity import weakest_link
 from idverify.reasons import NotAssessed
 from idverify.verification.verifier import Verifier
 
@@ -43,7 +43,8 @@ def main() -> None:
             continue
         names.append(clip.stem)
         rows.append(subject.template.vector)
-        continuity[clip.stem] = round(least_likeness(subject.likenesses)[0], 3)
+        if len(subject.likenesses.times_s) > 1:
+            continuity[clip.stem] = round(weakest_link(subject.likenesses)[0], 3)
     scores = np.array(rows) @ photos.T
     mated = np.array([[name == f"tv_{person}" for person in people] for name in names])
     strangers = scores[~mated]

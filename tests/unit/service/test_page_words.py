@@ -29,7 +29,7 @@ jinja2 = pytest.importorskip("jinja2", reason="the extra serve is not installed"
 PAGES = Path(__file__).parents[3] / "src/idverify/service/pages"
 SCRIPTS = {path.name: path.read_text("utf-8") for path in (PAGES / "static").glob("*.js")}
 HOLDER = re.compile(r"\{\w+\}")
-LINK_KINDS = ("unknown", "expired", "used", "canceled", "busy")
+LINK_KINDS = ("unknown", "expired", "used", "canceled", "session", "busy", "not_ready", "other")
 
 
 def words_of(locale: str) -> dict:
