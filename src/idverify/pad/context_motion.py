@@ -75,7 +75,14 @@ def assess(signals: MotionSignals) -> PADEvidence:
         unit=UNIT,
         native=native,
         bona_fide_llr=load_scale(NAME)(1.0 - native),
-        detail=f"the face takes part in {100 * native:.0f} % of the background's motion",
+        detail=_words(native),
         times_s=signals.times_s[seen],
         values=1.0 - difference2[seen] / np.maximum(step2[seen], 1e-9),
     )
+
+
+def _words(native: float) -> str:
+    """Below nothing there is no share: the face moves by itself then."""
+    if native <= 0:
+        return "the face moves by itself, not with the background"
+    return f"the face takes part in {100 * native:.0f} % of the background's motion"

@@ -127,6 +127,16 @@ def test_picture_that_carries_its_background_is_one_motion():
     assert evidence.bona_fide_llr < 0.0
 
 
+def test_a_face_that_moves_by_itself_has_no_share_below_nothing(monkeypatch):
+    signals = photograph(sway=1.0, noise=1).signals()
+    moved = np.full(len(signals), 900.0)
+    monkeypatch.setattr(context_motion, "shared_motion", lambda *_: (moved, 2 * moved))
+    evidence = context_motion.assess(signals)
+    assert evidence.native == -1.0
+    assert "by itself" in evidence.detail
+    assert "%" not in evidence.detail
+
+
 def test_still_background_says_nothing():
     film = photograph(sway=1.0)
     first = film.pictures[0]
