@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,11 @@ class Loaded:
 
 @pytest.fixture
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[Loaded]:
-    """Every session that is made."""
+    """Every session that is made, once nothing of what ran before is loading."""
+    loading._ahead.clear()
+    for thread in threading.enumerate():
+        if thread.name.startswith("idverify-models"):
+            thread.join()
     made: list[Loaded] = []
 
     def session(model: str, **more: object) -> Loaded:
