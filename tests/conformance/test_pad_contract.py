@@ -210,7 +210,8 @@ def test_only_the_recording_says_why_there_is_little_of_a_face(followed, scarcit
         seen = face(film.anchors[i], i / RATE_HZ, i)
         for name in ("motion", "eye_stillness", "texture_constancy", "skin_change"):
             observers[name].observe(look(film.pictures[i]), seen)
-    found = panel.assess(PADInputs(track=None, observers=observers, likenesses=_alike("")[0], scarcity=scarcity))
+    inputs = PADInputs(track=None, observers=observers, likenesses=_alike("")[0], scarcity=scarcity)
+    found = panel.assess(inputs, panel.see(observers))
     told = {e.name: e.reason for e in found if e.status is Status.NOT_ASSESSED}
     named = ("stillness", "recapture", "eye_stillness", "skin_change", "texture_constancy")
     assert [told[name] for name in named] == [scarcity] * len(named)

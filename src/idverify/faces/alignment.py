@@ -14,6 +14,7 @@ Public items: :class:`AlignedFace`, :class:`CanonicalPoints`, :data:`SFACE`, :da
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -46,8 +47,16 @@ class CanonicalPoints:
 
     def source(self, points_px: NDArray[np.float32]) -> F64:
         """The k points of faces with mesh `points_px` [shape=(n, 468, 3)] -> [shape=(n, k, 2)]."""
-        p = points_px.astype(np.float64)
-        return np.stack([p[:, list(group), :2].mean(axis=1) for group in self.groups], axis=1)
+        rows, starts, sizes = _gathered(self.groups)
+        return np.asarray(np.add.reduceat(points_px[:, rows, :2].astype(np.float64), starts, axis=1) / sizes)
+
+
+@lru_cache(maxsize=16)
+def _gathered(groups: tuple[tuple[int, ...], ...]) -> tuple[NDArray[np.intp], NDArray[np.intp], F64]:
+    """Rows of the mesh, group after group; where each group begins; sizes of the groups [shape=(k, 1)]."""
+    sizes = np.array([len(group) for group in groups], np.intp)
+    rows = np.array([row for group in groups for row in group], np.intp)
+    return rows, np.cumsum(sizes) - sizes, sizes[:, None].astype(np.float64)
 
 
 # Deng et al. 2019, the 112 x 112 crop: eye centres, nose tip, mouth corners.

@@ -1,6 +1,6 @@
 """The panel of mechanisms: which observers a recording needs, and what each says about the subject.
 
-A mechanism joins by its name in :data:`MECHANISMS` and one row in :meth:`Panel.assess`; the observer it needs is one
+A mechanism joins by its name in :data:`MECHANISMS` and one row in :meth:`Panel.see`; the observer it needs is one
 entry in :attr:`Panel.factories`.
 
 Public items: :class:`PADInputs`, :class:`Panel`, :data:`MECHANISMS`, :func:`assess_reference`,
@@ -137,24 +137,26 @@ class Panel:
         _, thumbnails = self._fingerprints.thumbnails()
         return float(np.median(thumbnails)) if len(thumbnails) else 255.0
 
-    def assess(self, inputs: PADInputs) -> tuple[PADEvidence, ...]:
-        """Ask every mechanism about the subject."""
-        motion = _observer(inputs, "motion", MotionObserver).signals()
-        found = (
-            recapture.assess(*_observer(inputs, "recapture", Recapture).signals(), self._recapture),
+    def see(self, observers: Mapping[str, TrackObserver]) -> tuple[PADEvidence, ...]:
+        """Ask the mechanisms that need nothing but the signals of a track, in the order of :data:`MECHANISMS`."""
+        motion = _observer(observers, "motion", MotionObserver).signals()
+        return (
+            recapture.assess(*_observer(observers, "recapture", Recapture).signals(), self._recapture),
             stillness.assess(motion),
             depth.assess(motion),
             liveliness.assess(motion),
             mouth_stillness.assess(motion),
-            eye_stillness.assess(_observer(inputs, "eye_stillness", EyePictures).signals()),
+            eye_stillness.assess(_observer(observers, "eye_stillness", EyePictures).signals()),
             context_motion.assess(motion),
-            texture_constancy.assess(_observer(inputs, "texture_constancy", SkinShade).signals()),
-            skin_change.assess(_observer(inputs, "skin_change", SkinStrips).signals(), self._skin_change),
-            pulse.assess(*_observer(inputs, "pulse", SkinColour).signals()),
-            screen_rhythm.assess(*_observer(inputs, "screen_rhythm", ScreenRhythm).signals()),
-            identity_continuity.assess(inputs.likenesses),
-            assess_reference(inputs),
+            texture_constancy.assess(_observer(observers, "texture_constancy", SkinShade).signals()),
+            skin_change.assess(_observer(observers, "skin_change", SkinStrips).signals(), self._skin_change),
+            pulse.assess(*_observer(observers, "pulse", SkinColour).signals()),
+            screen_rhythm.assess(*_observer(observers, "screen_rhythm", ScreenRhythm).signals()),
         )
+
+    def assess(self, inputs: PADInputs, seen: tuple[PADEvidence, ...]) -> tuple[PADEvidence, ...]:
+        """Ask every mechanism about the subject; `seen` is what :meth:`see` says of the subject's observers."""
+        found = (*seen, identity_continuity.assess(inputs.likenesses), assess_reference(inputs))
         told = (replace(e, reason=inputs.scarcity) if e.reason is Reason.VIDEO_TOO_SHORT else e for e in found)
         return unproven_where_skin_lives(tuple(told))
 
@@ -191,12 +193,13 @@ def assess_reference(inputs: PADInputs) -> PADEvidence:
             unit=reference_reuse.UNIT,
             detail="there is no reference photo",
         )
-    crops = _observer(inputs, "reference_reuse", ReferenceReuse).crops()
-    return reference_reuse.assess(crops, _observer(inputs, "skin_change", SkinStrips).kept(), inputs.reference)
+    crops = _observer(inputs.observers, "reference_reuse", ReferenceReuse).crops()
+    strips = _observer(inputs.observers, "skin_change", SkinStrips).kept()
+    return reference_reuse.assess(crops, strips, inputs.reference)
 
 
-def _observer(inputs: PADInputs, name: str, kind: type[T]) -> T:
-    observer = inputs.observers[name]
+def _observer(observers: Mapping[str, TrackObserver], name: str, kind: type[T]) -> T:
+    observer = observers[name]
     if not isinstance(observer, kind):
         raise TypeError(f"observer {name}: expected {kind.__name__}, got {type(observer).__name__}")
     return observer

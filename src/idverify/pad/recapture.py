@@ -103,9 +103,10 @@ class Recapture:
         at_work, size_wh = box / view.scale, view.image_rgb.shape[1::-1]
         left, top, right, bottom = scene_box(at_work, size_wh)
         views.append(np.asarray(resize(view.image_rgb[top:bottom, left:right], (SIDE_PX, SIDE_PX)), np.uint8))
-        for left, top, right, bottom in setting_boxes(at_work, size_wh):
-            part = resize(view.image_rgb[top:bottom, left:right], (SETTING_PX, SETTING_PX))
-            views.append(np.asarray(part, np.uint8))
+        narrow, wide = setting_boxes(at_work, size_wh)
+        views.append(_setting(view.image_rgb, narrow))
+        # To a face that fills the picture all of it is the setting.
+        views.append(views[-1] if (narrow == wide).all() else _setting(view.image_rgb, wide))
         self._kept.append((face.time_s, float((box[2:] - box[:2]).min()), strip(views)))
         if len(self._kept) > _MAX_FRAMES:
             # Every other one goes and the pace halves: memory stays flat, the spread stays even.
@@ -117,6 +118,11 @@ class Recapture:
         views = np.array([kept[2] for kept in self._kept], np.uint8)
         numbers = np.array([kept[:2] for kept in self._kept], np.float64).reshape(-1, 2)
         return numbers[:, 0], numbers[:, 1], views.reshape(-1, SIDE_PX, STRIP_PX, 3)
+
+
+def _setting(image_rgb: U8, box: NDArray[np.intp]) -> U8:
+    left, top, right, bottom = box
+    return np.asarray(resize(image_rgb[top:bottom, left:right], (SETTING_PX, SETTING_PX)), np.uint8)
 
 
 def face_boxes(bbox_xyxy_px: F64) -> F64:

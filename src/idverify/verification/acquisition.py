@@ -215,7 +215,7 @@ class _Pass:
         followed = self.tracker.step(
             view.image_rgb, view.luma, scale=scale, frame_index=frame.index, time_s=frame.time_s
         )
-        boxes = [face.bbox_xyxy_px / np.tile(frame.size_wh, 2) for _, face in followed]
+        boxes = [face.bbox_xyxy_px / (*frame.size_wh, *frame.size_wh) for _, face in followed]
         self.largest_xyxy = max(boxes, key=lambda box: box[3] - box[1]) if boxes else None
         if followed:
             follower.give(partial(self._look, view, followed))
@@ -273,7 +273,8 @@ def acquire(
                 fingerprints.observe_frame(frame)
                 thumbnail = fingerprints.latest
             if thumbnail is not None and run.largest_xyxy is not None:
-                face_xyxy = run.largest_xyxy * np.tile(thumbnail.shape[::-1], 2)
+                rows, columns = thumbnail.shape
+                face_xyxy = run.largest_xyxy * (columns, rows, columns, rows)
             if sampler.wants(frame.time_s, thumbnail, face_xyxy):
                 n_analysed += 1
                 run.analyse(frame, follower)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +29,7 @@ from idverify.verification.acquisition import Capture, acquire, working_size
 from idverify.verification.enrolment import FaceModels
 from idverify.verification.framing import settle
 from idverify.verification.policy import DecisionPolicy
-from idverify.verification.subject import Subject, choose_subject
+from idverify.verification.subject import Subject, choose_subject, longest_track
 
 __all__ = ["Presentation", "Stopwatch", "observe"]
 
@@ -161,12 +162,15 @@ def observe(
         panel.note_recording(recording)
         hindrances, warnings = _recording_problems(recording, capture, policy), tuple(recording.notes)
         handicaps = _recording_handicaps(recording, capture)
-    with watch("subject"):
+    with watch("subject"), ThreadPoolExecutor(1, "idverify-mechanisms") as beside:
+        # While the networks of the comparison look at the subject, most mechanisms can judge.
+        track = longest_track(capture)
+        seen = beside.submit(panel.see, capture.observers[track.track_id]) if liveness and track else None  # (5)
         subject = choose_subject(capture, models)  # (3) (4)
     with watch("liveness"):
         mechanisms = None
-        if liveness and isinstance(subject, Subject):
-            mechanisms = panel.assess(_inputs(capture, subject))  # (5)
+        if seen is not None and isinstance(subject, Subject):
+            mechanisms = panel.assess(_inputs(capture, subject), seen.result())  # (5)
         injection_signals = panel.injection_signals()
     dark = isinstance(subject, NotAssessed) and panel.median_luma() < DARK_SCENE_LUMA
     return Presentation(

@@ -5,7 +5,7 @@ came back) are joined by their templates. A second face close in size at the sam
 another person before or after means that the person changed. Bystanders are reported and never compared. Of the good
 faces it is drawn which are compared, so that nobody can show another face in just those frames.
 
-Public items: :class:`Subject`, :func:`choose_subject`.
+Public items: :class:`Subject`, :func:`choose_subject`, :func:`longest_track`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from idverify.verification.acquisition import Candidate, Capture
 from idverify.verification.enrolment import RIVAL_SIZE, FaceModels, face_quality
 from idverify.verification.witnesses import is_facing, likenesses
 
-__all__ = ["Subject", "choose_subject"]
+__all__ = ["Subject", "choose_subject", "longest_track"]
 
 F64 = NDArray[np.float64]
 
@@ -103,6 +103,12 @@ class _Chosen:
     scarcity: Reason | None
 
 
+def longest_track(capture: Capture) -> FaceTrack | None:
+    """The track of the face that is largest and stays longest, which is the subject's; None where there is no face."""
+    tracks = [t for t in capture.tracks.values() if len(t) >= MIN_OBSERVATIONS]
+    return max(tracks, key=lambda t: float(_heights(t).sum()), default=None)
+
+
 def choose_subject(capture: Capture, models: FaceModels) -> Subject | NotAssessed:
     """Find the subject of a recording.
 
@@ -110,12 +116,11 @@ def choose_subject(capture: Capture, models: FaceModels) -> Subject | NotAssesse
     -------
     The subject, or why there is none to judge.
     """
-    tracks = [t for t in capture.tracks.values() if len(t) >= MIN_OBSERVATIONS]
-    if not tracks:
+    track = longest_track(capture)
+    if track is None:
         return NotAssessed(reason=Reason.NO_FACE, detail=f"no face in {capture.n_analysed} analysed frames")
+    tracks = [t for t in capture.tracks.values() if len(t) >= MIN_OBSERVATIONS]
     extractor = models.extractor
-    presence = {t.track_id: float(_heights(t).sum()) for t in tracks}
-    track = max(tracks, key=lambda t: presence[t.track_id])
     rng = np.random.default_rng([capture.seed, 1])
     chosen = _faces(capture, track, models, MAX_COMPARED, rng)
     if isinstance(chosen, NotAssessed):
