@@ -23,7 +23,7 @@ PIPELINE_MODELS = ("yunet", "face_mesh", "iris", "occlusion", "recapture", "skin
 # One thread loads SFace, which takes as long as all the others together.
 _THREADS = 2
 
-_Begun = Mapping[str, "Future[Session]"]
+_Begun = tuple[ThreadPoolExecutor, Mapping[str, "Future[Session]"]]
 _ahead: deque[_Begun] = deque(maxlen=1)
 
 
@@ -50,16 +50,15 @@ def load_sessions(folder: Path | None = None) -> dict[str, Session]:
     ModelError
         As :class:`~idverify.models.session.Session` does, for the first that cannot be had.
     """
-    begun = _ahead.pop() if folder is None and _ahead else _begin(folder)
-    return {name: begun[name].result() for name in PIPELINE_MODELS}
+    pool, begun = _ahead.pop() if folder is None and _ahead else _begin(folder)
+    # No thread of it lives on: walls that go up after this are walls for all there are.
+    with pool:
+        return {name: begun[name].result() for name in PIPELINE_MODELS}
 
 
 def _begin(folder: Path | None) -> _Begun:
     pool = ThreadPoolExecutor(_THREADS, "idverify-models")
-    try:
-        return {name: pool.submit(_load, name, folder) for name in sorted(PIPELINE_MODELS, key="sface".__ne__)}
-    finally:
-        pool.shutdown(wait=False)
+    return pool, {name: pool.submit(_load, name, folder) for name in sorted(PIPELINE_MODELS, key="sface".__ne__)}
 
 
 def _load(name: str, folder: Path | None) -> Session:

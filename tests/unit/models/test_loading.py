@@ -47,6 +47,13 @@ def test_what_was_begun_is_taken_over_once(loads: list[Loaded]) -> None:
     assert not set(first.values()) & set(second.values())
 
 
+def test_no_thread_outlives_the_loading(loads: list[Loaded]) -> None:
+    load_ahead()
+    load_sessions()
+    assert len(loads) == len(PIPELINE_MODELS)
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("idverify-models")]
+
+
 def test_who_asks_for_another_folder_gets_that_one(loads: list[Loaded], tmp_path: Path) -> None:
     load_ahead()
     assert {one.folder for one in load_sessions(tmp_path).values()} == {tmp_path}  # type: ignore[attr-defined]
