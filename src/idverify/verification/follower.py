@@ -1,4 +1,4 @@
-"""Work that follows the decoder at a short distance: in order, in one thread of its own, bounded.
+"""Work beside the decoder or the networks: in order, in one thread of its own, bounded.
 
 Decoders, OpenCV and the models leave Python's lock, so on two cores faces are followed in the next picture while the
 liveness observers still look at this one. What is found is the same: everything happens once, in order.
@@ -12,10 +12,13 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
+from typing import TypeVar
 
 from idverify.models import cores
 
 __all__ = ["Follower"]
+
+T = TypeVar("T")
 
 # Pictures that wait hold decoder memory.
 MAX_BEHIND = 3
@@ -52,3 +55,10 @@ class Follower:
         while len(self._given) >= MAX_BEHIND:
             self._given.popleft().result()
         self._given.append(self._pool.submit(work))
+
+    def ask(self, work: Callable[[], T]) -> Callable[[], T]:
+        """Have something found meanwhile; what is returned waits for it, inside the context.
+
+        On one core it is found when it is waited for, and an error of it is raised there.
+        """
+        return work if self._pool is None else self._pool.submit(work).result

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,6 +27,7 @@ from idverify.pad.reference_reuse import ReferenceFace
 from idverify.reasons import NotAssessed, Reason
 from idverify.verification.acquisition import Capture, acquire, working_size
 from idverify.verification.enrolment import FaceModels
+from idverify.verification.follower import Follower
 from idverify.verification.framing import settle
 from idverify.verification.policy import DecisionPolicy
 from idverify.verification.subject import Subject, choose_subject, longest_track
@@ -162,16 +163,17 @@ def observe(
         panel.note_recording(recording)
         hindrances, warnings = _recording_problems(recording, capture, policy), tuple(recording.notes)
         handicaps = _recording_handicaps(recording, capture)
-    with watch("subject"), ThreadPoolExecutor(1, "idverify-mechanisms") as beside:
-        # While the networks of the comparison look at the subject, most mechanisms can judge.
-        track = longest_track(capture)
-        seen = beside.submit(panel.see, capture.observers[track.track_id]) if liveness and track else None  # (5)
-        subject = choose_subject(capture, models)  # (3) (4)
-    with watch("liveness"):
-        mechanisms = None
-        if seen is not None and isinstance(subject, Subject):
-            mechanisms = panel.assess(_inputs(capture, subject), seen.result())  # (5)
-        injection_signals = panel.injection_signals()
+    with Follower() as beside:
+        with watch("subject"):
+            # While the networks of the comparison look at the subject, most mechanisms can judge.
+            track = longest_track(capture)
+            seen = beside.ask(partial(panel.see, capture.observers[track.track_id])) if liveness and track else None
+            subject = choose_subject(capture, models)  # (3) (4)
+        with watch("liveness"):
+            mechanisms = None
+            if seen is not None and isinstance(subject, Subject):
+                mechanisms = panel.assess(_inputs(capture, subject), seen())  # (5)
+            injection_signals = panel.injection_signals()
     dark = isinstance(subject, NotAssessed) and panel.median_luma() < DARK_SCENE_LUMA
     return Presentation(
         capture=capture,

@@ -73,3 +73,30 @@ def test_an_error_of_the_one_who_gives_is_not_hidden():
     with pytest.raises(KeyError):
         give_and_fail()
     assert not threads()
+
+
+def test_what_is_asked_for_is_given_to_who_asked(cores):
+    at: list[str] = []
+
+    def find() -> int:
+        at.append(threading.current_thread().name)
+        return 42
+
+    with Follower() as follower:
+        found = follower.ask(find)
+        assert found() == 42
+    assert at[0].startswith("idverify-follower") == (cores > 1)
+    assert not threads()
+
+
+def test_an_error_of_what_is_asked_for_is_raised_where_it_is_waited_for():
+    def fails() -> int:
+        raise ValueError("seen")
+
+    with Follower() as follower:
+        found = follower.ask(fails)
+        with pytest.raises(ValueError, match="seen"):
+            found()
+    with Follower() as follower:
+        follower.ask(fails)
+    assert not threads()
