@@ -66,8 +66,8 @@ def batch_command(
     from idverify.evaluation.batch import run_batch
     from idverify.evaluation.executors import executor
 
-    told = TextColumn("{task.fields[rate]:.2f} a second, {task.fields[failed]} failed")
-    columns = (BarColumn(), MofNCompleteColumn(), told, TimeElapsedColumn(), TimeRemainingColumn())
+    rates = TextColumn("{task.fields[rate]:.2f} a second, {task.fields[failed]} failed")
+    columns = (BarColumn(), MofNCompleteColumn(), rates, TimeElapsedColumn(), TimeRemainingColumn())
     with (
         executor(engine, workers=workers, address=address) as opened,
         Progress(*columns, console=Console(stderr=True), disable=quiet or not sys.stderr.isatty()) as bar,
@@ -89,6 +89,7 @@ def batch_command(
             shard=shard,
             progress=tell,
         )
-    click.echo(f"{done} rows decided, {failed} of them failed: {foreign(out)}")
+    told = f"{done} rows decided, {failed} of them failed" if done else "no row was left to decide"
+    click.echo(f"{told}: {foreign(out)}")
     if done and failed == done:
         raise click.exceptions.Exit(ExitCode.ERROR)

@@ -100,7 +100,7 @@ def read_manifest(where: str) -> Manifest:
     Raises
     ------
     ParameterError
-        It cannot be read, lacks a column, uses a name of the results, or names a row twice.
+        It cannot be read, lacks a column or any row, uses a name of the results, or names a row twice.
     """
     try:
         import pyarrow as pa
@@ -137,6 +137,8 @@ def _require_sound(table: Any, where: str) -> None:
     if missing or taken:
         fault = f"lacks the columns {', '.join(missing)}" if missing else f"has columns that may not be: {taken}"
         raise ParameterError(f"{foreign(where)} {foreign(fault)}")
+    if not table.num_rows:
+        raise ParameterError(f"{foreign(where)} names no recording")
     empty = [name for name in REQUIRED if table.column(name).null_count or "" in table.column(name).to_pylist()]
     if empty:
         raise ParameterError(f"{foreign(where)} has rows without {', '.join(empty)}")

@@ -163,6 +163,7 @@ def test_another_batch_is_not_mixed_in(manifest, tmp_path):
         ("video,photo\na,b\n", "lacks the columns reference"),
         ("video,reference,outcome\na,b,c\n", "columns that may not be"),
         ("video,reference\na,\n", "rows without reference"),
+        ("video,reference\n", "names no recording"),
         ("id,video,reference\n1,a,b\n1,c,d\n", "names an id twice"),
         ("video,reference\na,b,c\n", "neither CSV"),
         ("id,video,reference\n1,a,b\n,c,d\n", "names an id twice"),
@@ -186,6 +187,8 @@ def test_the_command_decides_real_recordings(verifier, tmp_path, capsys):
     assert rows.column("outcome").to_pylist() == ["reject", "failed"]
     assert json.loads(rows.column("decision").to_pylist()[0])["outcome"] == "reject"
     assert rows.column("error").to_pylist()[1].startswith("MediaNotFoundError: nowhere.mp4 cannot be read")
+    assert main(["batch", str(path), "--out", str(tmp_path / "out"), "--workers", "1"]) == 0
+    assert "no row was left to decide" in capsys.readouterr().out
     # Started again elsewhere from the same beginning, the same bytes: the frames that are compared, too.
     (tmp_path / "again").mkdir()
     (tmp_path / "again" / batch.RUN).write_bytes((tmp_path / "out" / batch.RUN).read_bytes())
