@@ -45,6 +45,18 @@ def test_eighths_are_found_by_a_smaller_lead(k):
     assert find_turn(scores, EIGHTHS_DEG) == EIGHTHS_DEG[k]
 
 
+@pytest.mark.parametrize(("looks", "turn_deg"), [(5, 0), (6, 180)])
+def test_many_looks_that_agree_need_less_of_a_lead(looks, turn_deg):
+    """A face on its head is found nearly as surely as an upright one, in picture after picture."""
+    assert find_turn(np.tile([0.87, 0.0, 0.91, 0.0], (looks, 1))) == turn_deg
+
+
+def test_many_looks_that_do_not_agree_leave_a_picture_as_it_is():
+    scores = np.tile([0.87, 0.0, 0.92, 0.0], (8, 1))
+    scores[3, 0] = 0.93
+    assert find_turn(scores) == 0
+
+
 @given(turns=st.lists(st.sampled_from(QUARTERS_DEG), max_size=5))
 def test_quarters_add_up_without_loss(turns):
     image = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)

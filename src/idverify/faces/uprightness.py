@@ -42,6 +42,8 @@ _SURE_SCORE, _SURE_PRESENCE, _SURE_ROLL_DEG = 0.9, 0.98, 12.0
 # By how much the surest face of another turn must be surer than that of the picture as it is; less between eighths,
 # where the head may lie half-way between two turns.
 _LEAD, _LEAD_OF_EIGHTHS = 0.05, 0.02
+# So many pictures of one recording that all say the same need less of a lead each.
+_MANY, _LEAD_OF_MANY = 6, 0.02
 # Less sure than this, a face in a turned picture is none.
 _MIN_SCORE = 0.5
 
@@ -105,4 +107,6 @@ def find_turn(scores: F64, turns_deg: Sequence[int] = QUARTERS_DEG) -> int:
     mean = told.mean(axis=0)
     best = int(np.argmax(mean))
     lead = _LEAD if len(turns_deg) == len(QUARTERS_DEG) else _LEAD_OF_EIGHTHS
+    if len(told) >= _MANY and bool((told[:, best] > told[:, 0]).all()):
+        lead = min(lead, _LEAD_OF_MANY)
     return turns_deg[best] if mean[best] >= max(_MIN_SCORE, mean[0] + lead) else 0
