@@ -14,7 +14,7 @@ import pytest
 from media_factory import encode, quadrants
 
 from idverify import errors
-from idverify.cli import main, render
+from idverify.cli import main, notices, render
 from idverify.media import open_recording
 from idverify.media.photo import load_photo
 from idverify.report.html import to_html
@@ -120,7 +120,7 @@ def test_a_decision_shows_nothing_that_acts(capsys: Any) -> None:
     named = dataclasses.replace(plain.policy, name=LIE)
     decision = dataclasses.replace(plain, warnings=(LIE,), policy=named, outcome=Outcome.INCONCLUSIVE)
     render.show_decision(decision)
-    render.warn(decision)
+    notices.warn(decision)
     printed = capsys.readouterr()
     assert "ACCEPT" in printed.err
     assert not hidden(printed.out + printed.err)
