@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from capture_page import CAMERA, new_page, screen, tap
-from test_accessible import MAX_BYTES, SIZES, _transferred, check
+from test_accessible import LOOKS, MAX_BYTES, SIZES, _transferred, check
 from test_case_stories import direct, film, open_case
 
 pytest.importorskip("sqlalchemy", reason="the extra serve is not installed")
@@ -58,8 +58,7 @@ def unfold(page) -> None:
     page.eval_on_selector_all(".fold:not([open])", "all => all.forEach((fold) => (fold.open = true))")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("size", "scheme"), LOOKS)
 def test_axe_finds_nothing_on_any_page_of_a_case(browser, case_site, size: str, scheme: str) -> None:
     width, height = SIZES[size]
     page = new_page(browser(CAMERA), viewport={"width": width, "height": height}, color_scheme=scheme)
@@ -118,8 +117,7 @@ def test_axe_finds_nothing_on_the_outcome_of_a_recording(browser, case_site, out
     screen(page, "outcome")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("size", "scheme"), LOOKS)
 def test_axe_finds_nothing_where_the_link_of_an_attempt_offers_other_ways(browser, case_site, size, scheme) -> None:
     width, height = SIZES[size]
     page = new_page(browser(CAMERA), viewport={"width": width, "height": height}, color_scheme=scheme)

@@ -236,8 +236,7 @@ def shown(house, film):
     return rejected, meeting
 
 
-@pytest.mark.parametrize("size", SIZES, ids=["phone", "desk"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("size", "scheme"), list(zip(SIZES, ["light", "dark"], strict=True)), ids=["phone", "desk"])
 def test_axe_finds_nothing_on_any_page_of_the_desk(browser, house, shown, size, scheme) -> None:
     rejected, meeting = shown
     options = {"viewport": {"width": size[0], "height": size[1]}, "color_scheme": scheme}
