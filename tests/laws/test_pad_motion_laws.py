@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from motion_scenes import ANCHOR_XY, SIDE, Film, blinking, face, photograph
 
@@ -29,6 +29,9 @@ def test_a_plane_is_registered_whatever_its_motion(p):
     picture = patch_picture()
     size = np.array([[0.05, 0.05, 4.0], [0.05, 0.05, 4.0], [1e-4, 1e-4, 0.0]])
     warp = np.eye(3) + size * np.append(p, 0.0).reshape(3, 3)
+    corners = CELL_CORNERS.reshape(1, -1, 2)
+    # Where all of it adds up, the far corner goes further than the search reaches.
+    assume(np.linalg.norm(cv2.perspectiveTransform(corners, warp) - corners, axis=-1).max() < 12)
     to_centre = np.array([[1.0, 0, -30], [0, 1, -25], [0, 0, 1]])
     key = KeyPatch.of(cut_patch(picture, to_centre[:2]))
     whole = np.linalg.inv(to_centre) @ warp @ to_centre
