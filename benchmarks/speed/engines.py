@@ -42,19 +42,14 @@ KILLED_JOBS, SEED = 400, 0
 
 def processes_of(parent: int) -> Iterator[int]:
     """A process and all that descend from it (Linux)."""
-    children: dict[int, list[int]] = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                after_name = (folder / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            children.setdefault(int(after_name[1]), []).append(int(folder.name))
-    waiting = [parent]
-    while waiting:
-        pid = waiting.pop()
-        yield pid
-        waiting += children.get(pid, [])
+    yield parent
+    for listed in Path(f"/proc/{parent}/task").glob("*/children"):
+        try:
+            children = listed.read_text().split()
+        except OSError:  # it ended meanwhile
+            continue
+        for child in children:
+            yield from processes_of(int(child))
 
 
 def own_mb(pid: int) -> float:

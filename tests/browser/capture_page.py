@@ -42,10 +42,10 @@ def agree_and_film(page, link: str) -> None:
     """From the link to the camera's picture."""
     page.goto(link)
     tap(page, "agree")
-    film(page)
+    start_camera(page)
 
 
-def film(page) -> None:
+def start_camera(page) -> None:
     """From what is to be prepared to the camera's picture."""
     screen(page, "prepare")
     tap(page, "camera")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from capture_page import CAMERA, SAMPLES, new_page, screen, tap
+from capture_page import CAMERA, SAMPLES, new_page, screen, start_camera, tap
 
 pytest.importorskip("sqlalchemy", reason="the extra serve is not installed")
 
@@ -55,8 +55,7 @@ def film(page, *, before=None) -> None:
     screen(page, "prepare")
     if before is not None:
         before()
-    tap(page, "camera")
-    page.wait_for_selector("[data-mode=camera]", timeout=20_000)
+    start_camera(page)
     tap(page, "record")
     page.wait_for_selector("[data-screen=checking]:not([hidden])", timeout=1_000 * RECORD_S)
     screen(page, "outcome", timeout_s=RECORD_S)

@@ -6,7 +6,7 @@ before a real camera. Nothing of the decision is left out for it: its recordings
 
 from __future__ import annotations
 
-from capture_page import CAMERA, SAMPLES, agree_and_film, cannot, film, new_page, screen, scripted, tap, words
+from capture_page import CAMERA, SAMPLES, agree_and_film, cannot, new_page, screen, scripted, start_camera, tap, words
 
 RECORD_S, JUDGE_S = 120.0, 180.0
 # Whoever is asked for another recording makes it, as people do.
@@ -46,7 +46,7 @@ def settle(page, service, made: dict, wanted: str) -> dict:
         if decided["state"] != "inconclusive" or not left:
             break
         tap(page, "record_again")
-        film(page)
+        start_camera(page)
         record_to_the_end(page)
     assert decided["state"] == wanted, why(decided)
     assert decided["decision"]["challenge"]["outcome"] == "followed", why(decided)

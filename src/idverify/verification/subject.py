@@ -105,8 +105,11 @@ class _Chosen:
 
 def longest_track(capture: Capture) -> FaceTrack | None:
     """The track of the face that is largest and stays longest, which is the subject's; None where there is no face."""
-    tracks = [t for t in capture.tracks.values() if len(t) >= MIN_OBSERVATIONS]
-    return max(tracks, key=lambda t: float(_heights(t).sum()), default=None)
+    return max(_lasting(capture), key=lambda t: float(_heights(t).sum()), default=None)
+
+
+def _lasting(capture: Capture) -> list[FaceTrack]:
+    return [t for t in capture.tracks.values() if len(t) >= MIN_OBSERVATIONS]
 
 
 def choose_subject(capture: Capture, models: FaceModels) -> Subject | NotAssessed:
@@ -119,7 +122,7 @@ def choose_subject(capture: Capture, models: FaceModels) -> Subject | NotAssesse
     track = longest_track(capture)
     if track is None:
         return NotAssessed(reason=Reason.NO_FACE, detail=f"no face in {capture.n_analysed} analysed frames")
-    tracks = [t for t in capture.tracks.values() if len(t) >= MIN_OBSERVATIONS]
+    tracks = _lasting(capture)
     extractor = models.extractor
     rng = np.random.default_rng([capture.seed, 1])
     chosen = _faces(capture, track, models, MAX_COMPARED, rng)
