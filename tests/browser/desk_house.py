@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ import av
 import pyotp
 from capture_page import SAMPLES
 
-from idverify.service import audit, capture, case_policy, cases, jobs
+from idverify.service import audit, capture, case_policy, cases, jobs, series
 from idverify.service.api_keys import Caller, make_key
 from idverify.service.attempts import Asked
 from idverify.service.case_routes import CaseRoute
@@ -145,6 +146,7 @@ class DeskHouse:
         job = jobs.claim(self.core, "stub")
         assert job is not None
         latencies = {"source": "camera", "latencies_s": [0.8, 1.1, 0.9]}
+        series.keep(self.core, job.attempt_id, job.recording_id, simulated_series())
         assert jobs.settle(self.core, job, simulated_decision(outcome), latencies)
         self.clock.pass_s(0.2)
 
@@ -189,8 +191,8 @@ def simulated_decision(outcome: str) -> dict[str, Any]:
         for action, start, end in _STEPS
     ]
     mechanisms = [
-        {"name": "eyes", "status": "assessed", "native": 0.3, "unit": "", "llr": 1.0, "detail": "two blinks"},
-        {"name": "texture", "status": "assessed", "native": 0.8, "unit": "", "llr": 0.4, "detail": "skin, no raster"},
+        {"name": "liveliness", "status": "assessed", "native": 0.3, "unit": "", "llr": 1.0, "detail": "two blinks"},
+        {"name": "recapture", "status": "assessed", "native": 0.8, "unit": "", "llr": 0.4, "detail": "no raster"},
     ]
     quality = {"Sharpness": 71.0, "UnderExposurePrevention": 88.0, "HeadPoseFrontal": 64.0}
     return {
@@ -210,6 +212,16 @@ def simulated_decision(outcome: str) -> dict[str, Any]:
         "models": [],
         "policy": {"name": "recovery", "sha256": "0" * 64},
     }  # fmt: skip
+
+
+def simulated_series() -> dict[str, Any]:
+    """What its mechanisms measured over time, by hand: a face that talks and blinks twice, and a network."""
+    times_s = [n / 15 for n in range(90)]
+    moving = [1 + 0.3 * math.sin(7 * time_s) + 3 * (n in (20, 21, 66)) for n, time_s in enumerate(times_s)]
+    return {
+        "liveliness": {"unit": "change of eyes or mouth / typical change", "times_s": times_s, "values": moving},
+        "recapture": {"unit": "logit", "times_s": [0.5, 2.0, 3.5, 5.0], "values": [-12.1, -14.0, -11.7, -13.2]},
+    }
 
 
 def make_film(clip: Path = SAMPLES / "replay_phone.mp4") -> bytes:

@@ -3,8 +3,8 @@
 Conventions: keys are stable within one major `SCHEMA_VERSION`; log-likelihood ratios are natural logarithms;
 times are seconds unless the key says ``_ms``; what is missing is null. There is no NaN and no infinity.
 
-Public items: :data:`SCHEMA_VERSION`, :func:`to_json`, :func:`error_json`, :func:`inspection_json`, :func:`dumps`,
-:func:`load_schema`.
+Public items: :data:`SCHEMA_VERSION`, :func:`to_json`, :func:`series_json`, :func:`error_json`, :func:`inspection_json`,
+:func:`dumps`, :func:`load_schema`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from idverify.verification.verifier import Inspection
 from idverify.text import foreign, visible
 
-__all__ = ["SCHEMA_VERSION", "dumps", "error_json", "inspection_json", "load_schema", "to_json"]
+__all__ = ["SCHEMA_VERSION", "dumps", "error_json", "inspection_json", "load_schema", "series_json", "to_json"]
 
 SCHEMA_VERSION = "1.0"
 
@@ -80,6 +80,20 @@ def to_json(decision: Decision) -> dict[str, Any]:
         "timing_ms": _numbers(decision.timing_ms),
     }
     return cast("dict[str, Any]", visible(document))
+
+
+def series_json(decision: Decision) -> dict[str, Any]:
+    """Project what a decision's mechanisms measured over time onto plain JSON types, as dense as a plot can show.
+
+    Returns
+    -------
+    dict
+        Mechanism -> ``unit``, ``times_s``, ``values``; those that measured nothing over time are left out.
+    """
+    from idverify.report.plots import thin
+
+    rows = (*(decision.liveness.mechanisms if decision.liveness else ()), *decision.injection_signals)
+    return {row.name: {"unit": row.unit, **_series(*thin(row.times_s, row.values))} for row in rows if len(row.times_s)}
 
 
 def inspection_json(inspection: Inspection) -> dict[str, Any]:

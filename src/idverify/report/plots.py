@@ -3,7 +3,7 @@
 Conventions: every function returns one ``<svg>`` element as text; colours come from CSS classes of the page, so that
 dark and light both work; every plot has a title that a screen reader reads out. No scripts, no external resources.
 
-Public items: :func:`line`, :func:`bar`, :func:`scale`, :func:`picture`.
+Public items: :func:`line`, :func:`bar`, :func:`scale`, :func:`picture`, :func:`thin`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from PIL import Image
 
 from idverify.text import markup
 
-__all__ = ["bar", "line", "picture", "scale"]
+__all__ = ["bar", "line", "picture", "scale", "thin"]
 
 F64 = NDArray[np.float64]
 
@@ -45,7 +45,7 @@ def line(times_s: ArrayLike, values: ArrayLike, title: str) -> str:
     str
         An ``<svg>`` element; empty where no value is finite.
     """
-    times, series = _thin(np.asarray(times_s, dtype=np.float64), np.asarray(values, dtype=np.float64))
+    times, series = thin(times_s, values)
     known = np.isfinite(times) & np.isfinite(series)
     if not known.any():
         return ""
@@ -122,6 +122,30 @@ def picture(image_rgb: NDArray[np.uint8], points_px: NDArray[np.float32], title:
     return _svg(width, height, title, body, css="picture")
 
 
+def thin(times_s: ArrayLike, values: ArrayLike) -> tuple[F64, F64]:
+    """Keep of a signal what a plot can show: the lowest and highest value of every stretch, so that no spike is lost.
+
+    Parameters
+    ----------
+    times_s, values : array_like [shape=(n,)]
+        As for :func:`line`; where one is longer, its end is left out.
+
+    Returns
+    -------
+    tuple of float64 [shape=(m,)]
+        Times and values; m is at most 350.
+    """
+    times, series = np.asarray(times_s, dtype=np.float64), np.asarray(values, dtype=np.float64)
+    count = min(times.size, series.size)
+    times, series = times[:count], series[:count]
+    if count <= _MAX_POINTS:
+        return times, series
+    stretches = np.array_split(np.arange(count), _MAX_POINTS // 2)
+    filled = np.where(np.isfinite(series), series, np.nan)
+    picks = sorted({int(i) for part in stretches for i in _extremes(part, filled)})
+    return times[picks], series[picks]
+
+
 def _svg(width: float, height: float, title: str, body: str, css: str = "plot") -> str:
     text = markup(title)
     return (
@@ -134,18 +158,6 @@ def _limits(values: F64) -> tuple[float, float]:
     low, high = float(values.min()), float(values.max())
     margin = 0.5 * max(abs(low), 1e-6) if high - low < 1e-9 else 0.0
     return low - margin, high + margin
-
-
-def _thin(times: F64, values: F64) -> tuple[F64, F64]:
-    """Keep the lowest and highest value of every stretch, so that no spike is lost."""
-    count = min(times.size, values.size)
-    times, values = times[:count], values[:count]
-    if count <= _MAX_POINTS:
-        return times, values
-    stretches = np.array_split(np.arange(count), _MAX_POINTS // 2)
-    filled = np.where(np.isfinite(values), values, np.nan)
-    picks = sorted({int(i) for part in stretches for i in _extremes(part, filled)})
-    return times[picks], values[picks]
 
 
 def _extremes(part: NDArray[np.intp], values: F64) -> tuple[int, int]:

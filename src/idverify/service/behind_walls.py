@@ -70,11 +70,11 @@ def _answered(question: Callable[..., dict[str, Any]], case: dict[str, Any], *pa
 
 def _judge(case: dict[str, Any], video: bytes, photo: bytes) -> dict[str, Any]:
     """Decide about a recording, timed by the service."""
-    from idverify.report.json import to_json
+    from idverify.report.json import series_json, to_json
     from idverify.service.verdict import decide
 
     decision, capture = decide(_verifier(case["policy"]), video, photo, case)
-    return {"decision": to_json(decision), "capture": capture}
+    return {"decision": to_json(decision), "capture": capture, "series": series_json(decision)}
 
 
 def _photo(_: dict[str, Any], photo: bytes) -> dict[str, Any]:
@@ -127,6 +127,7 @@ def _verifier(policy: str) -> Verifier:
 def _warm_up() -> None:
     """Import what the first answer would import: afterwards fewer files can be reached."""
     import idverify.report.json
+    import idverify.report.plots
     import idverify.service.timing
     import idverify.service.verdict  # noqa: F401
 

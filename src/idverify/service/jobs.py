@@ -148,6 +148,7 @@ def settle(core: Core, job: Job, decision: dict[str, Any], capture: dict[str, An
         outbox.change(core, session, row, STATES[decision["outcome"]])
         tally.count(session, row, -1)
         row.decision, row.capture, row.decided_s = decision, capture, now
+        row.decided_recording_id = job.recording_id
         tally.count(session, row, +1)
         row.judged += 1
         row.failure = None

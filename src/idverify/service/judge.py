@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from idverify.errors import CalibrationError, MediaCrashedError, ModelError, PolicyError
-from idverify.service import jobs
+from idverify.service import jobs, series
 from idverify.service.blobs import NoSuchBlobError, StorageUnavailableError
 from idverify.service.core import Core
 from idverify.service.database import DatabaseUnavailableError
@@ -117,6 +117,7 @@ class Judge(threading.Thread):
                 return
         decision, capture = answer.get("decision"), answer.get("capture")
         if isinstance(decision, dict) and decision.get("outcome") in jobs.STATES and isinstance(capture, dict):
+            series.keep(self._core, job.attempt_id, job.recording_id, answer.get("series"))
             done = jobs.settle(self._core, job, decision, capture)
             self._settled(job, decision["outcome"], done)
         elif answer.get("error") == "setup":

@@ -107,6 +107,8 @@ class Attempt(Base):
     decision: Mapped[dict[str, Any] | None]
     capture: Mapped[dict[str, Any] | None]
     decided_s: Mapped[float | None]
+    # What the decision is about; another recording may have been begun since.
+    decided_recording_id: Mapped[str | None]
     # None once the evidence was deleted.
     wrapped_key: Mapped[bytes | None]
     evidence_until_s: Mapped[float | None]

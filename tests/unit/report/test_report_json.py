@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 import idverify.errors
 from idverify.errors import IdverifyError, MediaNotFoundError
 from idverify.report import load_schema, to_json
-from idverify.report.json import dumps, error_json, inspection_json
+from idverify.report.json import dumps, error_json, inspection_json, series_json
 from idverify.verification.decision import Decision, LivenessEvidence
 
 DECISIONS = {
@@ -88,6 +88,19 @@ def test_an_infinite_liveness_is_not_passed_on() -> None:
 def test_pictures_never_reach_the_json() -> None:
     plain = builders.decision()
     assert to_json(builders.with_face_images(plain)) == to_json(plain)
+
+
+def test_a_series_is_no_longer_than_a_plot_can_show_and_loses_no_spike() -> None:
+    values = np.zeros(5000)
+    values[1234], values[7] = 9.0, np.nan
+    row = dataclasses.replace(
+        builders.decision().injection_signals[0], name="long", times_s=np.arange(5000) / 30, values=values
+    )
+    found = json.loads(dumps(series_json(builders.decision(injection_signals=(row,)))))
+    series = found["long"]
+    assert len(series["times_s"]) == len(series["values"]) <= 400
+    assert [time for time, value in zip(series["times_s"], series["values"], strict=True) if value] == [1234 / 30]
+    assert all(len(each["times_s"]) for each in found.values())
 
 
 @pytest.mark.parametrize("name", [n for n in idverify.errors.__all__ if n != "NotAcceptedError"])

@@ -104,6 +104,8 @@ class Site:
             metrics=Metrics(),
             judges_trouble=lambda: "",
         )
+        #: What the judge adds to each outcome.
+        self.judged: dict[str, Any] = {}
         self._people = 0
 
     def code(self, account: NewAccount, *, later_s: float = 0.0) -> str:
@@ -134,7 +136,7 @@ class Site:
         asked = attempts.Asked(policy="recovery", locale="en", photo=PHOTO)
         made = cases.new_attempt(self.core, self.caller, case, asked)
         walk = Walk(self.core, self.caller, made.view["id"], made.link.rsplit("/", 1)[1])
-        return walk.open().record(film[:100], film[100:]).judged(outcome)
+        return walk.open().record(film[:100], film[100:]).judged(outcome, **self.judged)
 
     def rejected(self, subject: str = "s-1", **more: Any) -> str:
         """A case whose attempts were all rejected; a person has it."""

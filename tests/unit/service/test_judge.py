@@ -16,12 +16,15 @@ from idverify import models
 from idverify.errors import MediaCrashedError
 from idverify.service import attempts, capture, jobs
 from idverify.service.api_keys import Caller, make_key
+from idverify.service.attempts import data_key
 from idverify.service.core import open_core
 from idverify.service.examiner import Examiner
 from idverify.service.inmate import Inmate
 from idverify.service.judge import Judge
 from idverify.service.problems import Problem
+from idverify.service.series import series_of
 from idverify.service.settings import Limits, Settings
+from idverify.service.tables import Attempt
 
 SAMPLES = Path(__file__).resolve().parents[3] / "samples"
 VIDEO = (SAMPLES / "photo_panned.mp4").read_bytes()
@@ -80,7 +83,7 @@ def wait_for(condition, what):
         time.sleep(0.05)
 
 
-def test_a_recording_is_decided_as_the_command_decides_it(walk, judge, verifier):
+def test_a_recording_is_decided_as_the_command_decides_it(core, walk, judge, verifier):
     send_file(walk)
     wait_for(lambda: walk.state != "processing", "a decision")
     decision = walk.view["decision"]
@@ -89,6 +92,11 @@ def test_a_recording_is_decided_as_the_command_decides_it(walk, judge, verifier)
     assert decision["reasons"] == [reason.value for reason in direct.reasons]
     assert decision["capture"] == "file"
     assert walk.view["capture"] == {"source": "file"}
+    with core.database.reading() as session:
+        row = session.get_one(Attempt, walk.attempt)
+        kept = series_of(core, data_key(core, row), row.id, row.decided_recording_id)
+    assert {"liveliness", "stillness", "recapture"} <= set(kept)
+    assert all(len(each.times_s) == len(each.values) > 0 for each in kept.values())
 
 
 @pytest.mark.parametrize("content", [b"no video at all", VIDEO[: len(VIDEO) // 2], os.urandom(5000)])

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from idverify.service import attempts, capture, jobs
+from idverify.service import attempts, capture, jobs, series
 from idverify.service.api_keys import Caller
 from idverify.service.attempts import Asked
 from idverify.service.core import Core
@@ -82,10 +82,11 @@ class Walk:
             self.put(n, piece)
         return self.finish(*pieces)
 
-    def judged(self, outcome: str) -> Walk:
+    def judged(self, outcome: str, *, measured: Any = None, **decision: Any) -> Walk:
         job = jobs.claim(self.core, "judge")
         assert job is not None
-        assert jobs.settle(self.core, job, {"outcome": outcome, "reasons": []}, {"source": "camera"})
+        series.keep(self.core, job.attempt_id, job.recording_id, measured)
+        assert jobs.settle(self.core, job, {"outcome": outcome, "reasons": [], **decision}, {"source": "camera"})
         return self
 
     @property

@@ -24,6 +24,7 @@ from idverify.service.core import Core
 from idverify.service.desk.roles import Member
 from idverify.service.keys import DataKey
 from idverify.service.problems import Problem
+from idverify.service.series import Series, series_of
 from idverify.service.tables import Attempt, Case, Chunk, Recording, Reference, Reveal, Viewing
 from idverify.service.vouching import VOUCHER
 
@@ -87,6 +88,8 @@ class RecordedAttempt:
         When each step was shown, in seconds since the newest recording began.
     decision
         The machine's; shown only after the reviewer's own view.
+    series
+        What its mechanisms measured over time, by name.
     """
 
     id: str
@@ -99,14 +102,15 @@ class RecordedAttempt:
     signals: dict[str, Any] = field(repr=False)
     decision: dict[str, Any] | None = field(repr=False)
     capture: dict[str, Any] | None = field(repr=False)
+    series: dict[str, Series] = field(repr=False)
 
 
-def recorded_attempts(session: Session, case: Case) -> list[RecordedAttempt]:
+def recorded_attempts(core: Core, session: Session, case: Case) -> list[RecordedAttempt]:
     """Every attempt of a case, newest first."""
     rows = session.scalars(
         select(Attempt).where(Attempt.case_id == case.id).order_by(Attempt.created_s.desc(), Attempt.id)
     )
-    return [_recorded(session, row) for row in rows]
+    return [_recorded(core, session, row) for row in rows]
 
 
 def note_looked(core: Core, who: Member, case_id: str, piece: str, *, facts: dict[str, Any]) -> None:
@@ -198,7 +202,7 @@ def picture_type(head: bytes) -> str | None:
     return _type_of(head, _PICTURES)
 
 
-def _recorded(session: Session, row: Attempt) -> RecordedAttempt:
+def _recorded(core: Core, session: Session, row: Attempt) -> RecordedAttempt:
     whole = (Recording.attempt_id == row.id, Recording.finished_s.is_not(None))
     recordings = tuple(session.scalars(select(Recording).where(*whole).order_by(Recording.created_s.desc())))
     photo = row.wrapped_key is not None
@@ -221,7 +225,14 @@ def _recorded(session: Session, row: Attempt) -> RecordedAttempt:
         signals=dict(newest.signals) if newest is not None else {},
         decision=row.decision,
         capture=row.capture,
+        series=_series(core, row),
     )
+
+
+def _series(core: Core, row: Attempt) -> dict[str, Series]:
+    if row.decided_recording_id is None or row.wrapped_key is None:
+        return {}
+    return series_of(core, data_key(core, row), row.id, row.decided_recording_id)
 
 
 def _is_news(session: Session, core: Core, case: Case, who: Member, piece: str) -> bool:

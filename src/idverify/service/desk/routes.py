@@ -219,7 +219,7 @@ def _case_context(core: Core, who: Member, case_id: str) -> dict[str, Any]:
         has_it = claimed and case.lease_account == who.id and act is not None and who.may(act)
         holder = session.get(Account, case.lease_account) if claimed else None
         view = reviews.noted_view(session, case, who) if has_it else None
-        shown = evidence.recorded_attempts(session, case) if has_it else []
+        shown = evidence.recorded_attempts(core, session, case) if has_it else []
         seen = view is not None
         return {
             "case": case,

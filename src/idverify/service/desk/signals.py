@@ -1,13 +1,15 @@
 """What was measured about a recording, in words and plots, in two parts: what a reviewer may know before they say what
 they see, and what the machine made of it.
 
-Conventions: the first part holds no score, no threshold and no outcome. Plots are those of the reports.
+Conventions: the first part holds no score, no threshold and no outcome; over time it shows what moves and changes, not
+what a network thinks of it. Plots are those of the reports.
 
 Public items: :class:`Signal`, :class:`Verdict`, :func:`neutral`, :func:`verdict`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +19,9 @@ from markupsafe import Markup
 from idverify.service.desk.evidence import RecordedAttempt
 
 __all__ = ["Signal", "Verdict", "neutral", "verdict"]
+
+# Measured with a ruler, so to say: eyes, mouth, the face and what is behind it.
+_NEUTRAL = ("liveliness", "mouth_stillness", "stillness", "context_motion", "depth", "cuts")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +60,12 @@ def neutral(attempt: RecordedAttempt) -> list[Signal]:
         ("Reference photo", (decision.get("reference") or {}).get("quality")),
     ):
         found += _quality(label, quality or {})
+    for name in _NEUTRAL:
+        plot = _over_time(attempt, name)
+        if plot:
+            # What a high or a low value speaks for is part of the verdict.
+            unit = attempt.series[name].unit.partition(" (")[0]
+            found.append(Signal(label=_words(name).capitalize(), text=unit, plot=plot))
     return found
 
 
@@ -64,7 +75,7 @@ def verdict(attempt: RecordedAttempt) -> Verdict | None:
     if decision is None:
         return None
     reasons = tuple(_sentence(str(code)) for code in decision.get("reasons", ()))
-    signals = [*_match(decision.get("match")), *_answers(decision), *_mechanisms(decision)]
+    signals = [*_match(decision.get("match")), *_answers(decision), *_mechanisms(attempt, decision)]
     return Verdict(outcome=str(decision.get("outcome", "")), reasons=reasons, signals=tuple(signals))
 
 
@@ -130,11 +141,24 @@ def _answers(decision: Mapping[str, Any]) -> Iterator[Signal]:
         yield Signal(label=f"Answer to: {_words(step['action'])}", text=text)
 
 
-def _mechanisms(decision: Mapping[str, Any]) -> Iterator[Signal]:
+def _mechanisms(attempt: RecordedAttempt, decision: Mapping[str, Any]) -> Iterator[Signal]:
     liveness = decision.get("liveness") or {}
     for row in [*liveness.get("mechanisms", ()), *decision.get("injection_signals", ())]:
         text = str(row["detail"] or _words(row["status"]))
-        yield Signal(label=_words(row["name"]).capitalize(), text=text)
+        plot = _over_time(attempt, row["name"])
+        if plot:
+            text += f". Over time: {attempt.series[row['name']].unit}"
+        yield Signal(label=_words(row["name"]).capitalize(), text=text, plot=plot)
+
+
+def _over_time(attempt: RecordedAttempt, name: str) -> Markup:
+    from idverify.report import plots
+
+    found = attempt.series.get(name)
+    if found is None or len(found.times_s) < 2:
+        return Markup()
+    times_s, values = ([math.nan if each is None else each for each in row] for row in (found.times_s, found.values))
+    return Markup(plots.line(times_s, values, f"{_words(name).capitalize()} over time"))
 
 
 def _sentence(code: str) -> str:

@@ -5,4 +5,4 @@ from __future__ import annotations
 __all__ = ["HEAD"]
 
 #: The newest step.
-HEAD = "0005"
+HEAD = "0006"
