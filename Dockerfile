@@ -5,13 +5,13 @@ COPY pyproject.toml README.md LICENSE ./
 COPY models models
 COPY src src
 RUN python -m venv /opt/idverify \
-    && /opt/idverify/bin/pip install --no-cache-dir --only-binary :all: --no-binary idverify '.[serve-cluster]' \
+    && /opt/idverify/bin/pip install --no-cache-dir --only-binary :all: --no-binary idverify '.[serve-cluster,heif]' \
     && IDVERIFY_MODELS=/opt/models /opt/idverify/bin/idverify models pull
 
 FROM python:3.12-slim-bookworm
 COPY --from=build /opt/idverify /opt/idverify
 COPY --from=build /opt/models /opt/models
-RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin idverify \
+RUN useradd --uid 10001 --user-group --no-create-home --home-dir /data --shell /usr/sbin/nologin idverify \
     && install -d -o idverify -g idverify -m 700 /data
 ENV PATH=/opt/idverify/bin:$PATH IDVERIFY_MODELS=/opt/models PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=1
 USER idverify

@@ -13,6 +13,7 @@ import os
 import re
 import secrets
 import shutil
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +21,9 @@ from idverify.errors import IdverifyError, ParameterError
 
 __all__ = ["Blobs", "LocalBlobs", "NoSuchBlobError", "ObjectBlobs", "StorageUnavailableError", "open_blobs"]
 
+# Somebody waits for the answer: a store that fails is tried again at most this often, and not after this time. One that
+# does not answer at all is given up after its client's own 30 s.
+_MAX_RETRIES, _RETRY = 2, timedelta(seconds=10)
 _NAME = re.compile(r"[A-Za-z0-9_]+(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)+")
 
 
@@ -161,7 +165,8 @@ class ObjectBlobs:
             raise ParameterError(f"obstore does not load ({error}); pip install obstore") from None
         self._obstore: Any = obstore
         try:
-            self._store: Any = MemoryStore() if address == "memory://" else from_url(address)
+            retry: Any = {"max_retries": _MAX_RETRIES, "retry_timeout": _RETRY}
+            self._store: Any = MemoryStore() if address == "memory://" else from_url(address, retry_config=retry)
         except Exception as error:  # noqa: BLE001 - each store has errors of its own
             # The store's own words may quote the address, and with it a password.
             raise ParameterError(

@@ -6,6 +6,8 @@ import base64
 import os
 import secrets
 import stat
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from hypothesis import given
@@ -112,6 +114,32 @@ def test_pieces_are_kept_replaced_and_deleted_with_their_owner(blobs):
     with pytest.raises(NoSuchBlobError):
         blobs.get("attempts/a/x/0")
     assert blobs.get("attempts/ab/y") == b"other"
+
+
+def test_a_store_that_fails_is_tried_again_but_not_for_minutes(monkeypatch):
+    pytest.importorskip("obstore", reason="needs the extra 'serve-cluster'")
+    asked = []
+
+    class Failing(BaseHTTPRequestHandler):
+        def do_PUT(self):
+            asked.append(self.path)
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_error(503)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Failing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for name, value in (
+            ("ACCESS_KEY_ID", "k"), ("SECRET_ACCESS_KEY", "s"), ("REGION", "us-east-1"), ("ALLOW_HTTP", "true"),
+            ("ENDPOINT", f"http://127.0.0.1:{server.server_address[1]}"),
+        ):  # fmt: skip
+            monkeypatch.setenv(f"AWS_{name}", value)
+        with pytest.raises(StorageUnavailableError):
+            ObjectBlobs("s3://bucket/prefix").put("attempts/a/x", b"content")
+        server.shutdown()
+    assert 1 < len(asked) <= 3
 
 
 @pytest.mark.parametrize("name", ["../x/y", "/etc/passwd", "a", "a/../b", "a//b", "a/.b", "a/b\n", ""])
