@@ -90,6 +90,32 @@ def speed(r: dict[str, Any]) -> str:
     )
 
 
+def engines(r: dict[str, Any]) -> str:
+    head = ["engine", "jobs", "share of the ideal speed", "peak memory", "10,000 jobs that do nothing", "killed"]
+    rows = [
+        [
+            name,
+            f"{r['jobs']:,}",
+            percent(row["share_of_ideal"]),
+            f"{row['peak_mb']:,.0f} MB",
+            f"{row['seconds_of_10000_jobs_that_do_nothing']:.1f} s",
+            "; ".join(
+                f"{victim} {told['kills']} times, " + ("the same bytes" if told["same_bytes"] else "OTHER BYTES")
+                for victim, told in row.get("killed", {}).items()
+            ),
+        ]
+        for name, row in r["engines"].items()
+    ]
+    return (
+        f"**A batch on each engine.** {r['workers']} workers on a machine of two cores; recordings of one second made "
+        "for this, each with a reference, behind walls; from the first line of the command to its last, so that "
+        "starting is in it. The ideal is what one process takes on one core, divided by the workers.\n\n"
+        + table(head, rows)
+        + f"\n\n`python benchmarks/speed/engines.py WORK_DIR --jobs {r['jobs']} --kills 5 "
+        "--json benchmarks/results/engines.json`"
+    )
+
+
 def metrics(r: dict[str, Any]) -> str:
     stream, sort = r["ways"]["stream"], r["ways"]["sort"]
     return (
@@ -410,6 +436,7 @@ SECTIONS: dict[str, list[tuple[str, Section]]] = {
         ("evaluation", evaluation),
         ("peers", peers),
         ("speed", speed),
+        ("engines", engines),
         ("metrics", metrics),
         ("harmless_changes", harmless),
         ("turned_pictures", turned),
