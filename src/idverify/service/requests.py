@@ -23,7 +23,7 @@ from idverify.service.case_routes import CaseRoute
 from idverify.service.cases import AskedCase
 from idverify.service.core import Core
 from idverify.service.problems import Problem
-from idverify.service.settings import is_loopback
+from idverify.service.settings import is_loopback, is_own
 from idverify.verification.shipped import policy_names
 
 __all__ = [
@@ -327,7 +327,7 @@ def _callback(text: str | None, core: Core) -> str | None:
         raise Problem("invalid_request", "callback is no address") from None
     # A service that is published has callers elsewhere, who must not reach what listens on its machine.
     tried_here = not core.settings.public_url
-    is_reachable = _is_host(url.host) and _is_port(url.port) and (tried_here or not _is_own(url.host))
+    is_reachable = _is_host(url.host) and _is_port(url.port) and (tried_here or not is_own(url.host))
     if url.scheme == "https" and is_reachable and not url.userinfo:
         return text
     if tried_here and url.scheme == "http" and is_loopback(url.host) and not url.userinfo:
@@ -350,19 +350,6 @@ def _is_host(host: str) -> bool:
 
 def _is_port(port: int | None) -> bool:
     return port is None or 0 < port < 1 << 16
-
-
-def _is_own(host: str) -> bool:
-    """Whether it names this machine, whoever asks; a name that leads here is not looked up."""
-    name = host.rstrip(".").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return False
-    address = getattr(address, "ipv4_mapped", None) or address
-    return address.is_loopback or address.is_link_local or address.is_unspecified
 
 
 def _encodes(text: str) -> bool:

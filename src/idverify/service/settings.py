@@ -1,6 +1,7 @@
 """What an operator may set, and the limits on what comes in.
 
-Public items: :class:`Settings`, :class:`Limits`, :class:`OpenID`, :func:`is_loopback`.
+Public items: :class:`Settings`, :class:`Limits`, :class:`OpenID`, :func:`is_loopback`,
+:func:`is_own`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from idverify.errors import ParameterError
 from idverify.service.case_policy import CasePolicy, load_case_policy
 from idverify.text import foreign
 
-__all__ = ["Limits", "OpenID", "Role", "Settings", "is_loopback"]
+__all__ = ["Limits", "OpenID", "Role", "Settings", "is_loopback", "is_own"]
 
 Role = Literal["all", "web", "judge"]
 
@@ -159,6 +160,19 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_own(host: str) -> bool:
+    """Whether a host names the machine itself, whoever asks; a name that only leads there is not looked up."""
+    name = host.rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or address.is_link_local or address.is_unspecified
 
 
 def _origin(url: str) -> str:

@@ -2,7 +2,7 @@
 
 Conventions: Standard Webhooks (``webhook-id``, ``webhook-timestamp``, ``webhook-signature``). A message may come twice
 and in any order; its id stays the same. It is thin: the receiver asks the API what the attempt is now. A redirect is no
-delivery.
+delivery. A published service delivers nothing to its own machine, whatever name leads there.
 
 Public items: :func:`deliver_due`, :class:`Courier`, :data:`WAITS_S`.
 
@@ -14,6 +14,7 @@ Standard Webhooks, https://www.standardwebhooks.com.
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from standardwebhooks.webhooks import Webhook
 from idverify.errors import IdverifyError
 from idverify.service.api_keys import webhook_secret
 from idverify.service.core import Core
+from idverify.service.settings import is_own
 from idverify.service.tables import OutboxEvent
 
 if TYPE_CHECKING:
@@ -97,10 +99,27 @@ def _deliver(core: Core, client: httpx.Client, event: OutboxEvent) -> str | None
         "webhook-signature": signature,
     }
     try:
-        answer = client.post(event.url, content=event.body, headers=headers, timeout=_TIMEOUT_S)
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        url = httpx.URL(event.url)
+        addresses = _addresses(url) if core.settings.public_url else [url.host]
+        if core.settings.public_url and any(map(is_own, addresses)):
+            return "the address leads to this machine"
+        # To the very address that was looked at, under its name: looked up again, the name might lead elsewhere.
+        answer = client.post(
+            url.copy_with(host=addresses[0]),
+            content=event.body,
+            headers={**headers, "host": url.netloc.decode()},
+            timeout=_TIMEOUT_S,
+            extensions={"sni_hostname": url.host},
+        )
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         return type(error).__name__
     return None if answer.is_success else f"status {answer.status_code}"
+
+
+def _addresses(url: httpx.URL) -> list[str]:
+    """Where a name leads, the likeliest to be reached first."""
+    found = socket.getaddrinfo(url.host, url.port or 443, type=socket.SOCK_STREAM)
+    return [str(place[0]) for *_, place in found]
 
 
 def _note(core: Core, event_id: str, failure: str | None) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import time
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -144,3 +146,45 @@ def test_a_courier_that_dies_in_mid_delivery_costs_a_repetition_only(core, calle
     assert deliver_due(core, client) == 1
     assert len(receiver.seen) == 2
     receiver.close()
+
+
+@pytest.mark.parametrize(
+    "leads_to", [["127.0.0.1"], ["::1"], ["169.254.169.254"], ["::ffff:127.0.0.1"], ["0.0.0.0"], ["192.0.2.7", "::1"]]
+)
+def test_a_published_service_delivers_nothing_to_its_own_machine(core, caller, client, clock, monkeypatch, leads_to):
+    looked_up = []
+
+    def look_up(host, port, **_):
+        looked_up.append((host, port))
+        return [(0, 0, 0, "", (address, port)) for address in leads_to]
+
+    monkeypatch.setattr("socket.getaddrinfo", look_up)
+    monkeypatch.setattr(client, "post", lambda *_, **__: pytest.fail("something was sent"))
+    published = replace(core, settings=replace(core.settings, public_url="https://verify.example"))
+    Walk(published, caller).ask(callback="https://hooks.example:8443/x").open().begin()
+    assert deliver_due(published, client) == 0
+    assert looked_up[0] == ("hooks.example", 8443)
+    assert [event.last_failure for event in events(core)] == ["the address leads to this machine"]
+
+
+def test_a_message_goes_to_the_address_that_was_looked_at_under_its_name(core, caller, client, clock, monkeypatch):
+    monkeypatch.setattr("socket.getaddrinfo", lambda host, port, **_: [(0, 0, 0, "", ("2001:db8::7", port, 0, 0))])
+    sent = []
+    client._transport = httpx.MockTransport(lambda request: sent.append(request) or httpx.Response(204))
+    published = replace(core, settings=replace(core.settings, public_url="https://verify.example"))
+    Walk(published, caller).ask(callback="https://hooks.example/x").open().begin()
+    assert deliver_due(published, client) == 1
+    request = sent[0]
+    assert (request.url.host, request.headers["host"]) == ("2001:db8::7", "hooks.example")
+    assert request.extensions["sni_hostname"] == "hooks.example"
+
+
+def test_a_name_that_leads_nowhere_is_tried_again(core, caller, client, clock, monkeypatch):
+    def nowhere(*_, **__):
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr("socket.getaddrinfo", nowhere)
+    published = replace(core, settings=replace(core.settings, public_url="https://verify.example"))
+    Walk(published, caller).ask(callback="https://hooks.example/x").open().begin()
+    assert deliver_due(published, client) == 0
+    assert [(event.last_failure, event.next_s is None) for event in events(core)] == [("gaierror", False)]
