@@ -146,8 +146,8 @@ class DeskHouse:
         job = jobs.claim(self.core, "stub")
         assert job is not None
         latencies = {"source": "camera", "latencies_s": [0.8, 1.1, 0.9]}
-        series.keep(self.core, job.attempt_id, job.recording_id, simulated_series())
         assert jobs.settle(self.core, job, simulated_decision(outcome), latencies)
+        series.keep(self.core, job.attempt_id, job.recording_id, simulated_series())
         self.clock.pass_s(0.2)
 
     def rejected(self, subject: str, film: bytes, *, times: int = 5, **more: Any) -> str:
@@ -219,8 +219,8 @@ def simulated_series() -> dict[str, Any]:
     times_s = [n / 15 for n in range(90)]
     moving = [1 + 0.3 * math.sin(7 * time_s) + 3 * (n in (20, 21, 66)) for n, time_s in enumerate(times_s)]
     return {
-        "liveliness": {"unit": "change of eyes or mouth / typical change", "times_s": times_s, "values": moving},
-        "recapture": {"unit": "logit", "times_s": [0.5, 2.0, 3.5, 5.0], "values": [-12.1, -14.0, -11.7, -13.2]},
+        "liveliness": {"times_s": times_s, "values": moving},
+        "recapture": {"times_s": [0.5, 2.0, 3.5, 5.0], "values": [-12.1, -14.0, -11.7, -13.2]},
     }
 
 

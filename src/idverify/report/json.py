@@ -88,12 +88,12 @@ def series_json(decision: Decision) -> dict[str, Any]:
     Returns
     -------
     dict
-        Mechanism -> ``unit``, ``times_s``, ``values``; those that measured nothing over time are left out.
+        Mechanism -> ``times_s``, ``values``; those that measured nothing over time are left out.
     """
     from idverify.report.plots import thin
 
     rows = (*(decision.liveness.mechanisms if decision.liveness else ()), *decision.injection_signals)
-    return {row.name: {"unit": row.unit, **_series(*thin(row.times_s, row.values))} for row in rows if len(row.times_s)}
+    return {row.name: _series(*thin(row.times_s, row.values)) for row in rows if len(row.times_s)}
 
 
 def inspection_json(inspection: Inspection) -> dict[str, Any]:

@@ -9,10 +9,12 @@ Public items: :class:`Inmate`.
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from idverify.errors import MediaCrashedError
 from idverify.isolation.process import ChildProcess
+from idverify.text import visible
 
 __all__ = ["Inmate"]
 
@@ -57,9 +59,16 @@ class Inmate(ChildProcess):
         try:
             if not isinstance(text, str) or len(text) > _MAX_ANSWER_CHARACTERS:
                 raise ValueError("no text, or too long")
-            found = json.loads(text)
+            found = visible(json.loads(text, parse_float=_finite, parse_constant=_finite))
         except (ValueError, RecursionError) as error:
             raise MediaCrashedError("the judge's process answered with something that is no answer") from error
         if not isinstance(found, dict):
             raise MediaCrashedError("the judge's process answered with something that is no answer")
         return found
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no number of JSON")
+    return number

@@ -8,6 +8,7 @@ Public items: :class:`Judge`.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -80,6 +81,10 @@ class Judge(threading.Thread):
                 # The lease runs out, and somebody tries again.
                 self._report(error)
                 self._told.wait(PAUSE_S)
+            except Exception as error:  # noqa: BLE001 - whatever a recording made its process say, it ends no judge
+                log.error("attempt %s: the answer cannot be used (%s)", job.attempt_id, type(error).__name__)
+                with contextlib.suppress(DatabaseUnavailableError):
+                    self._settled(job, "failed", jobs.fail(self._core, job, "judge_failed"))
         self._inmate.end()
 
     def stop(self) -> None:
@@ -117,9 +122,10 @@ class Judge(threading.Thread):
                 return
         decision, capture = answer.get("decision"), answer.get("capture")
         if isinstance(decision, dict) and decision.get("outcome") in jobs.STATES and isinstance(capture, dict):
-            series.keep(self._core, job.attempt_id, job.recording_id, answer.get("series"))
             done = jobs.settle(self._core, job, decision, capture)
             self._settled(job, decision["outcome"], done)
+            if done:
+                series.keep(self._core, job.attempt_id, job.recording_id, answer.get("series"))
         elif answer.get("error") == "setup":
             self._wait_for_the_operator(job, str(answer.get("detail", "")))
         else:

@@ -124,7 +124,7 @@ def _begin_to_examine(web: Web, judges: tuple[Judge, ...]) -> None:
 
 
 def _trouble_of(judges: tuple[Judge, ...]) -> str:
-    if not judges or any(judge.ready.is_set() and not judge.trouble for judge in judges):
+    if not judges or any(judge.is_alive() and judge.ready.is_set() and not judge.trouble for judge in judges):
         return ""
     return next((judge.trouble for judge in judges if judge.trouble), "the models are being loaded")
 

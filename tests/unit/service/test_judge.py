@@ -16,7 +16,6 @@ from idverify import models
 from idverify.errors import MediaCrashedError
 from idverify.service import attempts, capture, jobs
 from idverify.service.api_keys import Caller, make_key
-from idverify.service.attempts import data_key
 from idverify.service.core import open_core
 from idverify.service.examiner import Examiner
 from idverify.service.inmate import Inmate
@@ -94,7 +93,8 @@ def test_a_recording_is_decided_as_the_command_decides_it(core, walk, judge, ver
     assert walk.view["capture"] == {"source": "file"}
     with core.database.reading() as session:
         row = session.get_one(Attempt, walk.attempt)
-        kept = series_of(core, data_key(core, row), row.id, row.decided_recording_id)
+    wait_for(lambda: series_of(core, row.id, row.decided_recording_id, row.wrapped_key), "what was measured")
+    kept = series_of(core, row.id, row.decided_recording_id, row.wrapped_key)
     assert {"liveliness", "stillness", "recapture"} <= set(kept)
     assert all(len(each.times_s) == len(each.values) > 0 for each in kept.values())
 
@@ -168,7 +168,9 @@ def test_memory_without_end_is_refused_inside(tmp_path):
         small.end()
 
 
-@pytest.mark.parametrize("said", [5, "no JSON", "[" * 1_000_000, "[]", '"text"', b"{}"])
+@pytest.mark.parametrize(
+    "said", [5, "no JSON", "[" * 1_000_000, "[]", '"text"', b"{}", '{"a": NaN}', '{"a": -Infinity}', '{"a": 1e400}']
+)
 def test_what_is_no_answer_is_none(monkeypatch, said):
     """A process in a stranger's hands may send any value; only an object in JSON is read."""
     inmate = Inmate(memory_bytes=1 << 30)
@@ -180,7 +182,9 @@ def test_what_is_no_answer_is_none(monkeypatch, said):
 @pytest.mark.parametrize(
     "said",
     [{}, {"decision": 5}, {"decision": {}}, {"decision": {"outcome": "sure"}, "capture": {}}, {"error": ["late"]},
-     {"decision": {"outcome": "accept"}, "capture": 5}],
+     {"decision": {"outcome": "accept"}, "capture": 5}, {"decision": {"outcome": []}, "capture": {}},
+     {"decision": {"outcome": "accept", "reasons": 5}, "capture": {}},
+     {"decision": {"outcome": "accept", "reasons": [{}]}, "capture": {}}],
 )  # fmt: skip
 def test_an_answer_that_decides_nothing_costs_one_attempt_and_the_judge_lives(walk, judge, monkeypatch, said):
     judge.ready.wait(PATIENCE_S)
@@ -189,6 +193,13 @@ def test_an_answer_that_decides_nothing_costs_one_attempt_and_the_judge_lives(wa
     wait_for(lambda: walk.state != "processing", "an end")
     assert (walk.state, walk.view["failure"]) == ("requires_input", "judge_failed")
     assert judge.is_alive()
+
+
+def test_what_it_says_may_be_shown(monkeypatch):
+    inmate = Inmate(memory_bytes=1 << 30)
+    monkeypatch.setattr(inmate, "ask", lambda *_, **__: '{"detail": "\\ud800 \\u202e \\u0007"}')
+    inmate.answer("photo", PHOTO, within_s=1.0)["detail"].encode()
+    assert "\u202e" not in inmate.answer("photo", PHOTO, within_s=1.0)["detail"]
 
 
 def test_it_ends_with_its_service(inmate):

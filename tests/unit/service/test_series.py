@@ -7,18 +7,18 @@ import math
 import pytest
 from desk_site import Site
 
-from idverify.service import attempts
+from idverify.service import attempts, series
 from idverify.service.attempts import data_key
 from idverify.service.blobs import StorageUnavailableError
 from idverify.service.desk.roles import Role
 from idverify.service.series import Series, series_of
 from idverify.service.tables import Attempt
 
-EYES = {"unit": "change of the eyes (higher: livelier)", "times_s": [0.0, 0.1, 0.2], "values": [1.0, None, 3]}
-NETWORK = {"unit": "logit (higher: a picture of a picture)", "times_s": [0.0, 1.0], "values": [-2.0, -3.0]}
+EYES = {"times_s": [0.0, 0.1, 0.2], "values": [1.0, None, 3]}
+NETWORK = {"times_s": [0.0, 1.0], "values": [-2.0, -3.0]}
 MECHANISMS = [
-    {"name": name, "status": "assessed", "detail": detail}
-    for name, detail in (("liveliness", "two blinks"), ("recapture", "all is well"))
+    {"name": "liveliness", "status": "assessed", "detail": "two blinks", "unit": "change (higher: livelier)"},
+    {"name": "recapture", "status": "assessed", "detail": "all is well", "unit": "logit (higher: a picture)"},
 ]
 
 
@@ -29,16 +29,25 @@ def site(core):
     return made
 
 
-def kept(core, attempt_id):
+@pytest.fixture
+def reviewer(site):
+    return site.browser(Role.REVIEWER)
+
+
+def row_of(core, attempt_id):
     with core.database.reading() as session:
-        row = session.get_one(Attempt, attempt_id)
-        return series_of(core, data_key(core, row), row.id, row.decided_recording_id)
+        return session.get_one(Attempt, attempt_id)
+
+
+def kept(core, attempt_id):
+    row = row_of(core, attempt_id)
+    return series_of(core, row.id, row.decided_recording_id, row.wrapped_key)
 
 
 def test_numbers_come_back_as_they_were(site, core):
     walk = site.attempt(site.case(), "inconclusive")
     assert kept(core, walk.attempt) == {
-        name: Series(unit=row["unit"], times_s=tuple(row["times_s"]), values=tuple(row["values"]))
+        name: Series(times_s=tuple(row["times_s"]), values=tuple(row["values"]))
         for name, row in (("liveliness", EYES), ("recapture", NETWORK))
     }
 
@@ -47,17 +56,18 @@ def test_numbers_come_back_as_they_were(site, core):
     "row",
     [
         None,
-        {**EYES, "more": 1},
+        {**EYES, "unit": "the machine says no"},
         {**EYES, "values": [1.0]},
         {**EYES, "values": [1.0, "<svg onload=alert(1)>", 2.0]},
         {**EYES, "values": [1.0, math.inf, 2.0]},
-        {**EYES, "unit": 3},
-        {**EYES, "unit": "x" * 10_000},
-        {**EYES, "times_s": [0.0] * 5000, "values": [0.0] * 5000},
+        {**EYES, "values": [1.0, 10**400, 2.0]},
+        {**EYES, "values": [1.0, 1.7e308, 2.0]},
+        {**EYES, "values": [True, 1.0, 2.0]},
+        {"times_s": [0.0] * 5000, "values": [0.0] * 5000},
     ],
 )
 def test_what_is_no_series_is_left_out_and_the_decision_stands(site, core, row):
-    site.judged["measured"] = {"liveliness": row, "recapture": NETWORK}
+    site.judged["measured"] = {"liveliness": row, "x" * 1000: EYES, "recapture": NETWORK}
     walk = site.attempt(site.case(), "accept")
     assert walk.state == "accepted"
     assert set(kept(core, walk.attempt)) == {"recapture"}
@@ -69,15 +79,17 @@ def test_where_nothing_was_measured_there_is_nothing(site, core, measured):
     assert kept(core, site.attempt(site.case(), "accept").attempt) == {}
 
 
+def fail(*_):
+    raise StorageUnavailableError("no space is left")
+
+
 def test_a_store_that_is_gone_costs_plots_and_no_decision(site, core, monkeypatch):
     put = type(core.vault.blobs).put
-
-    def refuse(blobs, name, content):
-        if name.endswith("/series"):
-            raise StorageUnavailableError("no space is left")
-        put(blobs, name, content)
-
-    monkeypatch.setattr(type(core.vault.blobs), "put", refuse)
+    monkeypatch.setattr(
+        type(core.vault.blobs),
+        "put",
+        lambda blobs, name, content: fail() if name.endswith("/series") else put(blobs, name, content),
+    )
     walk = site.attempt(site.case(), "accept")
     assert walk.state == "accepted"
     assert kept(core, walk.attempt) == {}
@@ -85,19 +97,30 @@ def test_a_store_that_is_gone_costs_plots_and_no_decision(site, core, monkeypatc
 
 def test_it_is_encrypted_and_deleted_with_the_recording(site, core):
     walk = site.attempt(site.case(), "reject")
-    with core.database.reading() as session:
-        row = session.get_one(Attempt, walk.attempt)
-        key, name = data_key(core, row), f"attempts/{row.id}/{row.decided_recording_id}/series"
-    assert b"livelier" not in core.vault.blobs.get(name)
-    assert b"livelier" in core.vault.get(key, name)
+    row = row_of(core, walk.attempt)
+    key, name = data_key(core, row), f"attempts/{row.id}/{row.decided_recording_id}/series"
+    assert b"values" not in core.vault.blobs.get(name)
+    assert b"values" in core.vault.get(key, name)
     attempts.delete_evidence(core, site.caller, walk.attempt)
-    assert series_of(core, key, walk.attempt, name.split("/")[2]) == {}
+    assert series_of(core, row.id, row.decided_recording_id, row.wrapped_key) == {}
 
 
-def test_a_reviewer_sees_what_moves_before_their_own_view_and_all_of_it_after(site):
+def test_what_is_deleted_while_it_is_kept_leaves_nothing_behind(site, core, monkeypatch):
+    walk = site.attempt(site.case(), "reject")
+    row, put = row_of(core, walk.attempt), core.vault.blobs.put
+
+    def deleted_before(name, content):
+        attempts.delete_evidence(core, site.caller, walk.attempt)
+        put(name, content)
+
+    monkeypatch.setattr(core.vault.blobs, "put", deleted_before)
+    series.keep(core, walk.attempt, row.decided_recording_id, {"liveliness": EYES})
+    assert series_of(core, row.id, row.decided_recording_id, row.wrapped_key) == {}
+
+
+def test_a_reviewer_sees_what_moves_before_their_own_view_and_all_of_it_after(site, reviewer):
     case = site.rejected()
     path = f"/desk/cases/{case}"
-    reviewer = site.browser(Role.REVIEWER)
     reviewer.take(case)
     before = reviewer.get(path).text
     assert 'aria-label="Liveliness over time"' in before
@@ -106,12 +129,39 @@ def test_a_reviewer_sees_what_moves_before_their_own_view_and_all_of_it_after(si
     reviewer.see(case)
     after = reviewer.get(path).text
     assert 'aria-label="Recapture over time"' in after
-    assert "higher: livelier" in after
+    assert "higher: a picture" in after
 
 
-def test_a_series_without_a_number_is_no_plot(site):
+def test_a_series_without_a_number_is_no_plot(site, reviewer):
     site.judged["measured"] = {"liveliness": {**EYES, "values": [None, None, None]}}
     case = site.rejected()
-    reviewer = site.browser(Role.REVIEWER)
     reviewer.take(case)
     assert "Liveliness" not in reviewer.text(f"/desk/cases/{case}")
+
+
+def test_a_store_that_does_not_answer_is_asked_once_for_a_page(site, core, reviewer, monkeypatch):
+    case, asked = site.rejected(), []
+    reviewer.take(case)
+    monkeypatch.setattr(type(core.vault.blobs), "get", lambda _, name: asked.append(name) or fail())
+    page = reviewer.get(f"/desk/cases/{case}")
+    assert page.status_code == 200
+    assert "over time" not in page.text
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        {"quality": {"a": "b"}},
+        {"quality": [1]},
+        {"challenge": {"steps": [{}]}},
+        {"bystanders": {"a": 1}, "match": {"similarity": 10**400, "threshold": 1}},
+        {"liveness": {"mechanisms": 5}},
+    ],
+)
+def test_a_decision_that_was_made_up_costs_its_words_and_not_the_case(site, reviewer, decision):
+    site.judged = decision
+    case = site.rejected()
+    reviewer.see(case, "other_person")
+    assert reviewer.get(f"/desk/cases/{case}").status_code == 200
+    assert reviewer.decide(case, "reject/other_person").status_code == 303

@@ -85,8 +85,8 @@ class Walk:
     def judged(self, outcome: str, *, measured: Any = None, **decision: Any) -> Walk:
         job = jobs.claim(self.core, "judge")
         assert job is not None
-        series.keep(self.core, job.attempt_id, job.recording_id, measured)
         assert jobs.settle(self.core, job, {"outcome": outcome, "reasons": [], **decision}, {"source": "camera"})
+        series.keep(self.core, job.attempt_id, job.recording_id, measured)
         return self
 
     @property

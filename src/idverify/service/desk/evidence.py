@@ -5,13 +5,13 @@ first byte. The type is told from the bytes, never from what was declared: nothi
 
 Public items: :class:`Piece`, :class:`RecordedAttempt`, :func:`recorded_attempts`, :func:`note_looked`,
 :func:`recording_piece`, :func:`recording_bytes`, :func:`photo_bytes`, :func:`document`, :func:`film_type`,
-:func:`picture_type`.
+:func:`picture_type`, :func:`with_series`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import select
@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from idverify.service import audit, cases, papers, reviews
 from idverify.service.attempts import data_key, reference_photo
+from idverify.service.blobs import StorageUnavailableError
 from idverify.service.capture import chunk_name
 from idverify.service.core import Core
 from idverify.service.desk.roles import Member
@@ -39,6 +40,7 @@ __all__ = [
     "recorded_attempts",
     "recording_bytes",
     "recording_piece",
+    "with_series",
 ]
 
 # A film is asked for in many small ranges, and looked at again: one entry for all of them.
@@ -88,8 +90,10 @@ class RecordedAttempt:
         When each step was shown, in seconds since the newest recording began.
     decision
         The machine's; shown only after the reviewer's own view.
+    sealed
+        Wrapped key and id of the recording that the decision is about; None where there is none, or it was deleted.
     series
-        What its mechanisms measured over time, by name.
+        What its mechanisms measured over time, by name; see :func:`with_series`.
     """
 
     id: str
@@ -102,15 +106,28 @@ class RecordedAttempt:
     signals: dict[str, Any] = field(repr=False)
     decision: dict[str, Any] | None = field(repr=False)
     capture: dict[str, Any] | None = field(repr=False)
-    series: dict[str, Series] = field(repr=False)
+    sealed: tuple[bytes, str] | None = field(repr=False)
+    series: dict[str, Series] = field(default_factory=dict, repr=False)
 
 
-def recorded_attempts(core: Core, session: Session, case: Case) -> list[RecordedAttempt]:
+def recorded_attempts(session: Session, case: Case) -> list[RecordedAttempt]:
     """Every attempt of a case, newest first."""
     rows = session.scalars(
         select(Attempt).where(Attempt.case_id == case.id).order_by(Attempt.created_s.desc(), Attempt.id)
     )
-    return [_recorded(core, session, row) for row in rows]
+    return [_recorded(session, row) for row in rows]
+
+
+def with_series(core: Core, shown: list[RecordedAttempt]) -> list[RecordedAttempt]:
+    """The same attempts with what was measured over time; a store that does not answer is asked once."""
+    found: list[RecordedAttempt] = []
+    for each in shown:
+        try:
+            series = {} if each.sealed is None else series_of(core, each.id, each.sealed[1], each.sealed[0])
+        except StorageUnavailableError:
+            return [*found, *shown[len(found) :]]
+        found.append(replace(each, series=series))
+    return found
 
 
 def note_looked(core: Core, who: Member, case_id: str, piece: str, *, facts: dict[str, Any]) -> None:
@@ -202,7 +219,7 @@ def picture_type(head: bytes) -> str | None:
     return _type_of(head, _PICTURES)
 
 
-def _recorded(core: Core, session: Session, row: Attempt) -> RecordedAttempt:
+def _recorded(session: Session, row: Attempt) -> RecordedAttempt:
     whole = (Recording.attempt_id == row.id, Recording.finished_s.is_not(None))
     recordings = tuple(session.scalars(select(Recording).where(*whole).order_by(Recording.created_s.desc())))
     photo = row.wrapped_key is not None
@@ -225,14 +242,12 @@ def _recorded(core: Core, session: Session, row: Attempt) -> RecordedAttempt:
         signals=dict(newest.signals) if newest is not None else {},
         decision=row.decision,
         capture=row.capture,
-        series=_series(core, row),
+        sealed=(
+            None
+            if row.wrapped_key is None or row.decided_recording_id is None
+            else (row.wrapped_key, row.decided_recording_id)
+        ),
     )
-
-
-def _series(core: Core, row: Attempt) -> dict[str, Series]:
-    if row.decided_recording_id is None or row.wrapped_key is None:
-        return {}
-    return series_of(core, data_key(core, row), row.id, row.decided_recording_id)
 
 
 def _is_news(session: Session, core: Core, case: Case, who: Member, piece: str) -> bool:

@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
@@ -48,6 +48,8 @@ from idverify.service.web import Web, address_of, web_of
 __all__ = ["ROUTES"]
 
 log = logging.getLogger("idverify.service")
+
+T = TypeVar("T")
 
 # Keeps what has to be known when somebody comes back from the provider.
 _AWAY = "idverify_desk_away"
@@ -219,23 +221,15 @@ def _case_context(core: Core, who: Member, case_id: str) -> dict[str, Any]:
         has_it = claimed and case.lease_account == who.id and act is not None and who.may(act)
         holder = session.get(Account, case.lease_account) if claimed else None
         view = reviews.noted_view(session, case, who) if has_it else None
-        shown = evidence.recorded_attempts(core, session, case) if has_it else []
+        shown = evidence.recorded_attempts(session, case) if has_it else []
         seen = view is not None
-        return {
+        context = {
             "case": case,
             "state": CaseState(case.state),
             "has_it": has_it,
             "holder": None if holder is None else holder.name,
             "may_take": _why_not(session, core, case, who),
             "view": view,
-            "recorded_attempts": [
-                {
-                    "attempt": each,
-                    "neutral": signals.neutral(each),
-                    "verdict": signals.verdict(each) if seen else None,
-                }
-                for each in shown
-            ],
             "evidence": reviews.evidence_state(session, case),
             "machine": reviews.machine_says(core, session, case) if seen else None,
             "two": reviews.takes_two(core, session, case) if seen else False,
@@ -247,6 +241,25 @@ def _case_context(core: Core, who: Member, case_id: str) -> dict[str, Any]:
             "may_ask": reviews.may_ask(case),
             "checked": proofs.checked(session, case) if seen or (has_it and _by_proofs(case)) else None,
         }
+    # Outside of the transaction: the store may take its time.
+    context["recorded_attempts"] = [
+        {
+            "attempt": each,
+            "neutral": _told(signals.neutral, each) or [],
+            "verdict": _told(signals.verdict, each) if seen else None,
+        }
+        for each in evidence.with_series(core, shown)
+    ]
+    return context
+
+
+def _told(part: Callable[[evidence.RecordedAttempt], T], attempt: evidence.RecordedAttempt) -> T | None:
+    """What a decision says; one that a judge's process made up costs its words, not the page."""
+    try:
+        return part(attempt)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        log.error("attempt %s: its decision cannot be shown (%s)", attempt.id, type(error).__name__)
+        return None
 
 
 def _by_proofs(case: Case) -> bool:

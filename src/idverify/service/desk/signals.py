@@ -20,8 +20,16 @@ from idverify.service.desk.evidence import RecordedAttempt
 
 __all__ = ["Signal", "Verdict", "neutral", "verdict"]
 
-# Measured with a ruler, so to say: eyes, mouth, the face and what is behind it.
-_NEUTRAL = ("liveliness", "mouth_stillness", "stillness", "context_motion", "depth", "cuts")
+# Measured with a ruler, so to say: eyes, mouth, the face and what is behind it. In words of our own, since a judge's
+# process says nothing before a reviewer's own view; what a high or a low value speaks for is part of the verdict.
+_NEUTRAL = {
+    "liveliness": "change of eyes or mouth / typical change",
+    "mouth_stillness": "change of the mouth / typical change of the face",
+    "stillness": "change of the most changed parts of the face / typical change",
+    "context_motion": "share of the background's motion that the face takes part in",
+    "depth": "rotation that the parallax shows / rotation of the face's mesh",
+    "cuts": "change from picture to picture, in levels",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +68,10 @@ def neutral(attempt: RecordedAttempt) -> list[Signal]:
         ("Reference photo", (decision.get("reference") or {}).get("quality")),
     ):
         found += _quality(label, quality or {})
-    for name in _NEUTRAL:
+    for name, text in _NEUTRAL.items():
         plot = _over_time(attempt, name)
         if plot:
-            # What a high or a low value speaks for is part of the verdict.
-            unit = attempt.series[name].unit.partition(" (")[0]
-            found.append(Signal(label=_words(name).capitalize(), text=unit, plot=plot))
+            found.append(Signal(label=_words(name).capitalize(), text=text, plot=plot))
     return found
 
 
@@ -147,7 +153,7 @@ def _mechanisms(attempt: RecordedAttempt, decision: Mapping[str, Any]) -> Iterat
         text = str(row["detail"] or _words(row["status"]))
         plot = _over_time(attempt, row["name"])
         if plot:
-            text += f". Over time: {attempt.series[row['name']].unit}"
+            text += f". Over time: {_NEUTRAL.get(row['name']) or row['unit']}"
         yield Signal(label=_words(row["name"]).capitalize(), text=text, plot=plot)
 
 
