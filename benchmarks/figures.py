@@ -109,7 +109,7 @@ def engines(r: dict[str, Any]) -> str:
     return (
         f"**A batch on each engine.** {r['workers']} workers on a machine of two cores; recordings of one second made "
         "for this, each with a reference, behind walls; from the first line of the command to its last, so that "
-        "starting is in it. The ideal is what one process takes on one core, divided by the workers.\n\n"
+        "starting is in it. The ideal is what as many processes take without an engine, each on a core of its own.\n\n"
         + table(head, rows)
         + f"\n\n`python benchmarks/speed/engines.py WORK_DIR --jobs {r['jobs']} --kills 5 "
         "--json benchmarks/results/engines.json`"

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import multiprocessing
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -347,8 +347,8 @@ def test_of_many_processes_one_gets_the_nonce(tmp_path: Path) -> None:
     path = str(tmp_path / "nonces.sqlite")
     for i in range(5):
         ch.SqliteNonceStore(path).issue(f"n{i}", subject=f"s{i}", expires_at_s=NOW_S + 120, now_s=NOW_S)
-    with multiprocessing.get_context("spawn").Pool(3) as pool:
-        won = pool.starmap(_claim, [(path, f"n{i % 5}") for i in range(60)], chunksize=1)
+    with ProcessPoolExecutor(3, mp_context=multiprocessing.get_context("spawn")) as pool:
+        won = list(pool.map(_claim, [path] * 60, [f"n{i % 5}" for i in range(60)]))
     assert sum(won) == 5
 
 
