@@ -91,18 +91,15 @@ def speed(r: dict[str, Any]) -> str:
 
 
 def engines(r: dict[str, Any]) -> str:
-    head = ["engine", "jobs", "share of the ideal speed", "peak memory", "10,000 jobs that do nothing", "killed"]
+    head = ["engine", "jobs", "seconds", "share of the ideal speed", "peak memory", "10,000 jobs that do nothing"]
     rows = [
         [
             name,
             f"{r['jobs']:,}",
+            f"{row['seconds']:.0f} s",
             percent(row["share_of_ideal"]),
             f"{row['peak_mb']:,.0f} MB",
             f"{row['seconds_of_10000_jobs_that_do_nothing']:.1f} s",
-            "; ".join(
-                f"{victim} {told['kills']} times, " + ("the same bytes" if told["same_bytes"] else "OTHER BYTES")
-                for victim, told in row.get("killed", {}).items()
-            ),
         ]
         for name, row in r["engines"].items()
     ]
@@ -111,7 +108,7 @@ def engines(r: dict[str, Any]) -> str:
         "for this, each with a reference, behind walls; from the first line of the command to its last, so that "
         "starting is in it. The ideal is what as many processes take without an engine, each on a core of its own.\n\n"
         + table(head, rows)
-        + f"\n\n`python benchmarks/speed/engines.py WORK_DIR --jobs {r['jobs']} --kills 5 "
+        + f"\n\n`python benchmarks/speed/engines.py WORK_DIR --jobs {r['jobs']} "
         "--json benchmarks/results/engines.json`"
     )
 
