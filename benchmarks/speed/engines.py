@@ -5,8 +5,8 @@ models), each with a reference, behind walls as always: the share of the ideal s
 command to its last, and the peak memory of all its processes. The ideal is what the same checks take in as many
 processes as there are workers, side by side and without an engine, each of which keeps to one core; it is measured
 before and after, since two busy cores are not twice as fast as one. Then the engine's own cost: 10,000 jobs that do
-nothing. With ``--kills 5`` a smaller batch is killed that often in its driver and in one of its
-workers, started again each time, and its parts are compared with those of one that was not killed.
+nothing. With ``--kills 5`` a smaller batch is killed that often in its driver and in one of its workers, started again
+each time, and its parts are compared with those of one that was not killed.
 
 WORK_DIR holds the clips and the results; what is finished there is measured anew.
 """

@@ -1,7 +1,6 @@
 """What an operator may set, and the limits on what comes in.
 
-Public items: :class:`Settings`, :class:`Limits`, :class:`OpenID`, :func:`is_loopback`,
-:func:`is_own`.
+Public items: :class:`Settings`, :class:`Limits`, :class:`OpenID`, :func:`is_loopback`, :func:`is_own`.
 """
 
 from __future__ import annotations

@@ -99,13 +99,15 @@ def _deliver(core: Core, client: httpx.Client, event: OutboxEvent) -> str | None
         "webhook-signature": signature,
     }
     try:
-        url = httpx.URL(event.url)
-        addresses = _addresses(url) if core.settings.public_url else [url.host]
-        if core.settings.public_url and any(map(is_own, addresses)):
-            return "the address leads to this machine"
-        # To the very address that was looked at, under its name: looked up again, the name might lead elsewhere.
+        url = place = httpx.URL(event.url)
+        if core.settings.public_url:
+            addresses = _addresses(url)
+            if any(map(is_own, addresses)):
+                return "the address leads to this machine"
+            # To the very address that was looked at, under its name: looked up again, the name might lead elsewhere.
+            place = url.copy_with(host=addresses[0])
         answer = client.post(
-            url.copy_with(host=addresses[0]),
+            place,
             content=event.body,
             headers={**headers, "host": url.netloc.decode()},
             timeout=_TIMEOUT_S,
