@@ -33,11 +33,11 @@ class Reason(str, Enum):
         return member
 
     # -- the match -------------------------------------------------------------------------------
-    MATCH = ("match", "The face in the video matches the reference photo.", None)
+    MATCH = ("match", "The face matches that in the reference photo.", None)
     NO_MATCH = (
         "no_match",
-        "The face in the video does not match the reference photo.",
-        "Please check that the photo on file shows you, and record a new video facing the camera in good light.",
+        "The face does not match that in the reference photo.",
+        "Please check that the photo on file shows you, and try again, facing the camera in good light.",
     )
     MATCH_UNCERTAIN = (
         "match_uncertain",

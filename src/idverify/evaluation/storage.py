@@ -179,6 +179,8 @@ def read_media(where: str, base: Path | None = None, *, max_bytes: int) -> bytes
         if address is None:
             return _read_file((base or Path()) / where, max_bytes)
         return _read_object(_store_of_root(f"{address['root']}/"), address["path"], max_bytes)
+    except FileNotFoundError as error:
+        raise MediaNotFoundError(f"there is no file {foreign(where)!r}") from error
     except (OSError, ValueError) as error:
         # A name with a null character is a ValueError.
         raise MediaNotFoundError(f"{foreign(where)} cannot be read: {foreign(error)}") from error

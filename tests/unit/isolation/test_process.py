@@ -301,6 +301,8 @@ def test_a_fork_asks_a_child_of_its_own_and_leaves_its_parents_alone(child):
     pid = child.ask("pid")
     fork = os.fork()
     if fork == 0:
+        # A fork that hangs is a failure here, not a wait without end.
+        signal.alarm(60)
         try:
             os._exit(0 if child.ask("pid") != pid else 1)
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -167,6 +168,8 @@ def test_a_forked_process_is_told_so_and_does_not_hang(row: models.ModelSpec, pi
     ours, theirs = os.pipe()
     child = os.fork()
     if child == 0:
+        # A fork that hangs is a failure here, not a wait without end.
+        signal.alarm(60)
         try:
             session.run(pictures)
             said = "ran"
