@@ -305,7 +305,9 @@ def harmless(r: dict[str, Any]) -> str:
         f"**Harmless changes.** Clips, cut to {r['seconds']:g} s, under {r['changes']} changes that recorders, muxers "
         f"and senders make; policy ial2. {shares} of a clip and a change were run, in an order drawn by chance; "
         f"{errors} ended in an error. Most genuine clips took part in fits, so that few of them are inconclusive even "
-        "untouched says little about others; attacks are captured replays, the samples, and simulated ones.\n\n"
+        "untouched says little about others; attacks are captured replays, the samples, and simulated ones. Of the "
+        "attacks, liveness alone, with nobody compared, accepted "
+        f"{with_bounds(r['attacks']['all changes']['accepted_by_liveness_alone'])}.\n\n"
         + table(head, rows)
         + "\n\n`python benchmarks/accuracy/harmless_changes.py run SHARED_DATA WORK_DIR`, then "
         "`python benchmarks/accuracy/harmless_changes.py report WORK_DIR "

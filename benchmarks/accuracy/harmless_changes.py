@@ -4,9 +4,9 @@
     python benchmarks/accuracy/harmless_changes.py report WORK_DIR --json benchmarks/results/harmless_changes.json
 
 Each clip is cut to its first seconds and coded once more, at most 960 pixels long: that is the *untouched* clip.
-Every change is made from it. Genuine clips with a photo of the same person are checked against it, others are judged
-for liveness alone; attacks are judged in the same way. Asked is how often genuine material is rejected, how much more
-often it is inconclusive than untouched, and whether any attack is accepted.
+Every change is made from it. A clip with another photo of the person it shows, or pretends to show, is checked against
+that photo, others are judged for liveness alone. Asked is how often genuine material is rejected, how much more often it
+is inconclusive than untouched, and whether any attack is accepted; of attacks also, how many pass liveness alone.
 
 ``run`` takes the pairs of clip and change in an order drawn by chance, two genuine ones to one attack, so that it may
 be stopped at any time and what it has done stands for the whole. It keeps one row a pair in WORK_DIR and goes on where
@@ -339,24 +339,38 @@ def clips(data: Path) -> list[Clip]:
 LABELLED = {"virtual_camera"}
 
 
-def simulated(data: Path, folder: Path, each_of: int = 2) -> list[Clip]:
-    """Attacks made from photos and clips, some of each species, kept in the work folder."""
+def simulated(data: Path, folder: Path, each_of: int) -> list[Clip]:
+    """Attacks made from photos and clips, some of each species, kept in the work folder.
+
+    Each is checked against another photo of the person whose photo it was made from; one made from clips alone, against
+    the photo that goes with the first.
+    """
     from idverify.simulation import SPECIES, simulate
 
-    photos = sorted((data / "selfies" / "references").glob("*.jpg"))
-    films = [clip.path for clip in clips(data) if clip.genuine]
+    photos = two_of_a_person(sorted((data / "selfies" / "references").glob("*.jpg")))
+    films = [clip for clip in clips(data) if clip.genuine and clip.reference]
     found = []
     for species, row in SPECIES.items():
         if row.channel == "bona_fide" or row.needs_challenge or species in LABELLED:
             continue
         for seed in range(each_of):
             path = folder / f"{species}_{seed}.mp4"
-            source = films[(7 * seed + 3) % len(films)] if row.needs_clip else photos[(5 * seed + 1) % len(photos)]
-            other = {"other": photos[(5 * seed + 6) % len(photos)]} if row.needs_other else {}
+            film = films[(7 * seed + 3) % len(films)]
+            photo, another = photos[(5 * seed + 1) % len(photos)]
+            source, reference = (film.path, film.reference) if row.needs_clip else (photo, another)
+            other: dict[str, Any] = {}
+            if row.needs_other:
+                other, reference = {"other": photo}, another
             if not path.exists():
                 simulate(species, source, path, seed=seed, duration_s=5.0, **other)
-            found.append(Clip(name=path.name, genuine=False, path=path))
+            found.append(Clip(name=path.name, genuine=False, path=path, reference=reference))
     return found
+
+
+def two_of_a_person(photos: list[Path]) -> list[tuple[Path, Path]]:
+    """Each photo with another one of the same person; names end with the number of the photo."""
+    person = [path.stem.rpartition("_")[0] for path in photos]
+    return [(a, b) for a, whose in zip(photos, person) for b, other in zip(photos, person) if a != b and whose == other]
 
 
 def base_of(clip: Clip, folder: Path) -> bytes:
@@ -368,7 +382,7 @@ def base_of(clip: Clip, folder: Path) -> bytes:
 
 # -- runs ------------------------------------------------------------------------------------------------------------
 
-COLUMNS = ("clip", "genuine", "change", "task", "outcome", "reasons", "llr", "lacking", "notes")
+COLUMNS = ("clip", "genuine", "change", "task", "outcome", "liveness_alone", "reasons", "llr", "lacking", "notes")
 KINDS = {"genuine": True, "attacks": False}
 Pair = tuple[Clip, str]
 
@@ -431,22 +445,24 @@ def _judged(verifier: Verifier, clip: Clip, base: bytes, name: str) -> dict[str,
     video = encode(change.shots(shots_of(base)), change.how)
     task = "liveness" if clip.reference is None else "check"
     try:
-        if clip.reference is None:
-            decision = verifier.assess_liveness(video, seed=SEED)
-        else:
-            decision = verifier.check(video, clip.reference, seed=SEED)
+        presentation = verifier.observe(video, seed=SEED)
+        decision = alone = verifier.judge(presentation, None)
+        if clip.reference is not None:
+            decision = verifier.judge(presentation, verifier.enrol(clip.reference))
+        liveness_alone = alone.outcome.value
         outcome, reasons = decision.outcome.value, " ".join(r.value for r in decision.reasons)
         llr = "" if decision.liveness is None or decision.liveness.llr is None else f"{decision.liveness.llr:.2f}"
         lacking, notes = _lacking(decision), "; ".join(decision.warnings)
     except Exception as error:  # noqa: BLE001 - an error is an outcome of this benchmark
-        outcome, reasons, llr, notes = "error", f"{type(error).__name__}: {error}", "", ""
-        lacking = ""
+        outcome = liveness_alone = "error"
+        reasons, llr, notes, lacking = f"{type(error).__name__}: {error}", "", "", ""
     return {
         "clip": clip.name,
         "genuine": clip.genuine,
         "change": name,
         "task": task,
         "outcome": outcome,
+        "liveness_alone": liveness_alone,
         "reasons": reasons,
         "llr": llr,
         "lacking": lacking,
@@ -480,6 +496,9 @@ def report(args: argparse.Namespace) -> None:
             by.setdefault(CHANGES[row["change"]].family, []).append(row)
         table[group] = {name: _counts(part, untouched) for name, part in by.items()}
         table[group]["all changes"]["clips"] = len({row["clip"] for row in mine})
+        if not genuine:
+            passed = sum(row["liveness_alone"] == "accept" for row in changed)
+            table[group]["all changes"]["accepted_by_liveness_alone"] = _rate(passed, len(changed))
     plan = json.loads((args.work / "plan.json").read_text())
     text = json.dumps({"seconds": SECONDS, "changes": len(CHANGES) - 1, "pairs": plan, **table}, indent=1)
     if args.json:
