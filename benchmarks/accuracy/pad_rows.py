@@ -1,8 +1,9 @@
 """The rows of the liveness benchmark, one per clip and mechanism, failures included; and trials read back from them.
 
 A row names its clip and either a mechanism (``kind`` is ``mechanism``), a signal of the file (``injection``), what the
-mechanism that needs a reference says when that is the very photo the attack was made from (``source_photo``), a peer's
-score (``peer``), or how the clip ended (``decision``: `bona_fide_llr` is the fused one, `reason`, `obstacles` and
+mechanism that needs a reference says when that is the very photo the attack was made from (``source_photo``) or another
+photo of the person (``with_reference``), the similarity with that one (``comparison``), a peer's score (``peer``), or
+how the clip ended (``decision``: `bona_fide_llr` is the fused one, `reason`, `obstacles` and
 `handicaps` hold codes separated by blanks).
 """
 
@@ -58,12 +59,19 @@ COLUMNS = tuple(f.name for f in fields(Row))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One clip with all its evidence; `failure` says why there is none."""
+    """One clip with all its evidence; `failure` says why there is none.
+
+    `compared` says whether there was another photo of the person; `similarity` is that with it, and `with_reference`
+    what the mechanism says that looks for that photo in the recording.
+    """
 
     clip: Clip
     mechanisms: tuple[PADEvidence, ...] = ()
     injection: tuple[PADEvidence, ...] = ()
     source_photo: PADEvidence | None = None
+    with_reference: PADEvidence | None = None
+    compared: bool = False
+    similarity: float | None = None
     obstacles: tuple[Reason, ...] = ()
     handicaps: tuple[Reason, ...] = ()
     outcome: str = ""
@@ -128,6 +136,9 @@ def _trial(rows: Sequence[Row]) -> Trial:
         mechanisms=of("mechanism"),
         injection=of("injection"),
         source_photo=next(iter(of("source_photo")), None),
+        with_reference=next(iter(of("with_reference")), None),
+        compared=any(row.kind == "comparison" for row in rows),
+        similarity=next((row.native for row in rows if row.kind == "comparison"), None),
         obstacles=tuple(map(Reason, end.obstacles.split())),
         handicaps=tuple(map(Reason, end.handicaps.split())),
         outcome=end.outcome,

@@ -14,10 +14,11 @@ from dataclasses import replace
 import numpy as np
 from pad_rows import Trial
 
+from idverify.comparison.calibration import CalibrationCard
 from idverify.metrics import Proportion
 from idverify.pad.evidence import PADEvidence
 from idverify.reasons import Reason
-from idverify.verification.decision import Findings, LivenessEvidence, Outcome, Task, decide
+from idverify.verification.decision import Findings, LivenessEvidence, Outcome, Task, decide, match_evidence
 from idverify.verification.fusion import class_evidence, fuse_liveness
 from idverify.verification.policy import DecisionPolicy
 
@@ -29,11 +30,21 @@ Verdict = tuple[Outcome, tuple[Reason, ...]]
 # -- one trial -------------------------------------------------------------------------------------
 
 
-def decided(trial: Trial, policy: DecisionPolicy, *, without: str | None = None, source_photo: bool = False) -> Verdict:
-    """Outcome and reasons; if wanted, as if one cue had said nothing, or with the source photo as reference."""
+def decided(
+    trial: Trial,
+    policy: DecisionPolicy,
+    *,
+    without: str | None = None,
+    source_photo: bool = False,
+    card: CalibrationCard | None = None,
+) -> Verdict:
+    """Outcome and reasons of liveness alone, or with a card of the whole check against the other photo of the person.
+
+    If wanted, as if one cue had said nothing, or with the source photo as reference.
+    """
     mechanisms = trial.mechanisms
-    if source_photo and trial.source_photo is not None:
-        asked = trial.source_photo
+    asked = trial.source_photo if source_photo else trial.with_reference if card else None
+    if asked is not None:
         mechanisms = tuple(asked if e.name == asked.name else e for e in mechanisms)
     liveness = None
     if mechanisms:
@@ -43,8 +54,8 @@ def decided(trial: Trial, policy: DecisionPolicy, *, without: str | None = None,
         liveness = LivenessEvidence(llr=llr, probability=None, mechanisms=silenced, classes=classes)
     proven = tuple(e.reason for e in trial.injection if e.decisive and e.reason and e.name != without)
     findings = Findings(
-        task=Task.LIVENESS,
-        match=None,
+        task=Task.CHECK if card else Task.LIVENESS,
+        match=match_evidence(trial.similarity, card, policy) if card and trial.similarity is not None else None,
         liveness=liveness,
         obstacles=trial.obstacles,
         handicaps=trial.handicaps,

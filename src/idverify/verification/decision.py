@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,11 @@ from idverify.errors import NotAcceptedError
 from idverify.pad.evidence import PADEvidence, Status
 from idverify.reasons import Reason
 from idverify.verification.binding import CaptureBinding, CaptureEvidence, binding_of, doubts_about
-from idverify.verification.fusion import ClassEvidence
+from idverify.verification.fusion import ClassEvidence, confidence
 from idverify.verification.policy import DecisionPolicy
+
+if TYPE_CHECKING:
+    from idverify.comparison.calibration import CalibrationCard
 
 __all__ = [
     "CalibrationStamp",
@@ -35,6 +39,7 @@ __all__ = [
     "ReferenceEvidence",
     "Task",
     "decide",
+    "match_evidence",
 ]
 
 
@@ -74,6 +79,30 @@ class MatchEvidence:
     threshold: float
     target_fmr: float
     matched: bool
+
+
+def match_evidence(similarity: float, card: CalibrationCard, policy: DecisionPolicy) -> MatchEvidence:
+    """What a similarity means by a card, under a policy.
+
+    Raises
+    ------
+    CalibrationError
+        The card has no threshold for the policy's target and kind of reference.
+    """
+    threshold, llr = card.threshold(policy.target_fmr, policy.reference_kind), float(card.llr_at(similarity))
+    return MatchEvidence(
+        similarity=similarity,
+        llr=llr,
+        probability=confidence(match_llr=llr, liveness_llr=None, prior=policy.prior),
+        fmr_at_score=float(card.fmr_at(similarity)),
+        average_fmr_at_score=float(card.average_fmr_at(similarity)),
+        fmr_at_threshold=float(card.fmr_at(threshold)),
+        stated_for=card.stated_for,
+        reference_kind=policy.reference_kind,
+        threshold=threshold,
+        target_fmr=policy.target_fmr,
+        matched=similarity >= threshold,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

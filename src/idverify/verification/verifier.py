@@ -40,7 +40,15 @@ from idverify.media.photo import read_photo
 from idverify.reasons import Assessed, NotAssessed, Reason
 from idverify.verification.assembly import assemble
 from idverify.verification.binding import CaptureEvidence
-from idverify.verification.decision import Decision, Findings, LivenessEvidence, MatchEvidence, ModelStamp, Task
+from idverify.verification.decision import (
+    Decision,
+    Findings,
+    LivenessEvidence,
+    MatchEvidence,
+    ModelStamp,
+    Task,
+    match_evidence,
+)
 from idverify.verification.enrolment import EnrolledFace, Enrolment, FaceModels, enrol
 from idverify.verification.fusion import class_evidence, confidence, fuse_liveness
 from idverify.verification.inspection import Inspection, inspect_presentation
@@ -553,21 +561,7 @@ class Verifier:
             return None
         with watch("comparison"):
             score = similarity(probe, reference.template)
-        threshold = self.card.threshold(self.policy.target_fmr, self.policy.reference_kind)
-        llr = float(self.card.llr_at(score))
-        return MatchEvidence(
-            similarity=score,
-            llr=llr,
-            probability=confidence(match_llr=llr, liveness_llr=None, prior=self.policy.prior),
-            fmr_at_score=float(self.card.fmr_at(score)),
-            average_fmr_at_score=float(self.card.average_fmr_at(score)),
-            fmr_at_threshold=float(self.card.fmr_at(threshold)),
-            stated_for=self.card.stated_for,
-            reference_kind=self.policy.reference_kind,
-            threshold=threshold,
-            target_fmr=self.policy.target_fmr,
-            matched=score >= threshold,
-        )
+        return match_evidence(score, self.card, self.policy)
 
 
 def _verifier_of(settings: dict[str, Any]) -> Verifier:
