@@ -30,6 +30,7 @@ from pathlib import Path
 import cv2
 from challenge_answers import answer
 from pad_rows import FAILURE, Clip, Row, Trial, append, read_rows, row_of, trials_of
+from pad_takes import SPECIES
 from pad_verdicts import decided
 
 from idverify.comparison.calibration import CalibrationCard, load_card
@@ -218,23 +219,28 @@ def page(trials: Sequence[Trial], name: str, card: CalibrationCard) -> list[str]
     policy = load_policy(name)
     answers = [trial for trial in trials if trial.clip.species.startswith(ANSWERS)]
     others = [trial for trial in trials if not trial.clip.species.startswith(ANSWERS)]
-    compared = [trial for trial in others if trial.compared]
+    compared = [trial for trial in others if trial.compared or trial.clip.species.startswith(SPECIES)]
 
     def missed(trial: Trial) -> Iterator[str]:
         for one in class_evidence(trial.mechanisms, policy.attack_classes):
             if one.attack_class.value in policy.attack_classes and not one.passed:
                 yield one.attack_class.value
 
+    def checked(trial: Trial) -> Outcome:
+        # Where the photo cannot be used, what liveness alone says stands.
+        return decided(trial, policy, card=card if trial.compared else None)[0]
+
     def stopped(trial: Trial) -> Iterator[str]:
-        if decided(trial, policy)[0] is Outcome.ACCEPT and decided(trial, policy, card=card)[0] is not Outcome.ACCEPT:
+        if decided(trial, policy)[0] is Outcome.ACCEPT and checked(trial) is not Outcome.ACCEPT:
             yield "by the photo"
 
     out = [f"Policy `{name}`, liveness alone.", ""]
     out += table(others, lambda t: decided(t, policy)[0].value, ("still", "animated", "replayed", "swapped"), missed)
     out += ["", "The last four columns count the clips in which that way to attack was doubtful or not tested."]
     out += ["", f"Policy `{name}`, whole check against another photo of the person.", ""]
-    out += table(compared, lambda t: decided(t, policy, card=card)[0].value, ("by the photo",), stopped)
-    out += ["", "The last column counts those that liveness alone accepts."]
+    out += table(compared, lambda t: checked(t).value, ("by the photo",), stopped)
+    out += ["", "The last column counts those that liveness alone accepts and the comparison does not."]
+    out += ["Of takes whose photo on file cannot be used, what liveness alone says stands."]
     if answers:
         out += ["", "Policy `recovery`, whole check with the challenge that is answered.", ""]
         out += table(answers, lambda t: t.outcome)

@@ -101,6 +101,13 @@ def test_whole_checks_are_counted_of_those_with_a_photo_and_one_that_cannot_be_c
     assert accepted([met, unmet, lone], "bona_fide", 1).endswith("of 2")
 
 
+def test_a_take_without_a_usable_photo_is_counted_by_liveness_alone():
+    rows = [trial(n, species="face_blend, injected", compared=n == "b") for n in ("a", "b")]
+    assert accepted(rows, "face_blend", 1).endswith("of 2")
+    kept, stopped = (decided(one, POLICY, card=CARD if one.compared else None)[0] for one in rows)
+    assert (kept, stopped) == (Outcome.ACCEPT, Outcome.INCONCLUSIVE)
+
+
 def test_rows_without_a_comparison_are_read_as_before():
     clip = trial("a").clip
     end = Row(**{f: getattr(clip, f) for f in clip.__slots__}, kind="decision", mechanism="fused", outcome="accept")
