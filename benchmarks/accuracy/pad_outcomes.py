@@ -28,6 +28,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import cv2
+import numpy as np
 from challenge_answers import answer
 from pad_rows import FAILURE, Clip, Row, Trial, append, read_rows, row_of, trials_of
 from pad_takes import SPECIES
@@ -230,20 +231,41 @@ def page(trials: Sequence[Trial], name: str, card: CalibrationCard) -> list[str]
         # Where the photo cannot be used, what liveness alone says stands.
         return decided(trial, policy, card=card if trial.compared else None)[0]
 
-    def stopped(trial: Trial) -> Iterator[str]:
+    def met(trial: Trial) -> Iterator[str]:
+        if trial.compared:
+            yield "compared"
+        if trial.similarity is not None and trial.similarity >= threshold:
+            yield "match"
         if decided(trial, policy)[0] is Outcome.ACCEPT and checked(trial) is not Outcome.ACCEPT:
-            yield "by the photo"
+            yield "stopped by the photo"
 
+    threshold = card.threshold(policy.target_fmr, policy.reference_kind)
     out = [f"Policy `{name}`, liveness alone.", ""]
     out += table(others, lambda t: decided(t, policy)[0].value, ("still", "animated", "replayed", "swapped"), missed)
     out += ["", "The last four columns count the clips in which that way to attack was doubtful or not tested."]
     out += ["", f"Policy `{name}`, whole check against another photo of the person.", ""]
-    out += table(compared, lambda t: checked(t).value, ("by the photo",), stopped)
+    out += table(compared, lambda t: checked(t).value, ("compared", "match", "stopped by the photo"), met)
     out += ["", "The last column counts those that liveness alone accepts and the comparison does not."]
-    out += ["Of takes whose photo on file cannot be used, what liveness alone says stands."]
+    out += ["Of takes that were not compared, as where the photo cannot be used, what liveness alone says stands."]
+    out += ["", f"Similarity with that photo; a match is {threshold:.3f} and more.", "", *likeness(compared, threshold)]
     if answers:
         out += ["", "Policy `recovery`, whole check with the challenge that is answered.", ""]
         out += table(answers, lambda t: t.outcome)
+    return out
+
+
+def likeness(trials: Sequence[Trial], threshold: float) -> list[str]:
+    """How much those that match resemble their photo."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for trial in trials:
+        for name in groups(trial.clip):
+            if trial.similarity is not None and "shown" not in name:
+                found[name].append(trial.similarity)
+    out = ["| what | compared | median | match | least of these | median of these |", "|" + " --- |" * 6]
+    for name, values in sorted(found.items()):
+        match = sorted(value for value in values if value >= threshold)
+        of_match = f"{match[0]:.2f} | {np.median(match):.2f}" if match else "- | -"
+        out.append(f"| {name} | {len(values)} | {np.median(values):.2f} | {len(match)} | {of_match} |")
     return out
 
 

@@ -53,9 +53,10 @@ def decided(
         classes = class_evidence(silenced, policy.attack_classes)
         liveness = LivenessEvidence(llr=llr, probability=None, mechanisms=silenced, classes=classes)
     proven = tuple(e.reason for e in trial.injection if e.decisive and e.reason and e.name != without)
+    compared = card is not None and trial.similarity is not None
     findings = Findings(
         task=Task.CHECK if card else Task.LIVENESS,
-        match=match_evidence(trial.similarity, card, policy) if card and trial.similarity is not None else None,
+        match=match_evidence(trial.similarity, card, policy, liveness) if compared else None,
         liveness=liveness,
         obstacles=trial.obstacles,
         handicaps=trial.handicaps,

@@ -19,7 +19,7 @@ from idverify.errors import NotAcceptedError
 from idverify.pad.evidence import PADEvidence, Status
 from idverify.reasons import Reason
 from idverify.verification.binding import CaptureBinding, CaptureEvidence, binding_of, doubts_about
-from idverify.verification.fusion import ClassEvidence, confidence
+from idverify.verification.fusion import AttackClass, ClassEvidence, ClassVerdict, confidence
 from idverify.verification.policy import DecisionPolicy
 
 if TYPE_CHECKING:
@@ -81,30 +81,6 @@ class MatchEvidence:
     matched: bool
 
 
-def match_evidence(similarity: float, card: CalibrationCard, policy: DecisionPolicy) -> MatchEvidence:
-    """What a similarity means by a card, under a policy.
-
-    Raises
-    ------
-    CalibrationError
-        The card has no threshold for the policy's target and kind of reference.
-    """
-    threshold, llr = card.threshold(policy.target_fmr, policy.reference_kind), float(card.llr_at(similarity))
-    return MatchEvidence(
-        similarity=similarity,
-        llr=llr,
-        probability=confidence(match_llr=llr, liveness_llr=None, prior=policy.prior),
-        fmr_at_score=float(card.fmr_at(similarity)),
-        average_fmr_at_score=float(card.average_fmr_at(similarity)),
-        fmr_at_threshold=float(card.fmr_at(threshold)),
-        stated_for=card.stated_for,
-        reference_kind=policy.reference_kind,
-        threshold=threshold,
-        target_fmr=policy.target_fmr,
-        matched=similarity >= threshold,
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LivenessEvidence:
     """The mechanisms and their fusion; ``llr`` and ``probability`` are None when not assessed.
@@ -116,6 +92,50 @@ class LivenessEvidence:
     probability: float | None
     mechanisms: tuple[PADEvidence, ...]
     classes: tuple[ClassEvidence, ...] = ()
+
+
+def match_evidence(
+    similarity: float, card: CalibrationCard, policy: DecisionPolicy, liveness: LivenessEvidence | None = None
+) -> MatchEvidence:
+    """What a similarity means by a card, under a policy.
+
+    A face laid over somebody else's keeps much of that one, and so seldom resembles the person as much as the person
+    does. Where `liveness` was asked for and does not rule such a face out, the policy may ask for a firmer match.
+
+    Raises
+    ------
+    CalibrationError
+        The card has no threshold for the policy's target and kind of reference.
+    """
+    target_fmr, threshold = _needed(card, policy, liveness)
+    llr = float(card.llr_at(similarity))
+    return MatchEvidence(
+        similarity=similarity,
+        llr=llr,
+        probability=confidence(match_llr=llr, liveness_llr=None, prior=policy.prior),
+        fmr_at_score=float(card.fmr_at(similarity)),
+        average_fmr_at_score=float(card.average_fmr_at(similarity)),
+        fmr_at_threshold=float(card.fmr_at(threshold)),
+        stated_for=card.stated_for,
+        reference_kind=policy.reference_kind,
+        threshold=threshold,
+        target_fmr=target_fmr,
+        matched=similarity >= threshold,
+    )
+
+
+def _needed(card: CalibrationCard, policy: DecisionPolicy, liveness: LivenessEvidence | None) -> tuple[float, float]:
+    """Target and threshold; on a card that knows no rate as low, the lowest that it knows."""
+    target, kind = policy.target_fmr, policy.reference_kind
+    threshold = card.threshold(target, kind)
+    if policy.swapped_target_fmr is None or liveness is None or _rules_out(AttackClass.SWAPPED, liveness):
+        return target, threshold
+    firmer = {fmr: at for fmr, at in card.kinds[kind].thresholds.items() if policy.swapped_target_fmr <= fmr < target}
+    return min(firmer.items(), default=(target, threshold))
+
+
+def _rules_out(attack_class: AttackClass, liveness: LivenessEvidence) -> bool:
+    return any(c.attack_class is attack_class and c.verdict is ClassVerdict.RULED_OUT for c in liveness.classes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,9 @@ class DecisionPolicy:
         The title is one sentence for the report.
     target_fmr
         The rate of strangers that may match; the threshold comes from the calibration card.
+    swapped_target_fmr
+        The rate where liveness does not rule out a face laid over somebody else's, which resembles the person less than
+        that person does. At most `target_fmr`, which stands where this is None.
     required_mechanisms
         Liveness mechanisms without whose judgement nothing is accepted.
     attack_classes
@@ -107,6 +110,7 @@ class DecisionPolicy:
     challenge_latency_s: float = 2.0
     service_capture: CaptureBinding = CaptureBinding.FILE
     reference_kind: str = REFERENCE_KINDS[0]
+    swapped_target_fmr: float | None = None
 
     def __post_init__(self) -> None:
         for name in _NUMBERS:
@@ -120,6 +124,11 @@ class DecisionPolicy:
                 raise PolicyError(f"{name} is from 0 to {most:g} seconds, got {getattr(self, name)}")
         if not 0 < self.target_fmr < 1:
             raise PolicyError(f"target_fmr is a rate between 0 and 1, got {self.target_fmr}")
+        if self.swapped_target_fmr is not None and not 0 < self.swapped_target_fmr <= self.target_fmr:
+            raise PolicyError(
+                f"swapped_target_fmr is a rate above 0 and at most target_fmr ({self.target_fmr:g}), "
+                f"got {self.swapped_target_fmr}"
+            )
         if self.reference_kind not in REFERENCE_KINDS:
             raise PolicyError(
                 f"reference_kind is one of {', '.join(REFERENCE_KINDS)}, got {foreign(self.reference_kind)!r}"
@@ -180,6 +189,8 @@ class DecisionPolicy:
         """Names of the entries in which this policy asks for less than the other."""
         found = [name for name in _MORE_IS_STRICTER if getattr(self, name) < getattr(other, name)]
         found += [name for name in _LESS_IS_STRICTER if getattr(self, name) > getattr(other, name)]
+        if (self.swapped_target_fmr or self.target_fmr) > (other.swapped_target_fmr or other.target_fmr):
+            found.append("swapped_target_fmr")
         if not set(self.required_mechanisms) >= set(other.required_mechanisms):
             found.append("required_mechanisms")
         if not self.service_capture.suffices(other.service_capture):
@@ -272,9 +283,12 @@ _TYPES: dict[type | tuple[type, ...], tuple[str, ...]] = {
         "min_frame_rate_hz",
         "challenge_slack_s",
         "challenge_latency_s",
+        "swapped_target_fmr",
     ),
 }
-_OPTIONAL = frozenset({"challenge_slack_s", "challenge_latency_s", "service_capture", "reference_kind"})
+_OPTIONAL = frozenset(
+    {"challenge_slack_s", "challenge_latency_s", "service_capture", "reference_kind", "swapped_target_fmr"}
+)
 
 
 def _from_table(table: dict[str, Any], sha256: str, source: str) -> DecisionPolicy:

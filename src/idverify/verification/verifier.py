@@ -487,10 +487,11 @@ class Verifier:
         template, hindrances = (  # (7)
             _bound_template(probe) if isinstance(probe, Presentation) else _template_of_photo(probe)
         )
+        liveness = self._liveness(judged_live, face, watch) if judged_live else None  # (5)
         findings = Findings(
             task=task,
-            match=self._match(template, face, watch),  # (6) (8)
-            liveness=self._liveness(judged_live, face, watch) if judged_live else None,  # (5)
+            match=self._match(template, face, liveness, watch),  # (6) (8)
+            liveness=liveness,
             obstacles=(*([reference.reason] if isinstance(reference, NotAssessed) else []), *hindrances),
             handicaps=presentation.handicaps if presentation else (),
             challenge=self._answer(attempt, presentation, admission, face) if attempt and presentation else None,  # (5)
@@ -556,12 +557,18 @@ class Verifier:
             classes=class_evidence(evidence, self.policy.attack_classes),
         )
 
-    def _match(self, probe: Template | None, reference: EnrolledFace | None, watch: Stopwatch) -> MatchEvidence | None:
+    def _match(
+        self,
+        probe: Template | None,
+        reference: EnrolledFace | None,
+        liveness: LivenessEvidence | None,
+        watch: Stopwatch,
+    ) -> MatchEvidence | None:
         if probe is None or reference is None:
             return None
         with watch("comparison"):
             score = similarity(probe, reference.template)
-        return match_evidence(score, self.card, self.policy)
+        return match_evidence(score, self.card, self.policy, liveness)
 
 
 def _verifier_of(settings: dict[str, Any]) -> Verifier:

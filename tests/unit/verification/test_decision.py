@@ -10,11 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idverify.challenge.verification import ChallengeOutcome, ChallengeResult
+from idverify.comparison.calibration import load_card
 from idverify.errors import NotAcceptedError
+from idverify.models.manifest import data_dir
 from idverify.pad.evidence import PADEvidence, Status
 from idverify.reasons import NotAssessed, Reason
-from idverify.verification.decision import Decision, Findings, LivenessEvidence, Outcome, Task, decide
-from idverify.verification.fusion import AttackClass
+from idverify.verification.decision import (
+    Decision,
+    Findings,
+    LivenessEvidence,
+    Outcome,
+    Task,
+    decide,
+    match_evidence,
+)
+from idverify.verification.fusion import AttackClass, ClassVerdict
 from idverify.verification.policy import load_policy, policy_names
 
 POLICIES = {name: load_policy(name) for name in policy_names()}
@@ -367,3 +377,54 @@ def test_a_decision_equals_itself_and_no_other_and_has_a_hash_to_match():
     assert one.liveness == one.liveness
     assert {one.liveness: 1}[one.liveness] == 1
     assert all(hash(evidence) for evidence in one.liveness.mechanisms)
+
+
+# -- a face laid over somebody else's ----------------------------------------------------------------------------------
+
+CARD = load_card(data_dir() / "calibration" / "comparison.toml")
+verdicts = st.sampled_from([verdict.value for verdict in ClassVerdict])
+similarities = st.floats(-1, 1)
+
+
+def swapped(verdict: str) -> LivenessEvidence:
+    return replace(live(), classes=builders.attack_classes(swapped=verdict))
+
+
+@given(similarity=similarities, verdict=verdicts, policy=any_policy)
+def test_doubt_about_a_swapped_face_never_makes_a_match(similarity, verdict, policy):
+    plain, doubted = (match_evidence(similarity, CARD, policy, evidence) for evidence in (None, swapped(verdict)))
+    assert doubted.matched <= plain.matched
+    assert doubted.target_fmr <= plain.target_fmr
+    assert doubted.llr == plain.llr
+
+
+@given(similarity=similarities, verdict=verdicts)
+def test_ial2_asks_for_a_firmer_match_unless_a_swapped_face_is_ruled_out(similarity, verdict):
+    told = match_evidence(similarity, CARD, IAL2, swapped(verdict))
+    asked = IAL2.target_fmr if verdict == "ruled_out" else IAL2.swapped_target_fmr
+    assert told.target_fmr == asked
+    assert told.threshold == CARD.threshold(asked)
+    assert told.matched == (similarity >= told.threshold)
+
+
+def test_a_match_that_is_not_firm_enough_is_inconclusive_and_the_person_may_try_again():
+    between = (CARD.threshold(IAL2.target_fmr) + CARD.threshold(IAL2.swapped_target_fmr)) / 2
+    for verdict, outcome in (("ruled_out", Outcome.ACCEPT), ("no_sign", Outcome.INCONCLUSIVE)):
+        evidence = swapped(verdict)
+        match = match_evidence(between, CARD, IAL2, evidence)
+        told, reasons = decide(found(match=match, liveness=evidence), IAL2)
+        assert told is outcome
+        assert (reasons == (Reason.MATCH_UNCERTAIN,)) == (outcome is Outcome.INCONCLUSIVE)
+
+
+def test_liveness_without_a_word_about_swapped_faces_does_not_rule_them_out():
+    silent = replace(live(), classes=())
+    assert match_evidence(0.5, CARD, IAL2, silent).target_fmr == IAL2.swapped_target_fmr
+
+
+def test_a_card_that_knows_no_rate_as_low_asks_for_the_lowest_that_it_knows():
+    few = {kind: replace(own, thresholds={1e-3: 0.4, 1e-4: 0.5}) for kind, own in CARD.kinds.items()}
+    card = replace(CARD, kinds=few)
+    assert match_evidence(0.52, card, IAL2, swapped("no_sign")).matched
+    asked = match_evidence(0.45, card, replace(IAL2, target_fmr=1e-3, swapped_target_fmr=1e-5), swapped("no_sign"))
+    assert (asked.target_fmr, asked.threshold, asked.matched) == (1e-4, 0.5, False)

@@ -184,6 +184,10 @@ def test_an_unknown_limit_is_refused_by_name(refused):
         ("target_fmr = 1e-4", "target_fmr = -1e-4"),
         ("target_fmr = 1e-4", "target_fmr = nan"),
         ("target_fmr = 1e-4", 'target_fmr = "low"'),
+        ("target_fmr = 1e-4", "target_fmr = 1e-4\nswapped_target_fmr = 2e-4"),
+        ("target_fmr = 1e-4", "target_fmr = 1e-4\nswapped_target_fmr = 0"),
+        ("target_fmr = 1e-4", "target_fmr = 1e-4\nswapped_target_fmr = nan"),
+        ("target_fmr = 1e-4", "target_fmr = 1e-4\nswapped_target_fmr = true"),
         ("accept_liveness_llr = 2.0", "accept_liveness_llr = -2.0"),
         ("accept_liveness_llr = 2.0", "accept_liveness_llr = nan"),
         ("accept_liveness_llr = 2.0", "accept_liveness_llr = inf"),
@@ -256,6 +260,7 @@ def test_liveness_below_the_floor_must_say_unsafe(refused, tmp_path, line, to):
     ("entry", "value"),
     [
         ("target_fmr", "1e-3"),
+        ("swapped_target_fmr", "2e-5"),
         ("accept_liveness_llr", "0.1"),
         ("reject_liveness_llr", "-1.8"),
         ("required_mechanisms", '["stillness"]'),
