@@ -45,7 +45,7 @@ from idverify.reasons import Assessed
 from idverify.verification.decision import Outcome
 from idverify.verification.enrolment import Enrolment
 from idverify.verification.fusion import class_evidence
-from idverify.verification.policy import load_policy
+from idverify.verification.policy import DecisionPolicy, load_policy
 from idverify.verification.verifier import Verifier
 
 MARKS = ("<!-- figures: benchmarks/accuracy/pad_outcomes.py report -->", "<!-- end of outcomes -->")
@@ -239,7 +239,7 @@ def page(trials: Sequence[Trial], name: str, card: CalibrationCard) -> list[str]
         if decided(trial, policy)[0] is Outcome.ACCEPT and checked(trial) is not Outcome.ACCEPT:
             yield "stopped by the photo"
 
-    threshold = card.threshold(policy.target_fmr, policy.reference_kind)
+    threshold = card.threshold(policy.target_fmr)
     out = [f"Policy `{name}`, liveness alone.", ""]
     out += table(others, lambda t: decided(t, policy)[0].value, ("still", "animated", "replayed", "swapped"), missed)
     out += ["", "The last four columns count the clips in which that way to attack was doubtful or not tested."]
@@ -247,25 +247,37 @@ def page(trials: Sequence[Trial], name: str, card: CalibrationCard) -> list[str]
     out += table(compared, lambda t: checked(t).value, ("compared", "match", "stopped by the photo"), met)
     out += ["", "The last column counts those that liveness alone accepts and the comparison does not."]
     out += ["Of takes that were not compared, as where the photo cannot be used, what liveness alone says stands."]
-    out += ["", f"Similarity with that photo; a match is {threshold:.3f} and more.", "", *likeness(compared, threshold)]
+    if policy.swapped_target_fmr is not None:
+        out += ["", *likeness(compared, card, policy)]
     if answers:
         out += ["", "Policy `recovery`, whole check with the challenge that is answered.", ""]
         out += table(answers, lambda t: t.outcome)
     return out
 
 
-def likeness(trials: Sequence[Trial], threshold: float) -> list[str]:
-    """How much those that match resemble their photo."""
+def likeness(trials: Sequence[Trial], card: CalibrationCard, policy: DecisionPolicy) -> list[str]:
+    """How many resemble their photo as much as a match asks, and as one asks where no swap is ruled out."""
     found: dict[str, list[float]] = defaultdict(list)
     for trial in trials:
         for name in groups(trial.clip):
             if trial.similarity is not None and "shown" not in name:
                 found[name].append(trial.similarity)
-    out = ["| what | compared | median | match | least of these | median of these |", "|" + " --- |" * 6]
+    targets = (policy.target_fmr, policy.swapped_target_fmr or policy.target_fmr)
+    plain, firm = map(card.threshold, targets)
+    everybody = card.groups[0]
+    missed = " and ".join(f"{100 * everybody.errors[fmr][1] / everybody.mated:.1f} %" for fmr in targets)
+    columns = ("what", "compared", "least", "median", f"{plain:.3f} and more", f"{firm:.3f} and more")
+    out = [
+        f"Similarity with that photo. A match is {plain:.3f} and more, and {firm:.3f} where no swap is ruled out; of "
+        f"{everybody.mated:,} pairs of photos of one person that the card was fitted on, {missed} are less alike.",
+        "",
+        "| " + " | ".join(columns) + " |",
+        "|" + " --- |" * len(columns),
+    ]
     for name, values in sorted(found.items()):
-        match = sorted(value for value in values if value >= threshold)
-        of_match = f"{match[0]:.2f} | {np.median(match):.2f}" if match else "- | -"
-        out.append(f"| {name} | {len(values)} | {np.median(values):.2f} | {len(match)} | {of_match} |")
+        reached = [sum(value >= at for value in values) for at in (plain, firm)]
+        cells = (name, len(values), f"{min(values):.2f}", f"{np.median(values):.2f}", *reached)
+        out.append("| " + " | ".join(map(str, cells)) + " |")
     return out
 
 

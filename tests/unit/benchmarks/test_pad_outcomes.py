@@ -108,6 +108,18 @@ def test_a_take_without_a_usable_photo_is_counted_by_liveness_alone():
     assert (kept, stopped) == (Outcome.ACCEPT, Outcome.INCONCLUSIVE)
 
 
+def test_a_match_that_is_not_firm_is_counted_and_stopped():
+    ial2 = load_policy("ial2")
+    between = (CARD.threshold(ial2.target_fmr) + CARD.threshold(ial2.swapped_target_fmr)) / 2
+    swaps = [trial(n, similarity=s, compared=True, species="swap") for n, s in (("a", between), ("b", 0.1), ("c", 0.9))]
+    (counted,) = (line for line in page(swaps, "ial2", CARD) if line.startswith("| swap | 3 | 0.10"))
+    assert counted.endswith("| 2 | 1 |")
+    policy = replace(POLICY, swapped_target_fmr=ial2.swapped_target_fmr)
+    doubted = [replace(one, mechanisms=(*one.mechanisms[1:], says("skin_change", 0.5))) for one in swaps]
+    assert [decided(one, policy, card=CARD)[0] for one in doubted][::2] == [Outcome.INCONCLUSIVE, Outcome.ACCEPT]
+    assert [decided(one, policy, card=CARD)[0] for one in swaps][::2] == [Outcome.ACCEPT, Outcome.ACCEPT]
+
+
 def test_rows_without_a_comparison_are_read_as_before():
     clip = trial("a").clip
     end = Row(**{f: getattr(clip, f) for f in clip.__slots__}, kind="decision", mechanism="fused", outcome="accept")
