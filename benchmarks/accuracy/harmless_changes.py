@@ -5,8 +5,8 @@
 
 Each clip is cut to its first seconds and coded once more, at most 960 pixels long: that is the *untouched* clip.
 Every change is made from it. A clip with another photo of the person it shows, or pretends to show, is checked against
-that photo, others are judged for liveness alone. Asked is how often genuine material is rejected, how much more often it
-is inconclusive than untouched, and whether any attack is accepted; of attacks also, how many pass liveness alone.
+that photo, others are judged for liveness alone. Asked is how often genuine material is rejected, how much more often
+it is inconclusive than untouched, and whether any attack is accepted; of attacks also, how many pass liveness alone.
 
 ``run`` takes the pairs of clip and change in an order drawn by chance, two genuine ones to one attack, so that it may
 be stopped at any time and what it has done stands for the whole. It keeps one row a pair in WORK_DIR and goes on where
@@ -370,7 +370,8 @@ def simulated(data: Path, folder: Path, each_of: int) -> list[Clip]:
 def two_of_a_person(photos: list[Path]) -> list[tuple[Path, Path]]:
     """Each photo with another one of the same person; names end with the number of the photo."""
     person = [path.stem.rpartition("_")[0] for path in photos]
-    return [(a, b) for a, whose in zip(photos, person) for b, other in zip(photos, person) if a != b and whose == other]
+    named = list(zip(photos, person, strict=True))
+    return [(a, b) for a, whose in named for b, other in named if a != b and whose == other]
 
 
 def base_of(clip: Clip, folder: Path) -> bytes:
