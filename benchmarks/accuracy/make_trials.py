@@ -5,7 +5,8 @@
 SHARED_DATA holds ``videos.csv`` (path, presentation, pai_species, subject) and ``lfw/PERSON/*.jpg``. WORK_DIR receives
 ``trials.csv``, frames of clips as ``references/*.jpg``, and simulated attacks as ``takes/*.mp4``, which are kept.
 
-- Every bona fide clip meets N photos of other people, all of LFW's test half, which the comparison was not fitted on.
+- Every bona fide clip meets N photos of other people, all of LFW's test half. What the comparison takes off was fitted
+  on means of all of LFW: each of these people has a part of a thousandth or less in it.
 - Mated: the person's LFW photos (group ``other_session``), and two frames of the clip itself where it lasts long enough
   (group ``same_session``). The latter is easier for the comparison than real use, and harder for the mechanism that
   looks for re-shot references, since such a frame is one.

@@ -11,8 +11,9 @@ are left out, and so are those of one person as listed in ``utkface_same_person.
 looked at one by one; undecided ones are left out as well). Both ways of counting are reported. **Stage photos**: women
 of one age and look, many photos each. **Selfies**: selfie videos and photos of the same people.
 
-Photos and people are halved by a hash of their name: the balance and the card are fitted on one half, figures are of
-the other. "Before" is what SFace less LFW's mean, and dlib, half each, do at the threshold for FMR 1e-4 on LFW.
+The balance and the card that ship are fitted on everybody. Figures are of people left out (``left_out.py``): each pair
+is compared by what was fitted without both of its people, at a threshold from pairs without them. "Before" is what
+SFace less LFW's mean, and dlib, half each, do at the threshold for FMR 1e-4 on LFW, in the same way.
 """
 
 from __future__ import annotations
@@ -21,17 +22,19 @@ import argparse
 import csv
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from lfw import Comparisons, balanced, is_test, person_mean, rate
+from lfw import Comparisons, is_test, person_mean, rate
 from numpy.typing import NDArray
 
-from idverify.comparison.balance import load_balance
 from idverify.comparison.calibration import load_card
 from idverify.metrics import error_rates
 from idverify.metrics.bootstrap import bootstrap_two_way
-from idverify.models.manifest import data_dir, spec
+from idverify.models.manifest import data_dir
+
+if TYPE_CHECKING:
+    from left_out import LeftOut
 
 F64 = NDArray[np.float64]
 HERE = Path(__file__).parent
@@ -137,7 +140,8 @@ class Portraits:
         self.group = np.where(group < 4, 2 * group + sex, -1)
         self.files, self.vectors = files, vectors[own].astype(np.float64)
         self.test = np.array([is_test(f) for f in files])
-        self._person, self._undecided = _same_person(files)
+        self.name, self._undecided = _same_person(files)
+        _, self.person = np.unique(self.name, return_inverse=True)
 
     def pairs(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]:
         """Pairs of different photos as positions in `rows`, and which of them are known to be of two people."""
@@ -145,7 +149,7 @@ class Portraits:
         raw = self.vectors[rows, :128]
         photo = (raw @ raw.T)[i, j] < SAME_PHOTO
         i, j = i[photo], j[photo]
-        two = self._person[rows][i] != self._person[rows][j]
+        two = self.person[rows][i] != self.person[rows][j]
         if self._undecided:
             keys = {frozenset(p) for p in self._undecided}
             suspects = np.isin(self.files[rows], [f for p in self._undecided for f in p])
@@ -153,12 +157,12 @@ class Portraits:
                 two[k] &= frozenset((self.files[rows[i[k]]], self.files[rows[j[k]]])) not in keys
         return i, j, two
 
-    def __len__(self) -> int:
-        return len(self.files)
+    def counts(self, rows: NDArray[np.intp]) -> dict[str, int]:
+        return {"people": len(np.unique(self.person[rows])), "photos": len(rows)}
 
 
-def _same_person(files: NDArray[Any]) -> tuple[NDArray[np.intp], list[tuple[str, str]]]:
-    """Person of each photo as far as known, and pairs of which it is not known."""
+def _same_person(files: NDArray[Any]) -> tuple[NDArray[Any], list[tuple[str, str]]]:
+    """A name for the person of each photo as far as known, and pairs of which it is not known."""
     with (HERE / "utkface_same_person.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     people: dict[str, str] = {row["photo"]: row["person"] for row in rows if row["person"].startswith("p")}
@@ -166,8 +170,7 @@ def _same_person(files: NDArray[Any]) -> tuple[NDArray[np.intp], list[tuple[str,
     for row in rows:
         if row["person"].startswith("u"):
             unsure.setdefault(row["person"], []).append(row["photo"])
-    _, person = np.unique([people.get(f, f) for f in files], return_inverse=True)
-    return person, [(a, b) for a, b in unsure.values()]
+    return np.array([people.get(f, f) for f in files]), [(a, b) for a, b in unsure.values()]
 
 
 class Stage:
@@ -180,12 +183,15 @@ class Stage:
         _, self.person = np.unique(people, return_inverse=True)
         self.test = np.array([is_test(p) for p in people])
 
-    def scores(self, templates: F64, half: NDArray[np.bool_]) -> tuple[F64, F64, NDArray[np.intp], NDArray[np.intp]]:
-        """Mated and non-mated similarities of a half, and whose the non-mated are."""
-        t, person = templates[half], self.person[half]
-        i, j = np.triu_indices(len(t), 1)
-        s, mated = (t @ t.T)[i, j], person[i] == person[j]
-        return s[mated], s[~mated], person[i[~mated]], person[j[~mated]]
+    def scores(self, scores: Any, rows: NDArray[np.bool_]) -> tuple[Any, Any, NDArray[np.intp], NDArray[np.intp]]:
+        """Mated and non-mated of the similarities of all with all, in some rows, and whose the non-mated are."""
+        own = np.flatnonzero(rows)
+        i, j = (own[k] for k in np.triu_indices(len(own), 1))
+        s, mated = scores[i, j], self.person[i] == self.person[j]
+        return s[mated], s[~mated], i[~mated], j[~mated]
+
+    def counts(self, rows: NDArray[np.bool_]) -> dict[str, int]:
+        return {"people": len(np.unique(self.person[rows])), "photos": int(rows.sum())}
 
 
 def read_sets(lfw: Path, strangers: Path) -> tuple[Comparisons, F64, dict[str, Portraits], Stage]:
@@ -199,51 +205,53 @@ def read_sets(lfw: Path, strangers: Path) -> tuple[Comparisons, F64, dict[str, P
 # -- report ------------------------------------------------------------------------------------------------------------
 
 
-def before(vectors: F64, pairs: Comparisons) -> tuple[Any, float]:
-    """How vectors were compared before, and the threshold for FMR 1e-4 on LFW's fit half."""
-    half = ~pairs.test
-    centre = person_mean(vectors[half, :128], pairs.person[half])
+def before(part: Any, sets: Any) -> Any:
+    """How vectors were compared before, fitted on a part of the people."""
+    pairs, vectors, _, _ = sets
+    centre = person_mean(vectors[part.lfw, :128], np.unique(pairs.person[part.lfw], return_inverse=True)[1])
 
     def compare(v: F64) -> F64:
         sface = v[:, :128] - centre
         parts = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in (sface, v[:, 128:])]
         return np.sqrt(0.5) * np.hstack(parts)
 
-    scores = pairs.scores(compare(vectors))
-    return compare, error_rates.threshold_at_fmr(scores[pairs.non_mated & pairs.fit_pair], TARGET)
+    return compare
 
 
-def judged(compare: Any, threshold: float, sets: Any) -> dict[str, Any]:
-    """Errors on the test halves at one threshold."""
-    pairs, vectors, portraits, stage = sets
-    scores = pairs.scores(compare(vectors))
-    mated, others = scores[pairs.mated & pairs.test_pair], scores[pairs.non_mated & pairs.touches_test]
+def judged(scores: LeftOut, at: F64, sets: Any) -> dict[str, Any]:
+    """Errors at the thresholds [shape=(folds, folds)] that pairs between two folds are held to."""
+    pairs, _, portraits, stage = sets
+    fold = scores.folds["lfw"]
+    passed = scores.lfw >= at[fold[pairs.i], fold[pairs.j]]
     result: dict[str, Any] = {
-        "threshold": threshold,
+        "thresholds": [float(at.min()), float(at.max())],
         "lfw": {
-            "fmr": rate(others >= threshold),
-            "fnmr": rate(mated < threshold),
-            "non_mated_mean": float(others.mean()),
+            "fmr": rate(passed[pairs.non_mated]),
+            "fnmr": rate(~passed[pairs.mated]),
+            "non_mated_mean": float(scores.lfw[pairs.non_mated].mean()),
         },
     }
     for padding, own in portraits.items():
-        result[f"utkface_{padding}"] = _portraits(own, compare(own.vectors), threshold)
-    same, other, a, b = stage.scores(compare(stage.vectors), stage.test)
+        fold = scores.folds[padding]
+        result[f"utkface_{padding}"] = _portraits(own, scores.portraits[padding] >= at[fold[:, None], fold])
+    fold = scores.folds["stage"]
+    same, other, a, b = stage.scores(scores.stage >= at[fold[:, None], fold], np.ones(len(fold), bool))
     result["stage"] = {
-        "people": len(np.unique(stage.person[stage.test])),
-        "fmr": by_person(other >= threshold, a, b),
-        "fnmr": rate(same < threshold),
+        "people": len(np.unique(stage.person)),
+        "fmr": by_person(other, stage.person[a], stage.person[b]),
+        "fnmr": rate(~same),
     }
     return result
 
 
-def _portraits(own: Portraits, templates: F64, threshold: float) -> dict[str, Any]:
-    rows = np.flatnonzero(own.test & own.adult & (own.group >= 0))
-    t, group, person = templates[rows], own.group[rows], own._person[rows]
+def _portraits(own: Portraits, passed: NDArray[np.bool_]) -> dict[str, Any]:
+    """Of all photos with all, who would match."""
+    rows = np.flatnonzero(own.adult & (own.group >= 0))
     i, j, two = own.pairs(rows)
-    s = (t @ t.T)[i, j]
-    everybody = {"people": len(np.unique(person)), "photos": len(rows)}
-    everybody |= {"all": by_person(s[two] >= threshold, i[two], j[two]), "all_as_labelled": rate(s >= threshold)}
+    i, j = rows[i], rows[j]
+    matches, group = passed[i, j], own.group
+    everybody: dict[str, Any] = own.counts(rows)
+    everybody |= {"all": by_person(matches[two], i[two], j[two]), "all_as_labelled": rate(matches)}
     table = []
     for number, name in enumerate(GROUPS):
         inside = (group[i] == number) & (group[j] == number)
@@ -251,17 +259,16 @@ def _portraits(own: Portraits, templates: F64, threshold: float) -> dict[str, An
         table.append(
             {
                 "group": name,
-                "photos": int((group == number).sum()),
-                "fmr": by_person(s[known] >= threshold, i[known], j[known]),
-                "fmr_as_labelled": rate(s[inside] >= threshold),
+                "photos": int((group[rows] == number).sum()),
+                "fmr": by_person(matches[known], i[known], j[known]),
+                "fmr_as_labelled": rate(matches[inside]),
             }
         )
     children = np.flatnonzero(own.age < ADULT[0])
-    t = templates[children]
     i, j, two = own.pairs(children)
-    sex_and_group = own.group[children]
-    alike = two & (sex_and_group[i] == sex_and_group[j]) & (np.abs(own.age[children][i] - own.age[children][j]) <= 2)
-    everybody["under_18_same_group_and_age"] = rate((t @ t.T)[i, j][alike] >= threshold)
+    i, j = children[i], children[j]
+    alike = two & (group[i] == group[j]) & (np.abs(own.age[i] - own.age[j]) <= 2)
+    everybody["under_18_same_group_and_age"] = rate(passed[i, j][alike])
     return {**everybody, "groups": table}
 
 
@@ -275,19 +282,23 @@ def by_person(events: NDArray[np.bool_], first: NDArray[np.intp], second: NDArra
 
 
 def report(lfw: Path, strangers: Path, selfies: Path) -> dict[str, Any]:
+    from left_out import as_shipped, groups_of, judge_left_out, threshold_of_blocks, thresholds_left_out
+
     sets = read_sets(lfw, strangers)
-    pairs, vectors, _, _ = sets
     card = load_card(data_dir() / "calibration" / "comparison.toml")
-    balance, _ = load_balance(spec("sface").sha256)
-    compare, threshold = before(vectors, pairs)
+    old = judge_left_out(sets, lambda part: before(part, sets))
+    threshold = threshold_of_blocks(
+        lambda a, b: error_rates.threshold_at_fmr(groups_of(sets, old, a, b)[0].non_mated, TARGET)
+    )
+    new = judge_left_out(sets, as_shipped(sets))
     trials = json.loads(selfies.read_text())
     mated = np.array([t["similarity"] for t in trials["trials"] if t["mated"]])
     others = np.array([t["similarity"] for t in trials["trials"] if not t["mated"]])
     needed = {kind: card.threshold(TARGET, kind) for kind in card.kinds}
     return {
         "target_fmr": TARGET,
-        "before": judged(compare, threshold, sets),
-        "after": judged(lambda v: balanced(v, balance), card.threshold(TARGET), sets),
+        "before": judged(old, threshold, sets),
+        "after": judged(new, thresholds_left_out(sets, new)[TARGET], sets),
         "selfies": {
             "lowest_mated": float(mated.min()),
             "highest_non_mated": float(others.max()),

@@ -4,7 +4,9 @@
 
 `templates.npz` is made by ``lfw.py templates``. Mated: the television clips against the photos of the same person.
 Non-mated: every other pair, and as a second figure 2,000 random pairs (seed 0). The clips show few people, so the
-interval by trial says too much: read it with the number of clips beside it.
+interval by trial says too much: read it with the number of clips beside it. The comparison is the one that ships, which
+was fitted on means of everybody in LFW (``lfw.py`` has the figures of people left out); of the clips only those of
+people in LFW were in the fit, as photos.
 """
 
 from __future__ import annotations

@@ -10,7 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idverify.comparison.calibration import KindThresholds, fit_card, load_card, threshold_at_fmr, write_card
-from idverify.comparison.strangers import LEAST_COMPARISONS, GroupScores, least_favoured_tail, upper_tail
+from idverify.comparison.strangers import (
+    LEAST_COMPARISONS,
+    GroupScores,
+    least_favoured_tail,
+    shared_excess,
+    upper_tail,
+)
 from idverify.errors import CalibrationError
 from idverify.models.manifest import data_dir
 
@@ -156,6 +162,40 @@ def test_the_card_says_for_whom_its_rate_holds_and_what_each_group_had():
         assert found.errors[target] == (int((own.non_mated >= fitted.threshold(target)).sum()), 0)
 
 
+@settings(deadline=None, max_examples=25)
+@given(seed=seeds)
+def test_a_group_that_is_not_held_is_listed_and_counts_in_rates_but_moves_no_threshold(seed):
+    known, extreme = group("known", 0.1, 5000, seed), group("stage", 0.5, 5000, seed + 1)
+    without, held = grouped(seed, known), grouped(seed, known, extreme)
+    stated = grouped(seed, known, dataclasses.replace(extreme, held=False))
+    for target in TARGETS:
+        assert stated.threshold(target) == pytest.approx(without.threshold(target), abs=0.05)
+        assert held.threshold(target) > stated.threshold(target) + 0.2
+    assert stated.groups[2].errors[TARGETS[0]][0] > 0
+    assert (stated.fmr_at(QUERY) == held.fmr_at(QUERY)).all()
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=seeds, n=st.integers(LEAST_COMPARISONS, 1500))
+def test_one_freak_pair_in_a_small_group_does_not_say_how_its_tail_falls(seed, n):
+    few, many = group("few", 0.1, n, seed), group("many", 0.1, 50_000, seed + 1)
+    freak = dataclasses.replace(few, non_mated=np.append(few.non_mated, 0.9))
+    plain, with_freak = grouped(seed, few, many), grouped(seed, freak, many)
+    assert with_freak.threshold(1e-3) == pytest.approx(plain.threshold(1e-3), abs=0.015)
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=seeds, shift=st.floats(0.05, 0.4))
+def test_a_small_group_that_lies_higher_needs_as_much_more_whatever_its_highest_pairs(seed, shift):
+    low = group("few", 0.1, 1200, seed)
+    high = dataclasses.replace(low, non_mated=low.non_mated + shift)
+    assert shared_excess([low]) == pytest.approx(shared_excess([high]))
+    assert shared_excess([group("too few", 0.1, 50)]) is None
+    (at, rates), (moved, same) = (upper_tail(x.non_mated, 0.03) for x in (low, high))
+    assert moved == pytest.approx(at + shift)
+    assert same == pytest.approx(rates)
+
+
 def test_the_llr_of_a_score_is_that_among_the_look_alikes():
     assert grouped(0, group("look-alikes", 0.4, 5000)).llr_at(0.45) < card(*scores(0)).llr_at(0.45)
 
@@ -172,9 +212,10 @@ def test_a_tail_goes_on_beyond_its_highest_score_and_never_turns(seed, n):
 
 def test_the_least_favoured_tail_lies_above_each():
     groups = [group("a", 0.1, 5000, 1), group("b", 0.3, 2000, 2), group("few", 0.9, 50, 3)]
-    at, rates = least_favoured_tail(groups)
+    shared = shared_excess(groups)
+    at, rates = least_favoured_tail(groups, shared)
     for own in groups[:2]:
-        similarity, log10_fmr = upper_tail(own.non_mated)
+        similarity, log10_fmr = upper_tail(own.non_mated, shared)
         assert (rates >= np.interp(at, similarity, log10_fmr) - 1e-9).all()
     assert np.interp(0.9, at, rates) < -3  # the few are no tail
 
@@ -315,7 +356,10 @@ def test_the_card_in_the_package_loads_and_its_thresholds_agree_with_its_tail():
     for target in targets:
         at = shipped.threshold(target)
         assert float(shipped.average_fmr_at(at)) <= max(target, 3 / shipped.counts["non_mated"])
-        assert float(shipped.fmr_at(at)) <= 10 * target * 1.01
+        for own in shipped.groups:
+            allowed = 10 * target if own.alike else target
+            if own.non_mated >= 3 / allowed and not own.name.startswith("stage photos"):
+                assert own.errors[target][0] / own.non_mated <= allowed, own.name
         assert float(shipped.fmr_at(shipped.threshold(target, "selfie"))) <= max(
             target * 1.01, 3 / shipped.counts["non_mated"]
         )

@@ -7,8 +7,8 @@ more than the counts support: the LLR is bounded by them, and a rate is never gi
 
 Strangers of one group are more alike than strangers at large (:mod:`idverify.comparison.strangers`). Where a card was
 fitted with groups, its LLR and its rate at a score are those of the least favoured, and the average stands beside. Each
-threshold keeps its target in every source of pictures, and in every group of look-alikes an agreed multiple of it; the
-card lists what every group had.
+threshold keeps its target in every source of pictures, and in every group of look-alikes an agreed multiple of it, but
+for groups that are said not to be held; the card lists what every group had.
 
 What the reference is matters too: a selfie beside a selfie scores higher than a portrait of another year. Thresholds
 are kept by kind of reference, and a kind that was not measured has none.
@@ -17,7 +17,7 @@ Sources: Ayer et al. 1955, doi:10.1214/aoms/1177728423 (PAV); Brümmer & du Pree
 doi:10.1016/j.csl.2005.08.001 (LLR); ISO/IEC 19795-1:2021 (rule of three, false match rate).
 
 Public items: :class:`CalibrationCard`, :class:`KindThresholds`, :func:`fit_card`, :func:`load_card`,
-:func:`write_card`, :func:`threshold_at_fmr`, :data:`REFERENCE_KINDS`.
+:func:`write_card`, :func:`threshold_at_fmr`, :func:`thresholds_for`, :data:`REFERENCE_KINDS`.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from idverify.comparison.strangers import (
     GroupScores,
     group_rates,
     least_favoured_tail,
+    shared_excess,
     upper_tail,
 )
 from idverify.errors import CalibrationError
@@ -59,6 +60,7 @@ __all__ = [
     "fit_card",
     "load_card",
     "threshold_at_fmr",
+    "thresholds_for",
     "write_card",
 ]
 
@@ -253,13 +255,17 @@ def fit_card(
     if not len(mated) or not len(non_mated):
         raise CalibrationError(f"both classes are needed, got {len(mated)} mated and {len(non_mated)} non-mated scores")
     counts = {"people": people, "photos": photos}
-    everybody = GroupScores(name="everybody", non_mated=non_mated, mated=mated, alike=False, **counts)
+    everybody = GroupScores(
+        name="everybody", non_mated=non_mated, mated=mated, people=people, photos=photos, alike=False
+    )
     alike = [g.non_mated for g in groups if g.alike and len(g.non_mated)]
     knots, llr = _fit_llr(mated, np.concatenate(alike) if alike else non_mated)
     average = upper_tail(non_mated)
     able = any(len(g.non_mated) >= LEAST_COMPARISONS for g in groups)
-    tail = least_favoured_tail([everybody, *groups]) if able and len(non_mated) >= LEAST_COMPARISONS else average
-    thresholds = {t: _threshold(t, non_mated, groups, excess, tail) for t in sorted(targets, reverse=True)}
+    tail = average
+    if able and len(non_mated) >= LEAST_COMPARISONS:
+        tail = least_favoured_tail([everybody, *groups], shared_excess(groups))
+    thresholds = thresholds_for(targets, non_mated, groups, excess)
     strictest = min(thresholds)
     missed = int(np.count_nonzero(mated < thresholds[strictest]))
     return CalibrationCard(
@@ -278,19 +284,38 @@ def fit_card(
     )
 
 
-def _threshold(
-    target: float, non_mated: F64, groups: Sequence[GroupScores], excess: float, tail: tuple[F64, F64]
-) -> float:
-    """The highest of what everybody, every source and group that can show it, and the least favoured tail need."""
-    needed = [threshold_at_fmr(non_mated, target)]
-    for group in groups:
-        rate = min(excess * target, 1.0) if group.alike else target
-        if rate < 1 and len(group.non_mated) >= trials_for_target(rate):
-            needed.append(threshold_at_fmr(group.non_mated, rate))
-    if any(group.alike for group in groups):
-        similarity, log10_fmr = tail
-        needed.append(float(np.interp(np.log10(min(excess * target, 1.0)), log10_fmr[::-1], similarity[::-1])))
-    return max(needed)
+def thresholds_for(
+    targets: Sequence[float], non_mated: F64, groups: Sequence[GroupScores] = (), excess: float = 1.0
+) -> dict[float, float]:
+    """Threshold for each target, the loosest first: what everybody needs, and every group and source that is held.
+
+    A group of look-alikes needs what its counts show, where they can (rule of three), and what its tail does.
+
+    Parameters
+    ----------
+    targets, non_mated, groups, excess
+        As for :func:`fit_card`.
+
+    Raises
+    ------
+    CalibrationError
+        Too few comparisons for a target (rule of three).
+    """
+    held = [group for group in groups if group.held]
+    alike = [group for group in held if group.alike and len(group.non_mated) >= LEAST_COMPARISONS]
+    tail = least_favoured_tail(alike, shared_excess(groups)) if alike else None
+    result = {}
+    for target in sorted(targets, reverse=True):
+        needed = [threshold_at_fmr(non_mated, target)]
+        for group in held:
+            rate = min(excess * target, 1.0) if group.alike else target
+            if rate < 1 and len(group.non_mated) >= trials_for_target(rate):
+                needed.append(threshold_at_fmr(group.non_mated, rate))
+        if tail is not None:
+            similarity, log10_fmr = tail
+            needed.append(float(np.interp(np.log10(min(excess * target, 1.0)), log10_fmr[::-1], similarity[::-1])))
+        result[target] = max(needed)
+    return result
 
 
 def _fit_llr(mated: F64, non_mated: F64) -> tuple[F64, F64]:
