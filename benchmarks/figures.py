@@ -191,10 +191,9 @@ def evaluation_at_length(r: dict[str, Any]) -> str:
         + f"\n\nThe eval half has {trials['eval']['subjects']} people in {trials['eval']['videos']} videos. Not "
         "held back are the strangers, people of LFW, each with a small part in a mean that the comparison takes off, "
         "and not the cameras: the liveness scales were fitted on the bona fide clips of this same folder, so do not "
-        "expect their rates from others; [liveness.md](liveness.md) has figures with the source left out. Frames of the same "
-        "session are easier for the comparison than real use, and close to a re-shot reference, which liveness looks "
-        "for. "
-        "Simulated species say so in their name.\n\n"
+        "expect their rates from others; [liveness.md](liveness.md) has figures with the source left out. Frames of "
+        "the same session are easier for the comparison than real use, and close to a re-shot reference, which "
+        "liveness looks for. Simulated species say so in their name.\n\n"
         + table(["policy ial2, eval half", "rate (counts); 95 % Wilson interval"], rows)
         + "\n\n**Does the confidence mean what it says?** "
         f"{sure['genuine']:,} trials of the right person, live, {sure['impostor']:,} of another person and "

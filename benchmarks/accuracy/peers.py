@@ -6,7 +6,8 @@ Comparison: idverify, SFace alone as OpenCV's sample uses it (cosine at least 0.
 face_recognition uses it (distance at most 0.6), through this project's conversion and, where it is installed, through
 face_recognition itself (without a compiler: ``pip install dlib-bin 'setuptools<81'``, then ``pip install --no-deps
 face-recognition face-recognition-models``). Packages that fetch their weights when first used are asked for them, and
-named with what came of it. Photos: two each of N people of LFW's test half, all pairs. Clips: every bona fide clip
+named with what came of it. Photos: two each of N people of LFW's test half, all pairs (what idverify takes
+off faces was fitted on means of all of LFW, these people among them). Clips: every bona fide clip
 against the same photos and those of the people in the clips; a peer's score is its mean over the faces that idverify
 chose. All see the same faces and landmarks, so what differs is the network and its threshold. Each peer stands at its
 own documented threshold, and at the one that gives it FMR 1e-3 on these very pairs.

@@ -285,27 +285,31 @@ def report(lfw: Path, strangers: Path, selfies: Path) -> dict[str, Any]:
     from left_out import as_shipped, groups_of, judge_left_out, threshold_of_blocks, thresholds_left_out
 
     sets = read_sets(lfw, strangers)
-    card = load_card(data_dir() / "calibration" / "comparison.toml")
     old = judge_left_out(sets, lambda part: before(part, sets))
     threshold = threshold_of_blocks(
         lambda a, b: error_rates.threshold_at_fmr(groups_of(sets, old, a, b)[0].non_mated, TARGET)
     )
     new = judge_left_out(sets, as_shipped(sets))
-    trials = json.loads(selfies.read_text())
-    mated = np.array([t["similarity"] for t in trials["trials"] if t["mated"]])
-    others = np.array([t["similarity"] for t in trials["trials"] if not t["mated"]])
-    needed = {kind: card.threshold(TARGET, kind) for kind in card.kinds}
     return {
         "target_fmr": TARGET,
         "before": judged(old, threshold, sets),
         "after": judged(new, thresholds_left_out(sets, new)[TARGET], sets),
-        "selfies": {
-            "lowest_mated": float(mated.min()),
-            "highest_non_mated": float(others.max()),
-            **{f"fnmr_{kind}": rate(mated < at) for kind, at in needed.items()},
-            **{f"fmr_{kind}": rate(others >= at) for kind, at in needed.items()},
-            "thresholds": needed,
-        },
+        "selfies": judged_selfies(selfies),
+    }
+
+
+def judged_selfies(selfies: Path) -> dict[str, Any]:
+    """Errors at the thresholds of the card that ships, for each kind of reference."""
+    card = load_card(data_dir() / "calibration" / "comparison.toml")
+    trials = json.loads(selfies.read_text())["trials"]
+    mated, others = (np.array([t["similarity"] for t in trials if t["mated"] is mate]) for mate in (True, False))
+    needed = {kind: card.threshold(TARGET, kind) for kind in card.kinds}
+    return {
+        "lowest_mated": float(mated.min()),
+        "highest_non_mated": float(others.max()),
+        **{f"fnmr_{kind}": rate(mated < at) for kind, at in needed.items()},
+        **{f"fmr_{kind}": rate(others >= at) for kind, at in needed.items()},
+        "thresholds": needed,
     }
 
 
