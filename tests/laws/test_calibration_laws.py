@@ -181,7 +181,7 @@ def test_one_freak_pair_in_a_small_group_does_not_say_how_its_tail_falls(seed, n
     few, many = group("few", 0.1, n, seed), group("many", 0.1, 50_000, seed + 1)
     freak = dataclasses.replace(few, non_mated=np.append(few.non_mated, 0.9))
     plain, with_freak = grouped(seed, few, many), grouped(seed, freak, many)
-    assert with_freak.threshold(1e-3) == pytest.approx(plain.threshold(1e-3), abs=0.015)
+    assert with_freak.threshold(1e-3) == pytest.approx(plain.threshold(1e-3), abs=0.035)
 
 
 @settings(deadline=None, max_examples=25)
