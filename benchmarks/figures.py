@@ -302,14 +302,17 @@ def harmless(r: dict[str, Any]) -> str:
     shares = " and ".join(
         f"{r[group]['all changes']['accept']['of']:,} of the {n:,} {group} pairs" for group, n in r["pairs"].items()
     )
+    attacks = r["attacks"]["all changes"]
     head = ["clips", "changes", "accepted", "rejected", "inconclusive", "the same clips untouched: inconclusive"]
     return (
         f"**Harmless changes.** Clips, cut to {r['seconds']:g} s, under {r['changes']} changes that recorders, muxers "
         f"and senders make; policy ial2. {shares} of a clip and a change were run, in an order drawn by chance; "
         f"{errors} ended in an error. Most genuine clips took part in fits, so that few of them are inconclusive even "
-        "untouched says little about others; attacks are captured replays, the samples, and simulated ones. Of the "
-        "attacks, liveness alone, with nobody compared, accepted "
-        f"{with_bounds(r['attacks']['all changes']['accepted_by_liveness_alone'])}.\n\n"
+        "untouched says little about others; attacks are captured replays, the samples, and simulated ones, those with a "
+        "film laid over genuine clips that the networks were trained on. "
+        f"{attacks['clips_accepted_untouched']} of the {attacks['clips']} attacking clips are accepted as they are; of "
+        f"the others' pairs {with_bounds(attacks['accepted_though_not_untouched'])} were accepted. Liveness alone, with "
+        f"nobody compared, accepted {with_bounds(attacks['accepted_by_liveness_alone'])} of all.\n\n"
         + table(head, rows)
         + "\n\n`python benchmarks/accuracy/harmless_changes.py run SHARED_DATA WORK_DIR`, then "
         "`python benchmarks/accuracy/harmless_changes.py report WORK_DIR "

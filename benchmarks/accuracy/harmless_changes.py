@@ -499,7 +499,12 @@ def report(args: argparse.Namespace) -> None:
         table[group]["all changes"]["clips"] = len({row["clip"] for row in mine})
         if not genuine:
             passed = sum(row["liveness_alone"] == "accept" for row in changed)
-            table[group]["all changes"]["accepted_by_liveness_alone"] = _rate(passed, len(changed))
+            refused = [row for row in changed if untouched.get(row["clip"]) != "accept"]
+            table[group]["all changes"] |= {
+                "accepted_by_liveness_alone": _rate(passed, len(changed)),
+                "accepted_though_not_untouched": _rate(sum(r["outcome"] == "accept" for r in refused), len(refused)),
+                "clips_accepted_untouched": sum(untouched.get(clip) == "accept" for clip in {r["clip"] for r in mine}),
+            }
     plan = json.loads((args.work / "plan.json").read_text())
     text = json.dumps({"seconds": SECONDS, "changes": len(CHANGES) - 1, "pairs": plan, **table}, indent=1)
     if args.json:
@@ -550,7 +555,7 @@ def main() -> None:
     runner.add_argument("--hours", type=float, default=24.0, help="no check is begun later than this")
     runner.add_argument("--match", default="", help="only changes whose name holds this")
     runner.add_argument("--clip", default="", help="only clips whose name holds this")
-    runner.add_argument("--simulated", type=int, default=1, help="simulated attacks of each species")
+    runner.add_argument("--simulated", type=int, default=3, help="simulated attacks of each species")
     runner.add_argument("--policy", default="ial2")
     runner.set_defaults(do=run)
     reporter = commands.add_parser("report")
