@@ -14,6 +14,7 @@ from idverify.errors import IdverifyError, MediaError, MediaNotFoundError, Polic
 from idverify.reasons import Reason
 from idverify.report import to_json
 from idverify.verification.decision import Decision, Outcome, Task
+from idverify.verification.fusion import AttackClass, ClassVerdict
 from idverify.verification.verifier import Verifier
 
 # Small clips of different cameras and codecs.
@@ -69,6 +70,14 @@ def test_it_matches_all_the_same_and_is_rejected_for_what_it_is(verifier, clip, 
     assert decision.match.matched, "it is her face, after all"
     assert decision.outcome is Outcome.REJECT
     assert decision.reasons[0] in (Reason.STATIC_PRESENTATION, Reason.REFERENCE_REUSED)
+
+
+def test_where_no_swapped_face_is_ruled_out_the_match_must_be_firmer(verifier, clip, portrait):
+    decision = verifier.check(clip("shaken", 1.6), portrait)
+    verdicts = {c.attack_class: c.verdict for c in decision.liveness.classes}
+    assert verdicts[AttackClass.SWAPPED] is not ClassVerdict.RULED_OUT
+    assert decision.match.target_fmr == verifier.policy.swapped_target_fmr
+    assert verifier.compare(portrait, portrait).match.target_fmr == verifier.policy.target_fmr
 
 
 def test_without_a_reference_nobody_is_compared(verifier, clip):
