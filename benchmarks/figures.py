@@ -306,9 +306,9 @@ def harmless(r: dict[str, Any]) -> str:
     head = ["clips", "changes", "accepted", "rejected", "inconclusive", "the same clips untouched: inconclusive"]
     return (
         f"**Harmless changes.** Clips, cut to {r['seconds']:g} s, under {r['changes']} changes that recorders, muxers "
-        f"and senders make; policy ial2. {shares} of a clip and a change were run, in an order drawn by chance; "
-        f"{errors} ended in an error. Most genuine clips took part in fits, so that few of them are inconclusive even "
-        "untouched says little about others; attacks are captured replays, the samples, and simulated ones, swaps "
+        f"and senders make; policy ial2. {shares} of a clip and a change were run, in an order drawn by chance, "
+        f"simulated attacks last; {errors} ended in an error. Most genuine clips took part in fits, so that few of "
+        "them are inconclusive even untouched says little about others; attacks are captured replays, the samples, and simulated ones, swaps "
         "and blends laid over genuine clips that the networks were trained on. "
         f"{attacks['clips_accepted_untouched']} of the {attacks['clips']} attacking clips are accepted as they are; "
         f"of the others' pairs {with_bounds(attacks['accepted_though_not_untouched'])} were accepted. Liveness alone, "

@@ -8,11 +8,11 @@ Every change is made from it. A clip with another photo of the person it shows, 
 that photo, others are judged for liveness alone. Asked is how often genuine material is rejected, how much more often
 it is inconclusive than untouched, and whether any attack is accepted; of attacks also, how many pass liveness alone.
 
-``run`` takes the pairs of clip and change in an order drawn by chance, two genuine ones to one attack, so that it may
-be stopped at any time and what it has done stands for the whole. It keeps one row a pair in WORK_DIR and goes on where
-it was stopped. WORK_DIR holds coded faces: keep it outside the repository. Faces are drawn by one seed throughout, so
-that clip and changed clip differ in nothing else. Of the digital manipulations none takes part: no file is presented to
-a camera in them.
+``run`` takes the pairs of clip and change in an order drawn by chance, two genuine ones to one attack, simulated
+attacks last, so that it may be stopped at any time and what it has done stands for the whole. It keeps one row a pair in
+WORK_DIR and goes on where it was stopped. WORK_DIR holds coded faces: keep it outside the repository. Faces are drawn by
+one seed throughout, so that clip and changed clip differ in nothing else. Of the digital manipulations none takes part:
+no file is presented to a camera in them.
 """
 
 from __future__ import annotations
@@ -388,13 +388,24 @@ KINDS = {"genuine": True, "attacks": False}
 Pair = tuple[Clip, str]
 
 
+def is_simulated(clip: str) -> bool:
+    """Whether an attack was made by :func:`simulated`, by its name."""
+    from idverify.simulation import SPECIES
+
+    species, _, number = Path(clip).stem.rpartition("_")
+    return species in SPECIES and number.isdigit()
+
+
 def pairs_in_random_order(material: list[Clip], changes: list[str]) -> Iterator[Pair]:
-    """Each pair of clip and change once, two genuine ones to one attack; genuine clips also untouched."""
+    """Each pair of clip and change once, two genuine ones to one attack, simulated attacks last; genuine clips also
+    untouched."""
     rng = np.random.default_rng(SEED)
     shuffled: dict[bool, list[Pair]] = {}
     for genuine in (True, False):
         pairs = [(clip, name) for clip in material if clip.genuine == genuine for name in changes]
-        shuffled[genuine] = [pairs[k] for k in rng.permutation(len(pairs))]
+        pairs = [pairs[k] for k in rng.permutation(len(pairs))]
+        # They are taken from the end.
+        shuffled[genuine] = sorted(pairs, key=lambda pair: not is_simulated(pair[0].name))
     begun = set()
     while shuffled[True] or shuffled[False]:
         for genuine in (True, True, False):
@@ -493,6 +504,9 @@ def report(args: argparse.Namespace) -> None:
         mine = [row for row in rows if row["genuine"] == str(genuine)]
         changed = [row for row in mine if row["change"] != "untouched"]
         by = {"all changes": changed, "untouched": [row for row in mine if row["change"] == "untouched"]}
+        if not genuine:
+            by["captured replays and samples"] = [row for row in changed if not is_simulated(row["clip"])]
+            by["simulated attacks"] = [row for row in changed if is_simulated(row["clip"])]
         for row in changed:
             by.setdefault(CHANGES[row["change"]].family, []).append(row)
         table[group] = {name: _counts(part, untouched) for name, part in by.items()}
