@@ -9,10 +9,10 @@ that photo, others are judged for liveness alone. Asked is how often genuine mat
 it is inconclusive than untouched, and whether any attack is accepted; of attacks also, how many pass liveness alone.
 
 ``run`` takes the pairs of clip and change in an order drawn by chance, two genuine ones to one attack, simulated
-attacks last, so that it may be stopped at any time and what it has done stands for the whole. It keeps one row a pair in
-WORK_DIR and goes on where it was stopped. WORK_DIR holds coded faces: keep it outside the repository. Faces are drawn by
-one seed throughout, so that clip and changed clip differ in nothing else. Of the digital manipulations none takes part:
-no file is presented to a camera in them.
+attacks last, so that it may be stopped at any time and what it has done stands for the whole. It keeps one row a pair
+in WORK_DIR and goes on where it was stopped. WORK_DIR holds coded faces: keep it outside the repository. Faces are
+drawn by one seed throughout, so that clip and changed clip differ in nothing else. Of the digital manipulations none
+takes part: no file is presented to a camera in them.
 """
 
 from __future__ import annotations
