@@ -63,7 +63,10 @@ class Half:
         return np.array(rows), np.array(weights)
 
     def balance(self, part: slice, strength: float, *, stage: bool = True) -> Balance:
-        means, weights = self.means(part, stage=stage)
+        return self.balance_of(*self.means(part, stage=stage), part, strength)
+
+    def balance_of(self, means: F64, weights: F64, part: slice, strength: float) -> Balance:
+        """The balance of means that were formed in another way."""
         within = float(np.trace(self.within(part)) / means.shape[1])
         return fit_balance(means, weights, within=within, strength=strength)
 
@@ -142,8 +145,7 @@ def by_age(strength: float) -> Callable[[Half], Score]:
                 if own.any():
                     rows.append(half.portraits[own][:, SFACE].mean(axis=0))
                     shares.append(weights[1] * own.sum() / (half.group == group).sum())
-        within = float(np.trace(half.within(SFACE)) / means.shape[1])
-        b = fit_balance(np.array(rows), np.array(shares), within=within, strength=strength)
+        b = half.balance_of(np.array(rows), np.array(shares), SFACE, strength)
         return cosines((0.8, lambda v: b.apply(v[:, SFACE])), (0.2, lambda v: unit(v[:, DLIB])))
 
     return fit
@@ -161,8 +163,7 @@ def additive(people: float) -> Callable[[Half], Score]:
         own = means[1:-1]
         sums = design @ np.linalg.lstsq(root * design, root * own, rcond=None)[0]
         means[1:-1] = sums + (n / (n + people))[:, None] * (own - sums)
-        within = float(np.trace(half.within(SFACE)) / means.shape[1])
-        b = fit_balance(means, weights, within=within, strength=30.0)
+        b = half.balance_of(means, weights, SFACE, 30.0)
         return cosines((0.8, lambda v: b.apply(v[:, SFACE])), (0.2, lambda v: unit(v[:, DLIB])))
 
     return fit

@@ -155,7 +155,7 @@ def main() -> None:
     fold = folds(person)
     left_out = np.zeros(len(x))
     tested = load(args.work / "features_test")
-    of_tested = np.zeros(len(tested[0]))
+    of_tested, driver_fold = np.zeros(len(tested[0])), folds(tested[3])
     for k in range(FOLDS):
         train = (fold != k) & kept
         model = Model(x[train], attack[train], weights(kind[train], source[train]), k)
@@ -163,7 +163,7 @@ def main() -> None:
         left_out[asked] = model.logits(x[asked])
         left_out[~kept] += model.logits(x[~kept]) / FOLDS
         # Whoever drives a take is genuine in the other folds, and known to their models.
-        driven = folds(tested[3]) == k
+        driven = driver_fold == k
         if driven.any():
             of_tested[driven] = model.logits(tested[0][driven])
     clips = per_clip(left_out, kind, name)
