@@ -33,6 +33,12 @@ def screen(page, name: str, *, timeout_s: float = 20.0) -> None:
     page.wait_for_selector(f"[data-screen={name}]:not([hidden])", timeout=1_000 * timeout_s)
 
 
+def wait_until_sent(page, *, timeout_s: float) -> None:
+    """Wait until everything has been sent; who judges quickly leaves no time to see that it is being checked."""
+    shown = [f"[data-screen={name}]:not([hidden])" for name in ("checking", "outcome")]
+    page.wait_for_selector(", ".join(shown), timeout=1_000 * timeout_s)
+
+
 def tap(page, what: str) -> None:
     """Tap the visible button that does something."""
     page.click(f"[data-do={what}] >> visible=true")

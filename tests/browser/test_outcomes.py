@@ -6,7 +6,19 @@ before a real camera. Nothing of the decision is left out for it: its recordings
 
 from __future__ import annotations
 
-from capture_page import CAMERA, SAMPLES, agree_and_film, cannot, new_page, screen, scripted, start_camera, tap, words
+from capture_page import (
+    CAMERA,
+    SAMPLES,
+    agree_and_film,
+    cannot,
+    new_page,
+    screen,
+    scripted,
+    start_camera,
+    tap,
+    wait_until_sent,
+    words,
+)
 
 RECORD_S, JUDGE_S = 120.0, 180.0
 # Whoever is asked for another recording makes it, as people do.
@@ -21,7 +33,7 @@ def record(page, link: str) -> None:
 
 def record_to_the_end(page) -> None:
     tap(page, "record")
-    page.wait_for_selector("[data-screen=checking]:not([hidden])", timeout=1_000 * RECORD_S)
+    wait_until_sent(page, timeout_s=RECORD_S)
 
 
 def why(decided: dict) -> str:
@@ -120,7 +132,7 @@ def test_a_lost_connection_resumes_and_nothing_is_lost(browser, service, footage
     assert page.text_content("#line-note") == words(page, "recording.offline")
     page.wait_for_timeout(1_500)
     page.context.set_offline(False)
-    page.wait_for_selector("[data-screen=checking]:not([hidden])", timeout=1_000 * RECORD_S)
+    wait_until_sent(page, timeout_s=RECORD_S)
     shown_outcome(page)
     decided = service.decided(made["id"])
     # It arrived whole and in time: judged, and bound to this attempt.

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
-from capture_page import CAMERA, agree_and_film, cannot, new_page, scripted, tap
+from capture_page import CAMERA, agree_and_film, cannot, new_page, scripted, tap, wait_until_sent
 
 KBIT_S, LATENCY_MS = 400, 400
 RECORD_S = 120.0
@@ -45,7 +45,7 @@ def test_answers_arrive_in_time_over_a_slow_connection(browser, service, filmed,
         lambda sent_now: sent.append(len(sent_now.post_data_buffer or b"")) if "/chunks/" in sent_now.url else None,
     )
     tap(page, "record")
-    page.wait_for_selector("[data-screen=checking]:not([hidden])", timeout=1_000 * RECORD_S)
+    wait_until_sent(page, timeout_s=RECORD_S)
     latencies = service.decided(made["id"])["capture"]["latencies_s"]
     if folder := os.environ.get("IDVERIFY_FIGURES"):
         found = {
@@ -67,7 +67,7 @@ def test_who_follows_over_a_slow_connection_is_bound_to_the_session(browser, ser
     made = service.attempt(photo, policy="recovery", options=cannot(footage))
     agree_and_film(page, made["link"])
     tap(page, "record")
-    page.wait_for_selector("[data-screen=checking]:not([hidden])", timeout=1_000 * RECORD_S)
+    wait_until_sent(page, timeout_s=RECORD_S)
     decided = service.decided(made["id"])
     decision = decided["decision"]
     # Little of a face is left at this rate, so liveness may stay uncertain; nobody is rejected for a slow line.
