@@ -39,6 +39,8 @@ def test_the_system_of_an_evaluation_decides_as_the_verifier_does(verifier):
     from idverify.evaluation.verifier_system import VerifierSystem
 
     system = VerifierSystem("ial2")
+    told = system.stamp["policy"]
+    assert all(told[name] == getattr(verifier.policy, name) for name in ("sha256", "target_fmr", "swapped_target_fmr"))
     judge = system.observe(CLIP)
     for photo in PHOTOS:
         sent = pickle.dumps(system.enrol(photo))

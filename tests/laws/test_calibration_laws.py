@@ -151,6 +151,48 @@ def test_a_source_of_strangers_of_all_kinds_keeps_the_target_itself(seed):
         assert (source.non_mated >= fitted.threshold(target)).mean() <= target
 
 
+@settings(deadline=None, max_examples=25)
+@given(
+    seed=seeds,
+    sizes=st.lists(st.sampled_from([2, 25, 400, 1200, 3500]), min_size=1, max_size=3),
+    mean=st.floats(0.0, 0.6),
+    alike=st.booleans(),
+)
+def test_whatever_groups_there_are_the_card_can_be_read_again(tmp_path_factory, seed, sizes, mean, alike):
+    """A stricter target never needs less because a group that needs more cannot show it."""
+    groups = [group(f"group {k}", mean, n, seed + k, alike) for k, n in enumerate(sizes)]
+    path = tmp_path_factory.mktemp("card") / "card.toml"
+    write_card(grouped(seed, *groups), path)
+    again = load_card(path)
+    assert again.threshold(min(TARGETS)) >= again.threshold(max(TARGETS))
+
+
+@pytest.mark.parametrize("n", [6, 30, 31])
+def test_a_card_of_few_comparisons_can_be_read_again(tmp_path, n):
+    mated, non_mated = scores(0)
+    fitted = card(mated, non_mated[:n], targets=[0.5])
+    write_card(fitted, tmp_path / "card.toml")
+    assert load_card(tmp_path / "card.toml").fmr_at(1.0) >= 3 / n - 1e-9 or n > 30
+
+
+def test_groups_of_a_few_comparisons_do_not_say_what_a_score_means():
+    plain, few = card(*scores(0)), grouped(0, group("few", 0.7, LEAST_COMPARISONS - 1))
+    assert few.llr_at(QUERY) == pytest.approx(plain.llr_at(QUERY))
+    assert few.fmr_at(QUERY) == pytest.approx(plain.fmr_at(QUERY))
+    assert few.stated_for == plain.stated_for
+    assert few.groups[1].name == "few"
+
+
+def test_scores_that_no_card_can_be_read_from_are_refused():
+    mated, non_mated = scores(0)
+    same = np.full(4000, 0.1)
+    for pair in ((non_mated, mated), (same, same), (mated, same)):
+        with pytest.raises(CalibrationError, match="no card can be fitted to these scores"):
+            card(*pair, targets=[1e-2])
+    with pytest.raises(CalibrationError, match="all of a group, score the same"):
+        grouped(0, dataclasses.replace(group("one pair again and again", 0.1, 2000), non_mated=same[:2000]))
+
+
 def test_the_card_says_for_whom_its_rate_holds_and_what_each_group_had():
     own = group("look-alikes", 0.3, 5000)
     fitted = grouped(0, own)

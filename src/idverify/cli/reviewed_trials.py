@@ -116,4 +116,5 @@ def _policy(stamp: Mapping[str, Any]) -> dict[str, Any]:
     if known is None or known.sha256 != stamp["sha256"]:
         return {**told, "target_fmr": None}
     llrs = {"accept_liveness_llr": known.accept_liveness_llr, "reject_liveness_llr": known.reject_liveness_llr}
-    return {**told, "target_fmr": known.target_fmr, **llrs, "prior": asdict(known.prior)}
+    rates = {"target_fmr": known.target_fmr, "swapped_target_fmr": known.swapped_target_fmr}
+    return {**told, **rates, **llrs, "prior": asdict(known.prior)}

@@ -6,9 +6,9 @@ both classes, a monotone map to the natural-log likelihood ratio, fitted by pool
 more than the counts support: the LLR is bounded by them, and a rate is never given below 3/n (rule of three).
 
 Strangers of one group are more alike than strangers at large (:mod:`idverify.comparison.strangers`). Where a card was
-fitted with groups, its LLR and its rate at a score are those of the least favoured, and the average stands beside. Each
-threshold keeps its target in every source of pictures, and in every group of look-alikes an agreed multiple of it, but
-for groups that are said not to be held; the card lists what every group had.
+fitted with groups of enough comparisons, its LLR and its rate at a score are those of the least favoured, and the
+average stands beside. Each threshold keeps its target in every source of pictures, and in every group of look-alikes an
+agreed multiple of it, but for groups that are said not to be held; the card lists what every group had.
 
 What the reference is matters too: a selfie beside a selfie scores higher than a portrait of another year. Thresholds
 are kept by kind of reference, and a kind that was not measured has none.
@@ -193,6 +193,11 @@ class CalibrationCard:
         known = ", ".join(f"{t:g}" for t in thresholds)
         raise CalibrationError(f"the calibration card has no threshold for FMR {target_fmr:g}; it has: {known}")
 
+    def as_strict_as(self, target_fmr: float, kind: str = REFERENCE_KINDS[0]) -> float:
+        """The highest rate of those with a threshold that is at most the target; where none is, the lowest of them."""
+        known = self.kinds[kind].thresholds
+        return max((rate for rate in known if rate <= target_fmr), default=min(known))
+
 
 def threshold_at_fmr(non_mated: F64, target_fmr: float) -> float:
     """Least similarity at which the observed FMR is at most `target_fmr`; ties count against.
@@ -239,18 +244,19 @@ def fit_card(
     about
         Free text entries: data, date, command.
     groups
-        Comparisons within groups and sources, for the least favoured of them.
+        Comparisons within groups and sources, for the least favoured of them; those of fewer than
+        :data:`~idverify.comparison.strangers.LEAST_COMPARISONS` say nothing of the LLR and of the rate at a score.
     excess
         How many times the target a group of look-alikes may have.
     kind
         What the references are.
     stated_for
-        Among whom the rate at a score holds, where there are groups.
+        Among whom the rate at a score holds, where there are groups of enough comparisons.
 
     Raises
     ------
     CalibrationError
-        Too few comparisons for a target (rule of three), or a class is empty.
+        Too few comparisons for a target (rule of three), a class is empty, or the scores do not tell the two apart.
     """
     if not len(mated) or not len(non_mated):
         raise CalibrationError(f"both classes are needed, got {len(mated)} mated and {len(non_mated)} non-mated scores")
@@ -258,20 +264,18 @@ def fit_card(
     everybody = GroupScores(
         name="everybody", non_mated=non_mated, mated=mated, people=people, photos=photos, alike=False
     )
-    alike = [g.non_mated for g in groups if g.alike and len(g.non_mated)]
+    enough = [g for g in groups if len(g.non_mated) >= LEAST_COMPARISONS]
+    alike = [g.non_mated for g in enough if g.alike]
     knots, llr = _fit_llr(mated, np.concatenate(alike) if alike else non_mated)
     average = upper_tail(non_mated)
-    able = any(len(g.non_mated) >= LEAST_COMPARISONS for g in groups)
-    tail = average
-    if able and len(non_mated) >= LEAST_COMPARISONS:
-        tail = least_favoured_tail([everybody, *groups], shared_excess(groups))
+    tail = least_favoured_tail([everybody, *enough], shared_excess(enough)) if enough else average
     thresholds = thresholds_for(targets, non_mated, groups, excess)
     strictest = min(thresholds)
     missed = int(np.count_nonzero(mated < thresholds[strictest]))
-    return CalibrationCard(
+    card = CalibrationCard(
         models=dict(models),
         counts={**counts, "mated": len(mated), "non_mated": len(non_mated)},
-        stated_for=stated_for if groups else AT_LARGE,
+        stated_for=stated_for if enough else AT_LARGE,
         kinds={kind: KindThresholds(thresholds=thresholds, mated=len(mated), missed=missed)},
         groups=tuple(group_rates(group, thresholds) for group in (everybody, *groups)),
         llr_similarity=knots,
@@ -282,6 +286,12 @@ def fit_card(
         average_log10_fmr=average[1],
         about=dict(about),
     )
+    if not _is_sound(card):
+        raise CalibrationError(
+            "no card can be fitted to these scores: those of mated comparisons are no higher than the others, or all "
+            "strangers, or all of a group, score the same"
+        )
+    return card
 
 
 def thresholds_for(
@@ -289,7 +299,8 @@ def thresholds_for(
 ) -> dict[float, float]:
     """Threshold for each target, the loosest first: what everybody needs, and every group and source that is held.
 
-    A group of look-alikes needs what its counts show, where they can (rule of three), and what its tail does.
+    A group of look-alikes needs what its counts show, where they can (rule of three), and what its tail does. What a
+    looser target needs a stricter one needs as well, whether or not a group's counts can show that, too.
 
     Parameters
     ----------
@@ -304,9 +315,9 @@ def thresholds_for(
     held = [group for group in groups if group.held]
     alike = [group for group in held if group.alike and len(group.non_mated) >= LEAST_COMPARISONS]
     tail = least_favoured_tail(alike, shared_excess(groups)) if alike else None
-    result = {}
+    result: dict[float, float] = {}
     for target in sorted(targets, reverse=True):
-        needed = [threshold_at_fmr(non_mated, target)]
+        needed = [threshold_at_fmr(non_mated, target), *result.values()]
         for group in held:
             rate = min(excess * target, 1.0) if group.alike else target
             if rate < 1 and len(group.non_mated) >= trials_for_target(rate):

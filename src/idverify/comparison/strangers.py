@@ -128,7 +128,8 @@ def _highest(n: int) -> int:
 def upper_tail(non_mated: F64, shared: float | None = None) -> tuple[F64, F64]:
     """Knots of the rate of strangers who score at least so much: similarity rising, log10 of the rate falling.
 
-    Beyond the highest :data:`TAIL_FROM` scores the rate falls by a factor of e with each mean excess.
+    Beyond the highest :data:`TAIL_FROM` scores the rate falls by a factor of e with each mean excess. No more scores
+    than that, or equal ones, do not tell how: the rate of the highest stands for all beyond.
 
     Parameters
     ----------
@@ -139,13 +140,13 @@ def upper_tail(non_mated: F64, shared: float | None = None) -> tuple[F64, F64]:
     n = len(non_mated)
     ordered = np.sort(non_mated)
     borrows = shared is not None and _highest(n) < TAIL_FROM
-    last = _highest(n) if borrows else min(TAIL_FROM, n)
+    last = _highest(n) if borrows else TAIL_FROM if n > TAIL_FROM else 1
     ranks = np.unique(np.round(np.geomspace(last, n, 41)).astype(np.int64))
     similarity = np.unique(ordered[n - ranks])
     log10_fmr = np.log10((n - np.searchsorted(ordered, similarity, side="left")) / n)
     start = similarity[-1]
     excess = shared if shared is not None and borrows else float((ordered[n - last :] - start).mean())
-    if last == n or excess <= 0:
+    if excess <= 0:
         return similarity, log10_fmr
     length = (log10_fmr[-1] - _LEAST_LOG10_FMR) * np.log(10) * excess
     return np.append(similarity, start + length), np.append(log10_fmr, _LEAST_LOG10_FMR)
@@ -173,5 +174,5 @@ def least_favoured_tail(groups: Sequence[GroupScores], shared: float | None) -> 
         raise ValueError(f"no group has {LEAST_COMPARISONS} comparisons")
     rates = np.max([np.interp(_GRID, s, r) for s, r in tails], axis=0)
     # Flat ends say nothing more: the first and the last knot stand for them.
-    used = slice(int(np.argmax(rates < 0)) - 1 if rates[0] == 0 else 0, int(np.argmin(rates)) + 1)
+    used = slice(max(int(np.argmax(rates < 0)) - 1, 0), int(np.argmin(rates)) + 1)
     return _GRID[used], np.minimum.accumulate(rates[used])

@@ -83,6 +83,7 @@ def assemble(
             *(presentation.warnings if presentation else ()),
             *photo_notes,
             *_policy_warnings(policy, outcome),
+            *_card_warnings(findings, policy, card),
         ),
         match=findings.match,
         liveness=findings.liveness,
@@ -111,6 +112,19 @@ def _policy_warnings(policy: DecisionPolicy, outcome: Outcome) -> tuple[str, ...
     if policy.compares_only:
         return (f"policy {name}: liveness did not decide; this {outcome.value} says nothing about attacks",)
     return (f"policy {name} asks less of liveness than is safe; this {outcome.value} says little about attacks",)
+
+
+def _card_warnings(findings: Findings, policy: DecisionPolicy, card: CalibrationCard) -> tuple[str, ...]:
+    asked = policy.swapped_target_fmr
+    if findings.match is None or findings.liveness is None or asked is None:
+        return ()
+    known = card.as_strict_as(asked, policy.reference_kind)
+    if known <= asked:
+        return ()
+    return (
+        f"policy {foreign(policy.name)} asks for FMR {asked:g} where no swapped face is ruled out; the calibration "
+        f"card has no threshold as strict, so that {known:g} is asked there",
+    )
 
 
 def _confidence(findings: Findings, policy: DecisionPolicy) -> float | None:

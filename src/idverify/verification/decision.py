@@ -125,13 +125,13 @@ def match_evidence(
 
 
 def _needed(card: CalibrationCard, policy: DecisionPolicy, liveness: LivenessEvidence | None) -> tuple[float, float]:
-    """Target and threshold; on a card that knows no rate as low, the lowest that it knows."""
+    """Target and threshold."""
     target, kind = policy.target_fmr, policy.reference_kind
     threshold = card.threshold(target, kind)
     if policy.swapped_target_fmr is None or liveness is None or _rules_out(AttackClass.SWAPPED, liveness):
         return target, threshold
-    firmer = {fmr: at for fmr, at in card.kinds[kind].thresholds.items() if policy.swapped_target_fmr <= fmr < target}
-    return min(firmer.items(), default=(target, threshold))
+    firmer = card.as_strict_as(policy.swapped_target_fmr, kind)
+    return firmer, card.threshold(firmer, kind)
 
 
 def _rules_out(attack_class: AttackClass, liveness: LivenessEvidence) -> bool:

@@ -15,6 +15,7 @@ from idverify.errors import NotAcceptedError
 from idverify.models.manifest import data_dir
 from idverify.pad.evidence import PADEvidence, Status
 from idverify.reasons import NotAssessed, Reason
+from idverify.verification.assembly import assemble
 from idverify.verification.decision import (
     Decision,
     Findings,
@@ -420,6 +421,26 @@ def test_a_match_that_is_not_firm_enough_is_inconclusive_and_the_person_may_try_
 def test_liveness_without_a_word_about_swapped_faces_does_not_rule_them_out():
     silent = replace(live(), classes=())
     assert match_evidence(0.5, CARD, IAL2, silent).target_fmr == IAL2.swapped_target_fmr
+
+
+@given(similarity=similarities, wanted=st.floats(1e-6, 1e-4))
+def test_a_firmer_match_at_a_rate_that_the_card_does_not_know_is_at_least_as_firm(similarity, wanted):
+    told = match_evidence(similarity, CARD, replace(IAL2, swapped_target_fmr=wanted), swapped("no_sign"))
+    assert told.target_fmr <= wanted
+    assert told.threshold == CARD.threshold(told.target_fmr)
+    assert told.matched == (similarity >= told.threshold)
+
+
+def test_a_decision_warns_where_the_card_has_no_threshold_for_a_firmer_match():
+    few = {kind: replace(own, thresholds={1e-4: 0.5}) for kind, own in CARD.kinds.items()}
+
+    def warnings(card, **asked) -> tuple[str, ...]:
+        return assemble(found(**asked), IAL2, models=(), card=card, timing_ms={}).warnings
+
+    (said,) = warnings(replace(CARD, kinds=few))
+    assert "asks for FMR 1e-05" in said
+    assert "0.0001 is asked" in said
+    assert warnings(CARD) == warnings(replace(CARD, kinds=few), task=Task.MATCH) == ()
 
 
 def test_a_card_that_knows_no_rate_as_low_asks_for_the_lowest_that_it_knows():
