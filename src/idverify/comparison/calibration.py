@@ -71,6 +71,7 @@ RULE_OF_THREE = 3.0
 FORMAT = 2
 # What a reference photo may be; the first is what a policy means that does not say.
 REFERENCE_KINDS = ("portrait", "selfie", "document")
+# What a card states of whose groups too few comparisons are known.
 AT_LARGE = "strangers at large, of any sex and group"
 # Similarities are fitted on a grid this fine; a finer one changes no LLR by more than its sampling error.
 _GRID_STEP = 0.002

@@ -21,6 +21,7 @@ from idverify.challenge.proof import StepStatus
 from idverify.challenge.verification import ChallengeOutcome, ChallengeResult
 from idverify.challenge.verify_light import LightResult
 from idverify.challenge.verify_motion import StepResult
+from idverify.comparison.calibration import AT_LARGE
 from idverify.pad.evidence import PADEvidence, Status
 from idverify.reasons import Reason
 from idverify.text import foreign
@@ -134,9 +135,9 @@ def reached_words(match: MatchEvidence) -> str:
 
 
 def needed_words(match: MatchEvidence) -> str:
-    """How many strangers the policy lets pass: its target, and what the least favoured have at its threshold."""
+    """How many strangers the policy lets pass: its target, and what the least favoured have, where it was measured."""
     words = f"the policy lets {rate_words(match.target_fmr)} strangers at large pass"
-    if match.fmr_at_threshold > match.target_fmr:
+    if match.fmr_at_threshold > match.target_fmr and match.stated_for != AT_LARGE:
         words += f", and up to {rate_words(match.fmr_at_threshold)} of the least favoured"
     return f"{words}; its thresholds are those for a {match.reference_kind}"
 

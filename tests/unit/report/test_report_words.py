@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from idverify.comparison.calibration import AT_LARGE
 from idverify.pad.evidence import Status
 from idverify.reasons import Reason
 from idverify.report.words import (
@@ -18,6 +19,7 @@ from idverify.report.words import (
     headline,
     llr_words,
     mechanism_finding,
+    needed_words,
     probability_words,
     rate_words,
     warnings,
@@ -119,6 +121,13 @@ def test_a_weak_match_is_not_called_a_stranger() -> None:
     assert (uncertain.tone, refused.tone) == (Tone.NEUTRAL, Tone.AGAINST)
     assert uncertain.text.startswith("too weak to be a match")
     assert refused.text.startswith("does not match")
+
+
+def test_the_least_favoured_are_named_only_where_they_were_measured() -> None:
+    of_groups, at_large = builders.match(), builders.match(stated_for=AT_LARGE)
+    assert of_groups.fmr_at_threshold > of_groups.target_fmr
+    assert "of the least favoured" in needed_words(of_groups)
+    assert "least favoured" not in needed_words(at_large)
 
 
 def test_a_photo_as_probe_is_not_called_an_empty_recording() -> None:
