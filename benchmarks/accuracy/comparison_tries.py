@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lfw import Comparisons, person_mean
+from comparison_sets import GROUPS, Comparisons, Portraits, Stage, person_mean, read_sets
 from numpy.typing import NDArray
-from strangers import GROUPS, Portraits, Stage, read_sets
 
 from idverify.comparison.balance import Balance, fit_balance
 from idverify.metrics.error_rates import threshold_at_fmr

@@ -16,9 +16,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from lfw import TARGETS, Comparisons, balanced, person_mean
+from comparison_sets import (
+    GROUPS,
+    PADDINGS,
+    TARGETS,
+    Comparisons,
+    Portraits,
+    Stage,
+    balanced,
+    person_mean,
+)
 from numpy.typing import NDArray
-from strangers import GROUPS, PADDINGS, Portraits, Stage
 
 from idverify.comparison.balance import Balance, fit_balance
 from idverify.comparison.calibration import thresholds_for
@@ -61,7 +69,7 @@ class LeftOut:
     Parameters
     ----------
     lfw : float32 [shape=(n,)]
-        Of LFW's pairs, as ``lfw.Comparisons`` has them.
+        Of LFW's pairs, as ``Comparisons`` has them.
     portraits, stage : float32 [shape=(n, n)]
         By padding, and of the stage photos.
     folds

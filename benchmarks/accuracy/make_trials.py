@@ -28,7 +28,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
-from lfw import SAME_PERSON, is_test
+from comparison_sets import SAME_PERSON, is_test
 
 from idverify.media import open_recording
 from idverify.models import cores

@@ -30,7 +30,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from lfw import SAME_PERSON, is_test, rate
+from comparison_sets import SAME_PERSON, is_test, rate
 from numpy.typing import NDArray
 from peers_table import markdown
 

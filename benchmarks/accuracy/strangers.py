@@ -22,10 +22,18 @@ import argparse
 import csv
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from lfw import Comparisons, is_test, person_mean, rate
+from comparison_sets import ADULT, GROUPS, PADDINGS, Features, Portraits, person_mean, rate, read_sets
+from left_out import (
+    LeftOut,
+    as_shipped,
+    groups_of,
+    judge_left_out,
+    threshold_of_blocks,
+    thresholds_left_out,
+)  # fmt: skip
 from numpy.typing import NDArray
 
 from idverify.comparison.calibration import load_card
@@ -33,18 +41,8 @@ from idverify.metrics import error_rates
 from idverify.metrics.bootstrap import bootstrap_two_way
 from idverify.models.manifest import data_dir
 
-if TYPE_CHECKING:
-    from left_out import LeftOut
-
 F64 = NDArray[np.float64]
-HERE = Path(__file__).parent
-GROUPS = tuple(f"{group} {sex}" for group in ("White", "Black", "Asian", "Indian") for sex in ("men", "women"))
-ADULT = (18, 70)
-PADDINGS = {"edge": "repeated edge", "black": "black"}
 PADDING_PX = 70
-# Photos of one photo differ by their coding and crop alone.
-SAME_PHOTO = 0.9
-TARGETS = (1e-3, 1e-4, 1e-5, 1e-6)
 TARGET = 1e-4
 
 
@@ -55,17 +53,9 @@ def make_templates(shared: Path, out: Path) -> None:
     import cv2
     from rich.progress import track
 
-    from idverify.comparison.balance import Balance
-    from idverify.comparison.features import SFaceExtractor
-    from idverify.faces.alignment import align
     from idverify.media import load_photo
-    from idverify.verification.enrolment import fit_face, search_faces
-    from idverify.verification.model_set import ModelSet
 
-    cv2.setNumThreads(1)
-    faces = ModelSet().face_models
-    (sface, _), (dlib, _) = faces.extractor.parts
-    sface = SFaceExtractor(sface.session, Balance.none(128))
+    features = Features()
     borders = {"edge": cv2.BORDER_REPLICATE, "black": cv2.BORDER_CONSTANT}
     photos = [(f"utkface-{p}/{x.name}", x, borders[p]) for p in PADDINGS for x in sorted(shared.glob("utkface/*.jpg"))]
     photos += [(f"stage/{x.parent.name}/{x.name}", x, None) for x in sorted(shared.glob("kpop/*/*"))]
@@ -74,18 +64,11 @@ def make_templates(shared: Path, out: Path) -> None:
         photo = load_photo(path)
         if border is not None:
             photo = cv2.copyMakeBorder(photo, *[PADDING_PX] * 4, border)
-        centre = np.array(photo.shape[1::-1]) / 2
-        found = sorted(
-            search_faces(photo, faces.detectors),
-            key=lambda f: float(np.linalg.norm(f.bbox_xyxy_px.reshape(2, 2).mean(axis=0) - centre)),
-        )
-        face = fit_face(photo, found[0], faces.mesh) if found else None
-        if face is None:
+        if (found := features.of(photo)) is None:
             failures.append(name)
             continue
-        chips = [align([photo], face.points_px[None], e.canonical) for e in (sface, dlib)]
         names.append(name)
-        rows.append(np.concatenate([sface.extract(chips[0])[0], dlib.extract(chips[1])[0]]))
+        rows.append(found[1])
     np.savez(out, names=np.array(names), vectors=np.array(rows), failures=np.array(failures))
     print(f"{len(names)} templates, {len(failures)} failures to enrol: {failures}")
 
@@ -122,84 +105,6 @@ def make_selfies(shared: Path, out: Path) -> None:
             mated = Path(name).stem.startswith(person + "_")
             rows.append({"mated": mated, "similarity": float(subject.template.vector @ vector)})
     out.write_text(json.dumps({"videos": len(listed), "photos": len(references), "trials": rows}) + "\n")
-
-
-# -- sets --------------------------------------------------------------------------------------------------------------
-
-
-class Portraits:
-    """UTKFace in one padding: adults of the eight groups, and all their pairs."""
-
-    def __init__(self, names: NDArray[Any], vectors: F64, padding: str) -> None:
-        own = np.char.startswith(names, f"utkface-{padding}/")
-        files = np.array([n.partition("/")[2] for n in names[own]])
-        fields = np.array([f.split("_")[:3] for f in files]).astype(int)
-        age, sex, group = fields.T
-        self.adult = (age >= ADULT[0]) & (age <= ADULT[1])
-        self.age = age
-        self.group = np.where(group < 4, 2 * group + sex, -1)
-        self.files, self.vectors = files, vectors[own].astype(np.float64)
-        self.test = np.array([is_test(f) for f in files])
-        self.name, self._undecided = _same_person(files)
-        _, self.person = np.unique(self.name, return_inverse=True)
-
-    def pairs(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]:
-        """Pairs of different photos as positions in `rows`, and which of them are known to be of two people."""
-        i, j = np.triu_indices(len(rows), 1)
-        raw = self.vectors[rows, :128]
-        photo = (raw @ raw.T)[i, j] < SAME_PHOTO
-        i, j = i[photo], j[photo]
-        two = self.person[rows][i] != self.person[rows][j]
-        if self._undecided:
-            keys = {frozenset(p) for p in self._undecided}
-            suspects = np.isin(self.files[rows], [f for p in self._undecided for f in p])
-            for k in np.flatnonzero(suspects[i] & suspects[j]):
-                two[k] &= frozenset((self.files[rows[i[k]]], self.files[rows[j[k]]])) not in keys
-        return i, j, two
-
-    def counts(self, rows: NDArray[np.intp]) -> dict[str, int]:
-        return {"people": len(np.unique(self.person[rows])), "photos": len(rows)}
-
-
-def _same_person(files: NDArray[Any]) -> tuple[NDArray[Any], list[tuple[str, str]]]:
-    """A name for the person of each photo as far as known, and pairs of which it is not known."""
-    with (HERE / "utkface_same_person.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    people: dict[str, str] = {row["photo"]: row["person"] for row in rows if row["person"].startswith("p")}
-    unsure: dict[str, list[str]] = {}
-    for row in rows:
-        if row["person"].startswith("u"):
-            unsure.setdefault(row["person"], []).append(row["photo"])
-    return np.array([people.get(f, f) for f in files]), [(a, b) for a, b in unsure.values()]
-
-
-class Stage:
-    """Stage photos of people of one look."""
-
-    def __init__(self, names: NDArray[Any], vectors: F64) -> None:
-        own = np.char.startswith(names, "stage/")
-        people = np.array([n.split("/")[1] for n in names[own]])
-        self.vectors = vectors[own].astype(np.float64)
-        _, self.person = np.unique(people, return_inverse=True)
-        self.test = np.array([is_test(p) for p in people])
-
-    def scores(self, scores: Any, rows: NDArray[np.bool_]) -> tuple[Any, Any, NDArray[np.intp], NDArray[np.intp]]:
-        """Mated and non-mated of the similarities of all with all, in some rows, and whose the non-mated are."""
-        own = np.flatnonzero(rows)
-        i, j = (own[k] for k in np.triu_indices(len(own), 1))
-        s, mated = scores[i, j], self.person[i] == self.person[j]
-        return s[mated], s[~mated], i[~mated], j[~mated]
-
-    def counts(self, rows: NDArray[np.bool_]) -> dict[str, int]:
-        return {"people": len(np.unique(self.person[rows])), "photos": int(rows.sum())}
-
-
-def read_sets(lfw: Path, strangers: Path) -> tuple[Comparisons, F64, dict[str, Portraits], Stage]:
-    """LFW's pairs and vectors, UTKFace by padding, the stage photos."""
-    data, other = np.load(lfw), np.load(strangers)
-    names, vectors = other["names"], other["vectors"]
-    portraits = {padding: Portraits(names, vectors, padding) for padding in PADDINGS}
-    return Comparisons(data["names"]), data["vectors"].astype(np.float64), portraits, Stage(names, vectors)
 
 
 # -- report ------------------------------------------------------------------------------------------------------------
@@ -282,8 +187,6 @@ def by_person(events: NDArray[np.bool_], first: NDArray[np.intp], second: NDArra
 
 
 def report(lfw: Path, strangers: Path, selfies: Path) -> dict[str, Any]:
-    from left_out import as_shipped, groups_of, judge_left_out, threshold_of_blocks, thresholds_left_out
-
     sets = read_sets(lfw, strangers)
     old = judge_left_out(sets, lambda part: before(part, sets))
     threshold = threshold_of_blocks(

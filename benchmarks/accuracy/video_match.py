@@ -16,7 +16,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from lfw import CARD, TARGETS, balanced, rate
+from comparison_sets import TARGETS, balanced, rate
 
 from idverify.comparison.balance import load_balance
 from idverify.comparison.calibration import load_card
@@ -36,7 +36,7 @@ def main() -> None:
     data = np.load(args.templates)
     photos = balanced(data["vectors"], load_balance(spec("sface").sha256)[0])
     people = np.array([n.split("/")[0].lower() for n in data["names"]])
-    card = load_card(data_dir() / "calibration" / CARD)
+    card = load_card(data_dir() / "calibration" / "comparison.toml")
     names, rows, continuity = [], [], {}
     for clip in sorted((args.data / "videos" / "bona_fide").iterdir()):
         subject = verifier.observe(clip).subject

@@ -24,6 +24,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "accuracy"))
 
+from comparison_sets import TARGETS, read_sets  # noqa: E402
 from left_out import (  # noqa: E402
     EXCESS,
     as_shipped,
@@ -33,8 +34,6 @@ from left_out import (  # noqa: E402
     judge_left_out,
     part_without,
 )
-from lfw import CARD, TARGETS  # noqa: E402
-from strangers import read_sets  # noqa: E402
 
 from idverify.comparison.balance import load_balance, write_balance  # noqa: E402
 from idverify.comparison.calibration import KindThresholds, fit_card, write_card  # noqa: E402
@@ -71,7 +70,7 @@ def card(lfw, strangers, selfies):
         stated_for=STATED_FOR,
     )
     made = dataclasses.replace(made, kinds={**made.kinds, "selfie": selfie_thresholds(made, selfies)})
-    write_card(made, data_dir() / "calibration" / CARD)
+    write_card(made, data_dir() / "calibration" / "comparison.toml")
     for name, kind in made.kinds.items():
         for target, at in kind.thresholds.items():
             print(f"{name} {target:g}: {at:.4f}; least favoured {made.fmr_at(at):.2g}, average {made.average_fmr_at(at):.2g}")

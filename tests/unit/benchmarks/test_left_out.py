@@ -8,9 +8,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks" / "accuracy"))
 
+from comparison_sets import Comparisons, Portraits, Stage
 from left_out import FOLDS, blocks, folds_of, judge_left_out, part_without
-from lfw import Comparisons
-from strangers import Portraits, Stage
 
 N = 60
 
