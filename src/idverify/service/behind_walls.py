@@ -11,6 +11,7 @@ Public items: :func:`main`.
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -30,6 +31,8 @@ _NEAR, _FAR, _OFF = 0.65, 0.22, 0.2
 # Median luma of the small grey picture under which the page asks for light, as dark scenes count in the decision.
 _DARK = 35.0
 _HINT_SIDE_PX = 640
+# As large as somebody looks at a photo, and what it is coded with.
+_SHOWN_SIDE_PX, _SHOWN_QUALITY = 1600, 92
 
 
 def main() -> None:
@@ -40,7 +43,7 @@ def main() -> None:
 def _prepare(_: Any) -> dict[str, Callable[..., str]]:
     _verifier("ial2").load()
     _warm_up()
-    return {"judge": _in_json(_judge), "photo": _in_json(_photo), "hint": _in_json(_hint)}
+    return {name: _in_json(do) for name, do in (("judge", _judge), ("photo", _photo), ("jpeg", _jpeg), ("hint", _hint))}
 
 
 def _in_json(question: Callable[..., dict[str, Any]]) -> Callable[..., str]:
@@ -85,6 +88,19 @@ def _photo(_: dict[str, Any], photo: bytes) -> dict[str, Any]:
     if isinstance(enrolled, NotAssessed):
         return {"usable": False, "reason": enrolled.reason.value, "detail": enrolled.detail}
     return {"usable": True, "faces": enrolled.value.n_faces}
+
+
+def _jpeg(_: dict[str, Any], photo: bytes) -> dict[str, Any]:
+    """A photo of any kind that is read, as one that every browser shows."""
+    import cv2
+
+    from idverify import load_photo
+
+    rgb = load_photo(photo)
+    shrink = min(1.0, _SHOWN_SIDE_PX / max(rgb.shape[:2]))
+    small = cv2.resize(rgb, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    coded = cv2.imencode(".jpg", small[:, :, ::-1], (cv2.IMWRITE_JPEG_QUALITY, _SHOWN_QUALITY))[1]
+    return {"jpeg": b64encode(coded.tobytes()).decode()}
 
 
 def _hint(_: dict[str, Any], small: bytes) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""Small questions about pictures, answered while somebody waits: is this photo usable, what can the person do better.
+"""Small questions about pictures, answered while somebody waits: is this photo usable, what does it show, what can the
+person do better.
 
 Goal: the web process decodes nothing. It asks a process like the judges', behind the same walls, begun at the first
 question; where it does not answer in time, there is no hint, and a photo is taken as it is and judged later.
@@ -11,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+from base64 import b64decode
 
 from idverify.errors import IdverifyError
 from idverify.service.core import Core
@@ -22,6 +24,8 @@ __all__ = ["Examiner"]
 log = logging.getLogger("idverify.service.examiner")
 
 _PHOTO_S, _HINT_S = 20.0, 3.0
+# What a JPEG begins with: nothing else is passed on as one.
+_JPEG = b"\xff\xd8\xff"
 # Hints are for one moment: who finds this many waiting goes without.
 _MAX_WAITING_HINTS = 4
 
@@ -55,6 +59,16 @@ class Examiner:
             raise Problem("not_a_photo")
         if answer.get("usable") is False:
             raise Problem("reference_unusable", f"{answer['reason']}: {answer['detail']}"[:250])
+
+    def as_jpeg(self, photo: bytes) -> bytes | None:
+        """A photo of a kind that browsers do not show, as one that they do; None where it cannot be had."""
+        try:
+            answer = self._inmate.answer("jpeg", photo, within_s=_PHOTO_S)
+            made = b64decode(str(answer.get("jpeg", "")))
+        except (IdverifyError, ValueError) as error:
+            log.warning("a photo is not shown: %s", error)
+            return None
+        return made if made.startswith(_JPEG) else None
 
     def hint(self, picture: bytes) -> str | None:
         """One word about a small grey picture; None where nobody had the time.

@@ -42,7 +42,7 @@ class Inmate(ChildProcess):
         Parameters
         ----------
         what
-            ``judge``, ``photo`` or ``hint``.
+            ``judge``, ``photo``, ``jpeg`` or ``hint``.
         parts
             What the question is about, as it came.
         within_s

@@ -28,6 +28,8 @@ BASE = "http://testserver"
 ORIGIN = {"Origin": BASE}
 FILM = b"\x1aE\xdf\xa3" + bytes(range(256)) * 4
 PHOTO = b"\xff\xd8\xff a photo"
+# What begins like this can be read, but no browser shows it.
+UNSHOWN = b"\x00\x00\x00\x18ftypheic"
 FOR_PERSON, INTERNAL = "We will look at it together.", "The ears differ, see second 3."
 
 
@@ -36,6 +38,9 @@ class Nobody:
 
     def require_usable(self, photo: bytes) -> None:
         pass
+
+    def as_jpeg(self, photo: bytes) -> bytes | None:
+        return b"\xff\xd8\xff made of " + photo if photo.startswith(UNSHOWN) else None
 
 
 class Browser:
@@ -132,18 +137,18 @@ class Site:
         wanted = {"policy": "recovery", "locale": "en", **more}
         return str(cases.open_case(self.core, self.caller, AskedCase(subject=subject, route=route, **wanted))[0]["id"])
 
-    def attempt(self, case: str, outcome: str, film: bytes = FILM) -> Walk:
-        asked = attempts.Asked(policy="recovery", locale="en", photo=PHOTO)
+    def attempt(self, case: str, outcome: str, film: bytes = FILM, photo: bytes = PHOTO) -> Walk:
+        asked = attempts.Asked(policy="recovery", locale="en", photo=photo)
         made = cases.new_attempt(self.core, self.caller, case, asked)
         walk = Walk(self.core, self.caller, made.view["id"], made.link.rsplit("/", 1)[1])
         return walk.open().record(film[:100], film[100:]).judged(outcome, **self.judged)
 
-    def rejected(self, subject: str = "s-1", **more: Any) -> str:
+    def rejected(self, subject: str = "s-1", *, photo: bytes = PHOTO, **more: Any) -> str:
         """A case whose attempts were all rejected; a person has it."""
         case = self.case(subject, **more)
         clock: Any = self.core.clock
         for _ in range(self.core.settings.cases.judged_rejections):
-            self.attempt(case, "reject")
+            self.attempt(case, "reject", photo=photo)
             wait_s = (self.view(case)["wait_until_s"] or 0.0) - clock()
             clock.pass_s(max(0.0, wait_s))
         assert self.state(case) == "review"

@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
-from desk_site import BASE, FILM, FOR_PERSON, INTERNAL, ORIGIN, PHOTO, Browser, Site, words_of
+from desk_site import BASE, FILM, FOR_PERSON, INTERNAL, ORIGIN, PHOTO, UNSHOWN, Browser, Site, words_of
 from sqlalchemy import select
 from walk import Walk
 
@@ -793,6 +793,19 @@ def test_photo_and_film_are_what_was_sent(site, reviewer):
     assert (photo.content, photo.headers["content-type"]) == (PHOTO, "image/jpeg")
 
 
+def test_a_photo_that_no_browser_shows_is_made_one_that_they_do_or_said_to_be_none(site, reviewer):
+    for subject, sent, shown in (("s-1", UNSHOWN, True), ("s-2", b"II*\x00 damaged", False)):
+        case = site.rejected(subject, photo=sent)
+        reviewer.take(case)
+        page = reviewer.get(f"/desk/cases/{case}").text
+        photo = reviewer.get(re.search(r'src="([^"]+/photos/[^"]+)"', page).group(1))
+        assert photo.status_code == (200 if shown else 404)
+        assert (photo.content == b"\xff\xd8\xff made of " + sent) == shown
+        if shown:
+            assert photo.headers["content-type"] == "image/jpeg"
+            assert "sandbox" in photo.headers["content-security-policy"]
+
+
 # -- auditors and admins -----------------------------------------------------------------------------
 
 
@@ -886,19 +899,20 @@ def test_what_the_person_sent_is_shown_to_whoever_has_the_case_and_never_run(sit
     reviewer.see(case, "other_person")
     reviewer.decide(case, "reject/other_person")
     pdf, picture = b"%PDF-1.7 <script>", b"\x89PNG\r\n\x1a\n..."
-    held(core, case, lambda session, row: appeals.appeal(core, session, row, f"It is me! {NASTY}", [pdf, picture]))
+    sent = [pdf, picture, UNSHOWN]
+    held(core, case, lambda session, row: appeals.appeal(core, session, row, f"It is me! {NASTY}", sent))
     senior.take(case)
     page = senior.get(f"/desk/cases/{case}").text
     assert "It is me!" in words_of(page)
     assert "<script" not in page
     paths = re.findall(rf'href="(/desk/cases/{case}/papers/[^"]+)"', page)
     answers = [senior.get(path) for path in paths]
-    assert {answer.content for answer in answers} == {pdf, picture}
+    assert {answer.content for answer in answers} == {pdf, picture, b"\xff\xd8\xff made of " + UNSHOWN}
     for answer in answers:
         assert "sandbox" in answer.headers["content-security-policy"]
         shown = answer.headers["content-disposition"].partition(";")[0]
         assert shown == ("attachment" if answer.content == pdf else "inline")
-    assert [entry["facts"]["piece"].partition("/")[0] for entry in entries(core, "evidence.viewed")].count("paper") == 2
+    assert [entry["facts"]["piece"].partition("/")[0] for entry in entries(core, "evidence.viewed")].count("paper") == 3
     other = site.case("s-2", route=CaseRoute.NO_FACE)
     senior.take(other)
     for path in paths:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import io
 import os
 import signal
 import threading
@@ -251,6 +253,32 @@ def test_the_examiner_knows_a_usable_photo(core):
             with pytest.raises(Problem) as refused:
                 examiner.require_usable(content)
             assert refused.value.code == code
+    finally:
+        examiner.end()
+
+
+def test_the_examiner_shows_what_browsers_do_not(core):
+    from PIL import Image
+
+    photo = Image.open(SAMPLES / "reference.jpg")
+    tiff, jp2 = io.BytesIO(), io.BytesIO()
+    photo.save(tiff, "TIFF", exif={0x0112: 6})
+    photo.save(jp2, "JPEG2000")
+    sent = [tiff.getvalue(), jp2.getvalue()]
+    with contextlib.suppress(ImportError):
+        import pillow_heif
+
+        pillow_heif.from_pillow(photo).save(heic := io.BytesIO(), format="HEIF")
+        sent.append(heic.getvalue())
+    examiner = Examiner(core)
+    try:
+        for content in sent:
+            shown = Image.open(io.BytesIO(examiner.as_jpeg(content)))
+            assert shown.format == "JPEG"
+            # Upright, as the judge sees it.
+            upright = photo.size[::-1] if content is sent[0] else photo.size
+            assert abs(shown.width / shown.height - upright[0] / upright[1]) < 0.01
+        assert examiner.as_jpeg(b"no photo") is None
     finally:
         examiner.end()
 

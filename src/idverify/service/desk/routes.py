@@ -434,10 +434,10 @@ async def photo(desk: Desk) -> Response:
     content = await desk.run(evidence.photo_bytes, desk.core, case_id, attempt_id)
     facts = {"attempt": attempt_id}
     await desk.run(evidence.note_looked, desk.core, desk.member, case_id, f"photo/{attempt_id}", facts=facts)
-    media = evidence.picture_type(content[:16])
-    if media is None:
-        raise Problem("not_found", "the photo is of a kind that no browser shows")
-    return Response(content, media_type=media, headers=_SHOWN_ONLY)
+    shown = await _picture(desk, content)
+    if shown is None:
+        raise Problem("not_found", "the photo is of a kind that cannot be shown here")
+    return Response(shown[0], media_type=shown[1], headers=_SHOWN_ONLY)
 
 
 @desk_page(Act.SEE_QUEUE)
@@ -446,10 +446,20 @@ async def paper(desk: Desk) -> Response:
     case_id, paper_id = desk.request.path_params["case"], desk.request.path_params["paper"]
     content, media = await desk.run(evidence.document, desk.core, case_id, paper_id)
     await desk.run(evidence.note_looked, desk.core, desk.member, case_id, f"paper/{paper_id}", facts={})
+    shown = await _picture(desk, content) if media.startswith("image/") else None
+    if shown is not None:
+        return Response(shown[0], media_type=shown[1], headers=_SHOWN_ONLY)
     # A picture is shown; anything else is kept away from this site.
-    shown = evidence.picture_type(content[:16]) == media
-    headers = _SHOWN_ONLY if shown else {**_SHOWN_ONLY, "Content-Disposition": f'attachment; filename="{paper_id}"'}
+    headers = {**_SHOWN_ONLY, "Content-Disposition": f'attachment; filename="{paper_id}"'}
     return Response(content, media_type=media, headers=headers)
+
+
+async def _picture(desk: Desk, content: bytes) -> tuple[bytes, str] | None:
+    """A picture that browsers show, and its type: as it was sent where they do; None where none can be made of it."""
+    if (media := evidence.picture_type(content[:16])) is not None:
+        return content, media
+    made = await desk.run(desk.web.examiner.as_jpeg, content)
+    return None if made is None else (made, "image/jpeg")
 
 
 # What somebody else made is shown and never run.
