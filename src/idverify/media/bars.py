@@ -2,7 +2,9 @@
 
 Goal: a portrait recording in a landscape frame, or the other way round, is looked at without what fills the rest. A bar
 is a strip of one constant level along a whole side of the picture, the same in every look, with a straight inner edge
-beyond which the picture differs from it almost everywhere. A subtitle or a logo may lie on it.
+beyond which the picture differs from it almost everywhere. A subtitle or a logo may lie on it. Editors also fill the
+rest with a blurred copy of the picture, a gradient or a still background: two strips at opposite sides that end in
+straight edges at equal distances to the pixel are bars, too, if they are smooth or never change.
 
 Conventions: luma is uint8 [shape=(h, w)], all looks of one size; a box is (left, top, right, bottom) in its pixels.
 
@@ -33,11 +35,16 @@ _MIN_SHARE = 0.02
 # Less of a side than this is no picture any more.
 _MIN_INSIDE_SHARE = 0.2
 _EDGE_LINES = 3
+# Share of each line of a smooth strip that may differ from the next but one; of a still strip, that may change.
+_ROUGH_SHARE, _CHANGED_SHARE = 0.2, 0.2
 
 
 def may_have_bars(luma: U8) -> bool:
-    """Whether a strip along any side of one picture has one level, so that it is worth looking at more pictures."""
-    return any(_run(lines)[0] >= _least(lines) for lines in _sides(luma))
+    """Whether strips along sides of one picture may be bars, so that it is worth looking at more pictures."""
+    if any(_run(lines)[0] >= _least(lines) for lines in _sides(luma)):
+        return True
+    top, bottom, left, right = _sides(luma)
+    return bool(_twin_edges([top], [bottom]) or _twin_edges([left], [right]))
 
 
 def between_bars(looks: Sequence[U8]) -> Box | None:
@@ -52,9 +59,11 @@ def between_bars(looks: Sequence[U8]) -> Box | None:
     if not telling:
         return None
     height, width = telling[0].shape
-    top, bottom = (_bar([side(luma) for luma in telling]) for side in (_from_top, _from_bottom))
+    top, bottom = _bars([_from_top(luma) for luma in telling], [_from_bottom(luma) for luma in telling])
+    if top + bottom >= height:
+        return None
     inside = [luma[top : height - bottom] for luma in telling]
-    left, right = (_bar([side(luma) for luma in inside]) for side in (_from_left, _from_right))
+    left, right = _bars([_from_left(luma) for luma in inside], [_from_right(luma) for luma in inside])
     box = (left, top, width - right, height - bottom)
     if box == (0, 0, width, height):
         return None
@@ -97,11 +106,58 @@ def _run(lines: U8) -> tuple[int, float]:
     return int(len(flat) if flat.all() else np.argmin(flat)), level
 
 
+def _bars(one: list[U8], other: list[U8]) -> tuple[int, int]:
+    """Lines of the bars at two opposite sides."""
+    found = _bar(one), _bar(other)
+    # The widest: a still background, or a button on a bar of one level, may have edges of its own.
+    for twin in _twin_edges(one, other)[::-1]:
+        if twin <= max(found) + _EDGE_LINES:
+            break
+        if all(_is_smooth(looks, twin) or _is_still(looks, twin) for looks in (one, other)):
+            return twin, twin
+    return found
+
+
+def _twin_edges(one: list[U8], other: list[U8]) -> list[int]:
+    """Lines from two opposite sides to straight edges that lie equally far from them.
+
+    A scene before a camera has no such edges, in the same place in each look.
+    """
+    least = max(_least(one[0]), _EDGE_LINES)
+    if min(one[0].shape) < 2 * (least + _EDGE_LINES):
+        return []
+    edges = np.minimum(_edge_shares(one), _edge_shares(other))[least:]
+    # As with one level, the soft inner edge is left out, too.
+    return [least + int(line) + _EDGE_LINES for line in np.flatnonzero(edges >= _EDGE_SHARE)]
+
+
+def _edge_shares(looks: list[U8]) -> NDArray[np.float64]:
+    """By line up to the middle: how much of it differs from the next but one, in half of the looks at least."""
+    return np.asarray(np.median([_steps(lines[: len(lines) // 2]).mean(axis=1) for lines in looks], axis=0))
+
+
+def _steps(lines: U8) -> NDArray[np.bool_]:
+    return np.asarray(np.abs(lines[2:].astype(np.int16) - lines[:-2]) > _OTHER_LEVELS)
+
+
+def _is_smooth(looks: list[U8], n_lines: int) -> bool:
+    """Whether no line differs much from the next but one, nor within itself."""
+    strips = [lines[: n_lines - _EDGE_LINES] for lines in looks]
+    return all(_steps(s).mean(axis=1).max() <= _ROUGH_SHARE and _steps(s.T).mean() <= _ROUGH_SHARE for s in strips)
+
+
+def _is_still(looks: list[U8], n_lines: int) -> bool:
+    """Whether no line changes from look to look; one look does not tell."""
+    spread = np.ptp([lines[: n_lines - _EDGE_LINES] for lines in looks], axis=0)
+    return len(looks) > 1 and float((spread > _SAME_LEVELS).mean(axis=1).max()) <= _CHANGED_SHARE
+
+
 def _bar(looks: list[U8]) -> int:
     """Lines of the bar at one side, its soft inner edge included; 0 where there is none."""
     runs, levels = zip(*(_run(lines) for lines in looks), strict=True)
     run = min(runs)
-    if run < _least(looks[0]) or np.ptp(levels) > _SAME_LEVELS:
+    # Where nothing but a logo is to be seen, the bar goes on to the other side.
+    if not _least(looks[0]) <= run < len(looks[0]) - 1 or np.ptp(levels) > _SAME_LEVELS:
         return 0
     inside = slice(run + 1, run + 1 + _EDGE_LINES)
     differs = [(np.abs(lines[inside] - np.float32(levels[0])) > _OTHER_LEVELS).mean() for lines in looks]

@@ -6,6 +6,7 @@ import itertools
 from fractions import Fraction
 
 import av
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -126,6 +127,72 @@ def test_bars_are_found_to_a_pixel_or_two_and_never_cut_into_by_more(box: tuple[
     assert found[3] <= box[3]
 
 
+FILLS = ("blurred copy", "gradient along", "gradient across", "still background", "one level with a button")
+
+
+def filled(fill: str, width: int, k: int) -> np.ndarray:
+    """A moving picture of `width` in the middle of a wider one, the rest filled as editors fill it."""
+    picture = textured((width, 180), seed=k)[..., 0]
+    if fill == "blurred copy":
+        background = cv2.GaussianBlur(cv2.resize(picture, (320, 320))[70:250], (0, 0), 20)
+    elif fill.startswith("gradient"):
+        y, x = np.mgrid[:180, :320]
+        background = (y if fill.endswith("along") else x / 2) + 30
+    elif fill == "still background":
+        background = cv2.resize(textured((40, 24), seed=99)[..., 0], (320, 180), interpolation=cv2.INTER_CUBIC)
+    else:
+        background = np.full((180, 320), 18)
+        background[20:160, 20:60] = background[20:160, 260:300] = 90
+    luma = np.array(background, np.int16)
+    left = (320 - width) // 2
+    luma[:, left : left + width] = picture
+    return np.clip(luma + np.random.default_rng(k).integers(-1, 2, luma.shape), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("upright", [True, False])
+@pytest.mark.parametrize("width", [100, 240, 280])
+@pytest.mark.parametrize("fill", FILLS)
+def test_twin_bars_are_found_whatever_fills_them(fill: str, width: int, upright: bool) -> None:
+    shown = [filled(fill, width, k) for k in range(6)]
+    shown = shown if upright else [np.ascontiguousarray(luma.T) for luma in shown]
+    assert may_have_bars(shown[0])
+    box = between_bars(shown)
+    assert box is not None
+    left, right = (box[0], box[2]) if upright else (box[1], box[3])
+    assert 0 <= left - (320 - width) // 2 <= 4
+    assert 0 <= (320 + width) // 2 - right <= 4
+
+
+@pytest.mark.parametrize("by", ["apart", "in time"])
+def test_strips_beside_a_screen_before_a_camera_are_none(by: str) -> None:
+    shown = [filled("gradient along", 240, k) for k in range(6)]
+    if by == "apart":  # not in the middle by as little as a hand holds it
+        shown = [luma[:, 8:] for luma in shown]
+    else:  # the hand that holds the camera is never still
+        shown = [np.roll(luma, 2 * k, axis=1) for k, luma in enumerate(shown)]
+    assert between_bars(shown) is None
+
+
+def test_moving_detail_at_both_sides_is_no_bar() -> None:
+    shown = [filled("still background", 240, k) for k in range(6)]
+    for k, luma in enumerate(shown):
+        luma[:, :40], luma[:, 280:] = textured((40, 180), seed=50 + k)[..., 0], textured((40, 180), seed=70 + k)[..., 0]
+    assert between_bars(shown) is None
+
+
+@pytest.mark.filterwarnings("error")
+@given(size_wh=st.tuples(st.integers(1, 40), st.integers(1, 40)), n=st.integers(1, 3), blocks=st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_a_box_lies_inside_pictures_of_any_size(size_wh: tuple[int, int], n: int, blocks: bool) -> None:
+    rng = np.random.default_rng(0)
+    noise = [rng.integers(0, 256, (size_wh[1], size_wh[0]), np.uint8) for _ in range(n)]
+    shown = [textured(size_wh, seed=k)[..., 0] for k in range(n)] if blocks else noise
+    may_have_bars(shown[0])
+    left, top, right, bottom = between_bars(shown) or (0, 0, *size_wh)
+    assert 0 <= left < right <= size_wh[0]
+    assert 0 <= top < bottom <= size_wh[1]
+
+
 def test_a_line_of_text_on_a_bar_hides_it_not() -> None:
     shown = list(looks((0, 30, 320, 150), 0))
     for luma in shown:
@@ -138,7 +205,7 @@ def test_a_line_of_text_on_a_bar_hides_it_not() -> None:
 def test_a_picture_up_to_the_edge_has_none() -> None:
     shown = list(looks((0, 0, 320, 180), 0))
     assert between_bars(shown) is None
-    assert not may_have_bars(shown[0])
+    assert not may_have_bars(shown[0][:, 3:])  # its texture has edges of its own, now not equally far from both sides
 
 
 def test_a_lit_head_before_a_black_room_has_none() -> None:
@@ -146,6 +213,14 @@ def test_a_lit_head_before_a_black_room_has_none() -> None:
     head = np.where(((x - 160) / 50) ** 2 + ((y - 100) / 70) ** 2 < 1, textured((320, 180))[..., 0] // 2 + 60, 16)
     assert may_have_bars(head.astype(np.uint8))
     assert between_bars([np.roll(head, k, axis=1).astype(np.uint8) for k in range(6)]) is None
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_logo_before_nothing_has_none() -> None:
+    shown = [np.full((180, 320), 16, np.uint8) for _ in range(6)]
+    for luma in shown:
+        luma[20:30, 20:40] = 235
+    assert between_bars(shown) is None
 
 
 def test_blank_pictures_say_nothing() -> None:
