@@ -48,6 +48,8 @@ class Invocation:
     """What the outermost layer must know of the command that runs."""
 
     as_json: bool = False
+    # What becomes of the work when the keyboard interrupts it.
+    if_interrupted: str = "nothing was decided"
 
 
 class _Row(NamedTuple):
@@ -161,10 +163,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Standard error is for errors of this program, one sentence each; asked for with -W, warnings are shown.
         warnings.simplefilter("ignore")
     arguments = None if argv is None else list(argv)
+    invocation = Invocation()
     try:
-        code = cli.main(args=arguments, prog_name="idverify", standalone_mode=False, obj=Invocation())
+        code = cli.main(args=arguments, prog_name="idverify", standalone_mode=False, obj=invocation)
     except click.Abort:
-        click.echo("Interrupted: nothing was decided.", err=True)
+        click.echo(f"Interrupted: {invocation.if_interrupted}.", err=True)
         return ExitCode.INTERRUPTED
     except click.ClickException as error:
         said = io.StringIO()

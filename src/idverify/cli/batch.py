@@ -5,6 +5,7 @@ Public items: :data:`batch_command`.
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -18,10 +19,11 @@ __all__ = ["batch_command"]
 
 def _shard(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, int]:
     """Read I/N."""
-    first, _, step = value.partition("/")
-    if not (first.isdecimal() and step.isdecimal() and 1 <= int(first) <= int(step)):
+    found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", value)
+    first, step = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not 1 <= first <= step:
         raise click.BadParameter(f"expected I/N with 1 <= I <= N, got {foreign(value)!r}")
-    return int(first), int(step)
+    return first, step
 
 
 @click.command(name="batch")
@@ -33,7 +35,9 @@ def _shard(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first so many rows.")
 @click.option("--shard", default="1/1", show_default=True, callback=_shard, metavar="I/N", help="Part I of N runs.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar.")
+@click.pass_context
 def batch_command(
+    ctx: click.Context,
     manifest: str,
     out: str,
     policy: str,
@@ -62,10 +66,11 @@ def batch_command(
         TimeRemainingColumn,
     )
 
-    from idverify.cli import ExitCode
+    from idverify.cli import ExitCode, Invocation
     from idverify.evaluation.batch import run_batch
     from idverify.evaluation.executors import executor
 
+    ctx.ensure_object(Invocation).if_interrupted = "written parts stay, and the same command goes on from there"
     rates = TextColumn("{task.fields[rate]:.2f} a second, {task.fields[failed]} failed")
     columns = (BarColumn(), MofNCompleteColumn(), rates, TimeElapsedColumn(), TimeRemainingColumn())
     with (

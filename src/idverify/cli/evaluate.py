@@ -30,7 +30,9 @@ __all__ = ["evaluate_command"]
 @engine_options
 @click.option("--resume", is_flag=True, help="Go on with a run that was cut short.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar.")
+@click.pass_context
 def evaluate_command(
+    ctx: click.Context,
     trials: Path,
     out: Path,
     policy: str,
@@ -58,9 +60,11 @@ def evaluate_command(
         TimeRemainingColumn,
     )
 
+    from idverify.cli import Invocation
     from idverify.evaluation import evaluate
     from idverify.evaluation.executors import executor
 
+    ctx.ensure_object(Invocation).if_interrupted = "finished trials are kept, and --resume goes on from there"
     console = Console(stderr=True)
     name = TextColumn("{task.description}")
     columns = (name, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())

@@ -14,6 +14,7 @@ import hashlib
 import hmac
 import io
 import json
+import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from idverify._version import __version__
-from idverify.errors import MediaError, ParameterError
+from idverify.errors import MediaCrashedError, MediaError, ParameterError
 from idverify.evaluation.executors import Executor, LocalExecutor, WorkerDeath
 from idverify.evaluation.manifest import Manifest, Row, read_manifest
 from idverify.evaluation.storage import Storage, open_storage, read_media
@@ -99,7 +100,14 @@ class BatchSystem:
         try:
             video = read_media(job.video, job.base, max_bytes=_MEDIA_BYTES)
             photos = [read_media(reference, job.base, max_bytes=_MEDIA_BYTES) for _, _, reference in job.wanted]
-            return [_outcome(decision) for decision in verifier.check_many(video, photos, seed=seed)]
+            try:
+                decisions = verifier.check_many(video, photos, seed=seed)
+            except MediaCrashedError as error:
+                if not error.killed:
+                    raise
+                # Not for what it read: a kill costs no row its decision, unless it comes again.
+                decisions = verifier.check_many(video, photos, seed=seed)
+            return [_outcome(decision) for decision in decisions]
         except MediaError as error:
             if len(job.wanted) == 1:
                 return [_failed(error)]
@@ -184,6 +192,7 @@ def run_batch(
     manifest, store = read_manifest(manifest_at), open_storage(out)
     key = _begun(store, manifest, policy, card)
     total = len(manifest) if limit is None else min(limit, len(manifest))
+    _remove_cut_short(store)
     parts = _parts_to_do(store.names(), total, shard)
     setup = partial(make_system or partial(BatchSystem, card), key)
     assembly = _Assembly(manifest, store, total, sum(stop - start for start, stop in parts.values()), progress)
@@ -193,6 +202,7 @@ def run_batch(
         if isinstance(answer, WorkerDeath):
             answer = [Outcome(outcome="failed", error=answer.detail)] * len(job.wanted)
         assembly.add(part, parts[part], job, answer)
+    _remove_cut_short(store)
     return assembly.done, assembly.failed
 
 
@@ -232,18 +242,43 @@ def _parts_to_do(names: Iterable[str], total: int, shard: tuple[int, int]) -> di
     first, step = shard
     if not 1 <= first <= step:
         raise ParameterError(f"a shard is i/n with 1 <= i <= n, got {first}/{step}")
-    there = set(names)
+    there = _rows_there(names)
     starts = range(0, total, ROWS_PER_PART)
     return {
         number: (start, min(start + ROWS_PER_PART, total))
         for number, start in enumerate(starts)
-        if number % step == first - 1 and _name(number, min(start + ROWS_PER_PART, total) - start) not in there
+        if number % step == first - 1 and there.get(number, 0) < min(start + ROWS_PER_PART, total) - start
     }
 
 
 def _name(part: int, rows: int) -> str:
     """A part that a limit cut short has another name than the whole one."""
     return f"part-{part:07d}-{rows:03d}.parquet"
+
+
+def _named(name: str) -> tuple[int, int] | None:
+    """Part and rows of a name; None of what is no part."""
+    found = re.fullmatch(r"part-([0-9]{7,12})-([0-9]{3})\.parquet", name)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _rows_there(names: Iterable[str]) -> dict[int, int]:
+    """Number of each part that is there -> how many of its rows."""
+    return dict(sorted(filter(None, map(_named, names))))
+
+
+def _remove_cut_short(store: Storage) -> None:
+    """Remove parts of which a longer one is there, so that no row is found twice.
+
+    At the beginning, for a run that was killed before it did so; at the end, when those of this run are there and,
+    of runs at once, whichever ends last sees them all.
+    """
+    names = store.names()
+    longest = _rows_there(names)
+    for name in names:
+        named = _named(name)
+        if named is not None and named[1] < longest[named[0]]:
+            store.remove(name)
 
 
 class _Jobs:
@@ -303,11 +338,11 @@ def _parquet(manifest: Manifest, start: int, stop: int, outcomes: list[Outcome])
     import pyarrow as pa
     from pyarrow import parquet
 
-    texts = manifest.columns(start, stop)
+    carried = manifest.columns(start, stop)
     rows = list(manifest.rows(start, stop, policy=""))
     columns: dict[str, Any] = {
         "id": pa.array([row.id for row in rows], pa.string()),
-        **{name: pa.array(values, pa.string()) for name, values in texts.items() if name != "id"},
+        **{name: values for name, values in carried.items() if name != "id"},
         "outcome": pa.array([o.outcome for o in outcomes], pa.string()),
         "confidence": pa.array([o.confidence for o in outcomes], pa.float64()),
         "reasons": pa.array([list(o.reasons) for o in outcomes], pa.list_(pa.string())),

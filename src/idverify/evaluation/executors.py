@@ -20,9 +20,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
+from multiprocessing.connection import Connection
 from typing import Any, Protocol, TypeVar
 
 from idverify.errors import IdverifyError, ParameterError
@@ -150,19 +151,18 @@ def perform(work: bytes, job: Any) -> Any:
         return plain(str(error))
 
 
-def _begin() -> None:
+def _begin(lifeline: Connection) -> None:
     """Prepare a process of this machine's own pool."""
     # The keyboard's interrupt reaches the whole group; the run alone decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
 
 
-def _end_with_parent() -> None:
-    """A run that is killed leaves no process behind."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(0)
+def _end_with(lifeline: Connection) -> None:
+    """A run that is killed or interrupted leaves no process behind: the line closes, and nothing is ever said on it."""
+    with suppress(EOFError, OSError):
+        lifeline.recv_bytes()
+    os._exit(0)
 
 
 # -- this machine ----------------------------------------------------------------------------------------------------
@@ -192,12 +192,13 @@ class _LocalPool(AbstractContextManager["_LocalPool"]):
     def __init__(self, workers: int) -> None:
         self.slots = workers * AHEAD
         self._workers = workers
+        self._workers_end, self._own_end = multiprocessing.Pipe(duplex=False)
         self._pool = self._new()
 
     def _new(self) -> ProcessPoolExecutor:
         # Spawned, not forked: the run's threads and open files stay its own.
         context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(self._workers, mp_context=context, initializer=_begin)
+        return ProcessPoolExecutor(self._workers, mp_context=context, initializer=_begin, initargs=(self._workers_end,))
 
     def submit(self, work: bytes, job: Any) -> Future[Any]:
         try:
@@ -215,8 +216,13 @@ class _LocalPool(AbstractContextManager["_LocalPool"]):
         except BrokenExecutor as error:
             raise WorkerDiedError from error
 
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            # What the workers are at is of no use any more; it may take minutes.
+            self._own_end.close()
+        self._pool.shutdown(cancel_futures=True)
+        self._own_end.close()
+        self._workers_end.close()
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The manifest of a batch: which recording is to be compared with which photo, one decision a row.
 
 CSV or Parquet with the columns ``video`` and ``reference``; ``id`` (by default the number of the row, from 0) and
-``policy`` (by default that of the batch) may be there. Other columns are carried into the results as text.
+``policy`` (by default that of the batch) may be there. Other columns are carried into the results as they are.
 
 Public items: :class:`Manifest`, :class:`Row`, :func:`read_manifest`.
 """
@@ -47,7 +47,7 @@ class Manifest:
     Parameters
     ----------
     table
-        A ``pyarrow.Table``.
+        A ``pyarrow.Table``; the columns that have a meaning here are text, without nulls.
     base
         Folder that relative paths start from.
     sha256
@@ -70,11 +70,11 @@ class Manifest:
     def policies(self) -> frozenset[str]:
         """Policies that rows name."""
         named = self.table.column("policy").unique().to_pylist() if "policy" in self.table.column_names else ()
-        return frozenset(str(name) for name in named if name)
+        return frozenset(name for name in named if name)
 
     def rows(self, start: int, stop: int, *, policy: str) -> Iterator[Row]:
         """Rows of a stretch; `policy` is that of rows that name none."""
-        columns = self.columns(start, stop)
+        columns = {name: values.to_pylist() for name, values in self.columns(start, stop).items() if name in OWN}
         for at in range(min(stop, len(self)) - start):
             texts: Mapping[str, str] = {name: values[at] for name, values in columns.items()}
             yield Row(
@@ -85,13 +85,10 @@ class Manifest:
                 policy=texts.get("policy") or policy,
             )
 
-    def columns(self, start: int, stop: int) -> dict[str, list[str]]:
-        """Text of a stretch, column by column."""
+    def columns(self, start: int, stop: int) -> dict[str, Any]:
+        """A stretch, column by column, as a ``pyarrow.ChunkedArray`` each."""
         part = self.table.slice(start, stop - start)
-        return {
-            name: ["" if value is None else str(value) for value in part.column(name).to_pylist()]
-            for name in part.column_names
-        }
+        return {name: part.column(name) for name in part.column_names}
 
 
 def read_manifest(where: str) -> Manifest:
@@ -114,7 +111,7 @@ def read_manifest(where: str) -> Manifest:
     source = io.BytesIO(data)
     try:
         if data[:4] == b"PAR1":
-            table = parquet.read_table(source)
+            table = parquet.ParquetFile(source).read()
         else:
             layout = csv.ParseOptions(newlines_in_values=True)
             with csv.open_csv(io.BytesIO(data), parse_options=layout) as opened:
@@ -122,7 +119,9 @@ def read_manifest(where: str) -> Manifest:
             table = csv.read_csv(source, parse_options=layout, convert_options=as_text)
         # Damage deep inside shows only when the values are looked at.
         table.validate(full=True)
-        _require_sound(table, where)
+        _require_names(table, where)
+        table = _own_as_text(table, where)
+        _require_rows(table, where)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ParameterError(f"{foreign(where)} is neither CSV in UTF-8 nor Parquet: {foreign(error)}") from error
     local = "://" not in where
@@ -130,19 +129,44 @@ def read_manifest(where: str) -> Manifest:
     return Manifest(table=table, base=base, sha256=hashlib.sha256(data).hexdigest())
 
 
-def _require_sound(table: Any, where: str) -> None:
+def _require_names(table: Any, where: str) -> None:
     names = table.column_names
     missing = [name for name in REQUIRED if name not in names]
     taken = [name for name in names if name in RESERVED or names.count(name) > 1]
     if missing or taken:
         fault = f"lacks the columns {', '.join(missing)}" if missing else f"has columns that may not be: {taken}"
         raise ParameterError(f"{foreign(where)} {foreign(fault)}")
+
+
+def _own_as_text(table: Any, where: str) -> Any:
+    """Turn the columns that have a meaning here into text, once, so that all who read them read the same."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    for at, name in enumerate(table.column_names):
+        column = table.column(at)
+        if pa.types.is_dictionary(column.type):
+            # A part of the results would hold the words of all.
+            column = column.cast(column.type.value_type)
+        if name in OWN:
+            try:
+                column = compute.fill_null(column.cast(pa.string()), "")
+            except pa.ArrowException as error:
+                fault = f"has a column {name} of the type {column.type}: expected text"
+                raise ParameterError(f"{foreign(where)} {foreign(fault)}") from error
+        table = table.set_column(at, name, column)
+    return table
+
+
+def _require_rows(table: Any, where: str) -> None:
+    from pyarrow import compute
+
     if not table.num_rows:
         raise ParameterError(f"{foreign(where)} names no recording")
-    empty = [name for name in REQUIRED if table.column(name).null_count or "" in table.column(name).to_pylist()]
+    empty = [name for name in REQUIRED if compute.any(compute.equal(table.column(name), "")).as_py()]
     if empty:
         raise ParameterError(f"{foreign(where)} has rows without {', '.join(empty)}")
-    if "id" in names and len(_ids(table).unique()) < table.num_rows:
+    if "id" in table.column_names and len(_ids(table).unique()) < table.num_rows:
         raise ParameterError(f"{foreign(where)} names an id twice")
 
 
@@ -151,6 +175,6 @@ def _ids(table: Any) -> Any:
     import pyarrow as pa
     from pyarrow import compute
 
-    given = table.column("id").cast(pa.string())
+    given = table.column("id")
     numbers = pa.array(range(table.num_rows)).cast(pa.string())
-    return compute.if_else(compute.equal(compute.fill_null(given, ""), ""), numbers, given)
+    return compute.if_else(compute.equal(given, ""), numbers, given)

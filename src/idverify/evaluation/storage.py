@@ -1,4 +1,4 @@
-"""Folders of this machine and buckets of object stores, behind the three verbs that a batch needs.
+"""Folders of this machine and buckets of object stores, behind the few verbs that a batch needs.
 
 A local path is a folder; ``s3://``, ``gs://``, ``az://``, ``file://`` and whatever else obstore opens is a store of its
 own (``pip install obstore``), with the credentials of its usual environment variables.
@@ -42,6 +42,9 @@ class Storage(Protocol):
     def create(self, name: str, data: bytes) -> None:
         """Write a file like :meth:`write` unless it is there; of many that try at once, one does."""
 
+    def remove(self, name: str) -> None:
+        """Remove a file; one that is gone already stays so."""
+
 
 class _Folder:
     def __init__(self, folder: Path) -> None:
@@ -72,6 +75,10 @@ class _Folder:
                 if not (self._folder / name).exists():
                     os.replace(unfinished, self._folder / name)
 
+    def remove(self, name: str) -> None:
+        with _usable(str(self._folder), OSError):
+            (self._folder / name).unlink(missing_ok=True)
+
     @contextmanager
     def _unfinished(self, name: str, data: bytes) -> Iterator[Path]:
         """The data in a file of this writer alone: another run may be writing the same part."""
@@ -90,10 +97,10 @@ class _Bucket:
     """An object store gives each file whole by itself."""
 
     def __init__(self, store: Any, address: str) -> None:
-        from obstore.exceptions import AlreadyExistsError, BaseError
+        from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 
         self._store, self._address = store, address
-        self._failure, self._there = BaseError, AlreadyExistsError
+        self._failure, self._there, self._absent = BaseError, AlreadyExistsError, NotFoundError
 
     def names(self) -> frozenset[str]:
         with _usable(self._address, self._failure):
@@ -111,6 +118,10 @@ class _Bucket:
     def create(self, name: str, data: bytes) -> None:
         with _usable(self._address, self._failure), suppress(self._there):
             self._store.put(name, data, mode="create")
+
+    def remove(self, name: str) -> None:
+        with _usable(self._address, self._failure), suppress(self._absent, FileNotFoundError):
+            self._store.delete(name)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from idverify._version import __version__
 from idverify.comparison.calibration import CalibrationCard
 from idverify.errors import UnsupportedMediaError
 from idverify.evaluation.system import Judge
+from idverify.media.source import MediaLimits, open_source
 from idverify.reasons import Assessed
 from idverify.verification.enrolment import Enrolment
 from idverify.verification.presentation import Presentation
@@ -68,7 +69,7 @@ class VerifierSystem:
         try:
             probe = self._verifier.enrol(video)
         except UnsupportedMediaError:
-            probe = self._verifier.observe(video, seed=_draw_of(video))
+            probe = self._verifier.observe(video, seed=_draw_of(video, self._verifier.policy.limits))
         return partial(self._verifier.judge, probe)
 
     def enrol(self, reference: Path) -> Enrolment:
@@ -79,11 +80,11 @@ class VerifierSystem:
         return Assessed(value=replace(enrolled.value, image_rgb=np.empty((0, 0, 3), np.uint8)))
 
 
-def _draw_of(video: Path) -> int:
+def _draw_of(video: Path, limits: MediaLimits) -> int:
     """A seed that is the video's own, so that every run of an evaluation, begun anew or not, gives the same scores."""
     digest = hashlib.sha256()
-    with video.open("rb") as file:
-        while block := file.read(_BLOCK):
+    with open_source(video, limits) as opened:
+        while block := opened.stream.read(_BLOCK):
             digest.update(block)
     return int.from_bytes(digest.digest()[:6], "big")
 

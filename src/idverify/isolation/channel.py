@@ -42,9 +42,7 @@ def send(pipe: BinaryIO, value: Any) -> None:
         The other end is gone.
     """
     data = pickle.dumps(value, protocol=4)
-    pipe.write(_HEAD.pack(len(data)))
-    pipe.write(data)
-    pipe.flush()
+    _write(pipe, _HEAD.pack(len(data)), data)
 
 
 def receive(pipe: BinaryIO) -> Any:
@@ -71,11 +69,7 @@ def send_values(pipe: BinaryIO, value: Any) -> None:
     writer = _Writer()
     root = writer.written(value)
     text = json.dumps([root, writer.nodes, [len(part) for part in writer.parts]]).encode()
-    pipe.write(_HEAD.pack(len(text)))
-    pipe.write(text)
-    for part in writer.parts:
-        pipe.write(part)
-    pipe.flush()
+    _write(pipe, _HEAD.pack(len(text)), text, *writer.parts)
 
 
 def receive_values(pipe: BinaryIO) -> Any:
@@ -225,6 +219,15 @@ def _class(module: str, name: str, base: type) -> Any:
     ):
         raise ValueError("no class of that name")
     return found
+
+
+def _write(pipe: BinaryIO, *pieces: bytes) -> None:
+    """Write all of each piece; a pipe without a buffer takes what it has room for."""
+    for piece in pieces:
+        left = memoryview(piece)
+        while left:
+            left = left[pipe.write(left) :]
+    pipe.flush()
 
 
 def _message(pipe: BinaryIO) -> bytes:

@@ -8,15 +8,16 @@ Public items: :class:`ChildProcess`, :func:`serve`.
 
 from __future__ import annotations
 
-import builtins
 import contextlib
+import faulthandler
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+import weakref
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -37,6 +38,11 @@ _KEPT = (
 _START_S = 120.0
 # How often a child looks whether its parent is still there.
 _FOLLOW_S = 0.5
+# Seconds after which a child that its parent should have ended ends itself.
+_OVERDUE_S = 5.0
+# Seconds in which a child that is ending has ended.
+_ENDING_S = 2.0
+_NO_ANSWER = "the process that decodes answered with something that is no answer"
 
 
 class ChildProcess:
@@ -63,6 +69,7 @@ class ChildProcess:
         self._module, self._settings = module, settings
         self._memory_bytes, self._time_limit_s = memory_bytes, time_limit_s
         self._lock = threading.Lock()
+        _made.add(self)
         #: Walls that this system does not have, in words; known once the child is ready.
         self.missing_walls: tuple[str, ...] = ()
 
@@ -126,7 +133,7 @@ class ChildProcess:
         with self._lock:
             process = self._ready()
             limit_s = self._time_limit_s if within_s is None else within_s
-            answer = self._answer(process, lambda pipe: channel.send(pipe, (question, arguments)), limit_s)
+            answer = self._answer(process, lambda pipe: channel.send(pipe, (question, arguments, limit_s)), limit_s)
         return _raised_or_value(answer)
 
     def end(self) -> None:
@@ -136,11 +143,14 @@ class ChildProcess:
         if process is not None:
             process.kill()
             process.wait()
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    # What was still to be said has nobody to hear it.
-                    with contextlib.suppress(OSError):
-                        pipe.close()
+            _close_pipes(process)
+
+    def _leave_to_parent(self) -> None:
+        """After a fork: the child and whoever holds the lock are the other process's; this one begins its own."""
+        process, self._process = self._process, None
+        self._lock = threading.Lock()
+        if process is not None:
+            _close_pipes(process)
 
     def _ready(self) -> subprocess.Popen[bytes]:
         process = self._begun()
@@ -163,10 +173,12 @@ class ChildProcess:
         environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
         try:
             self._process = subprocess.Popen(
-                command(self._module, str(self._memory_bytes)),
+                command(self._module, str(self._memory_bytes), str(os.getpid())),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
+                # A buffer, and its lock, would be copied by a fork.
+                bufsize=0,
                 env=environment,
             )
         except OSError as error:
@@ -190,8 +202,11 @@ class ChildProcess:
             return channel.receive_values(cast("BinaryIO", process.stdout))
         except (EOFError, OSError, ValueError) as error:
             # ValueError: the pipe was closed here, by somebody who ended the child.
+            # It closes its pipes before it has ended; to kill it meanwhile would say that others had killed it.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_ENDING_S)
+            code = process.poll()
             self.end()
-            code = process.wait()
             killed = code == -signal.SIGKILL and not ended.is_set()
             raise MediaCrashedError(_how_it_ended(code, ended.is_set(), limit_s), killed=killed) from error
         except BaseException:
@@ -205,9 +220,32 @@ class ChildProcess:
         self.end()
 
 
-def _how_it_ended(code: int, late: bool, limit_s: float) -> str:
+# Children of this process, for its forks to leave alone.
+_made: weakref.WeakSet[ChildProcess] = weakref.WeakSet()
+
+
+def _leave_all_to_parent() -> None:
+    for child in list(_made):
+        child._leave_to_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_all_to_parent)
+
+
+def _close_pipes(process: subprocess.Popen[bytes]) -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            # What was still to be said has nobody to hear it.
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+
+def _how_it_ended(code: int | None, late: bool, limit_s: float) -> str:
     if late:
         return f"the process that decodes was ended: it took longer than {limit_s:g} s"
+    if code is None:
+        return _NO_ANSWER
     how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
     return f"the process that decodes ended {how}: the file, or what it needs, is more than a decoder here can bear"
 
@@ -215,7 +253,7 @@ def _how_it_ended(code: int, late: bool, limit_s: float) -> str:
 def _raised_or_value(answer: Any) -> Any:
     """The value of an answer, or the error that it names."""
     if not (isinstance(answer, tuple) and len(answer) == 2 and answer[0] in ("value", "error")):
-        raise MediaCrashedError("the process that decodes answered with something that is no answer")
+        raise MediaCrashedError(_NO_ANSWER)
     kind, content = answer
     if kind == "value":
         return content
@@ -241,27 +279,45 @@ def serve(prepare: Callable[[Any], dict[str, Callable[..., Any]]], readable: Cal
     readable
         What may still be read behind the walls.
     """
-    threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
+    memory_bytes, parent = map(int, sys.argv[1:3])
+    threading.Thread(target=_follow, args=(parent,), daemon=True).start()
     # The keyboard's interrupt reaches the whole group; the parent alone decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    memory_bytes = int(sys.argv[1])
     source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     # Whatever a library prints must not be taken for an answer.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    try:
-        questions = prepare(channel.receive(source))
-    except (IdverifyError, ImportError, OSError) as error:
-        known = error if isinstance(error, IdverifyError) else ModelError(f"{type(error).__name__}: {error}")
-        channel.send_values(sink, ("error", (type(known).__name__, str(known))))
-        return
-    walls = close_walls(readable=readable(), memory_bytes=memory_bytes)
-    channel.send_values(sink, ("value", walls.missing))
+    settings = channel.receive(source)
+    with _ended_after(_START_S):
+        try:
+            questions = prepare(settings)
+            walls = close_walls(readable=readable(), memory_bytes=memory_bytes)
+        except Exception as error:  # noqa: BLE001 - whatever it lacks, no file is to blame
+            known = error if isinstance(error, IdverifyError) else ModelError(_not_ready(error))
+            channel.send_values(sink, ("error", (type(known).__name__, str(known))))
+            return
+        channel.send_values(sink, ("value", walls.missing))
     while True:
         try:
-            question, arguments = channel.receive(source)
+            question, arguments, limit_s = channel.receive(source)
         except EOFError:
             return
-        _say(sink, _answered(questions[question], arguments))
+        with _ended_after(limit_s):
+            _say(sink, _answered(questions[question], arguments))
+
+
+@contextlib.contextmanager
+def _ended_after(limit_s: float) -> Iterator[None]:
+    """End this process should it take much longer, where its parent is gone and native code lets no thread look."""
+    # The one clock that needs no turn of the interpreter; what it writes goes where standard output goes: nowhere.
+    faulthandler.dump_traceback_later(limit_s + _OVERDUE_S, exit=True, file=1)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def _not_ready(error: Exception) -> str:
+    return f"the process that decodes cannot get ready: {type(error).__name__} {error}".rstrip()
 
 
 def _say(sink: BinaryIO, answer: tuple[str, Any]) -> None:
@@ -274,7 +330,7 @@ def _say(sink: BinaryIO, answer: tuple[str, Any]) -> None:
 def _answered(ask: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[str, Any]:
     try:
         return "value", ask(*arguments)
-    except builtins.MemoryError:
+    except MemoryError:
         return "error", ("MediaCrashedError", "the file needs more memory than it is given")
     except IdverifyError as error:
         return "error", (type(error).__name__, str(error))

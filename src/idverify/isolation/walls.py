@@ -133,7 +133,9 @@ def close_walls(*, readable: Iterable[Path], memory_bytes: int) -> Walls:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _prctl(_PR_SET_DUMPABLE, 0)
     taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    limit = taken + memory_bytes
+    # Whoever began this process may have set a lower one already.
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    limit = taken + memory_bytes if most == resource.RLIM_INFINITY else min(taken + memory_bytes, most)
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     if _prctl(_PR_SET_NO_NEW_PRIVS, 1) != 0:
         return Walls(no_network=False, no_files=False, memory_limit=True)

@@ -20,7 +20,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from idverify.cli import main
-from idverify.errors import MediaNotFoundError, ParameterError
+from idverify.errors import MediaCrashedError, MediaNotFoundError, ParameterError
 from idverify.evaluation import batch
 from idverify.evaluation.batch import Job, Outcome, run_batch
 from idverify.evaluation.executors import LocalExecutor
@@ -290,6 +290,90 @@ def test_text_stays_text_however_the_header_is_written(tmp_path):
     read = read_manifest(str(path))
     (row,) = read.rows(0, 1, policy="ial2")
     assert (row.id, row.reference) == ("007", "2020-01-01")
-    assert read.columns(0, 1)["site, floor"] == ["0\n1"]
+    assert read.columns(0, 1)["site, floor"].to_pylist() == ["0\n1"]
     path.write_bytes(b"id,video,reference,n\r007,a,b,010\r")
-    assert read_manifest(str(path)).columns(0, 1)["n"] == ["010"]
+    assert read_manifest(str(path)).columns(0, 1)["n"].to_pylist() == ["010"]
+
+
+@pytest.mark.parametrize("limits", [(70, None), (None, 70), (70, 10, None), (10, 70, 130, None)])
+def test_no_row_is_found_twice_whatever_the_limits_of_its_runs_were(manifest, tmp_path, limits):
+    for limit in limits:
+        run_batch(str(manifest), tmp_path / "out", engine=LocalExecutor(1), make_system=Stub, limit=limit)
+    assert table(tmp_path / "out").column("id").to_pylist() == [f"r{n}" for n in range(N_ROWS)]
+
+
+def test_a_run_killed_before_it_removed_what_a_limit_cut_short_is_mended_by_the_next(manifest, tmp_path):
+    out = tmp_path / "out"
+    run_batch(str(manifest), out, engine=LocalExecutor(1), make_system=Stub)
+    (out / "part-0000001-006.parquet").write_bytes((out / "part-0000001-064.parquet").read_bytes())
+    assert run_batch(str(manifest), out, engine=LocalExecutor(1), make_system=Stub, limit=70) == (0, 0)
+    assert table(out).num_rows == N_ROWS
+
+
+def test_an_object_that_is_gone_stays_so(tmp_path):
+    pytest.importorskip("obstore")
+    for store in (open_storage(tmp_path), open_storage(f"file://{tmp_path}")):
+        store.write("a", b"one")
+        for _ in range(2):
+            store.remove("a")
+        assert store.names() == frozenset()
+
+
+def test_other_columns_of_any_type_arrive_as_they_are(tmp_path):
+    path = tmp_path / "m.parquet"
+    extra = {
+        "taken": pa.array([1, 1577836800000000001], pa.timestamp("ns")),
+        "day": pa.array([2**30, None], pa.date32()),
+        "boxes": pa.array([[1.0], []]),
+        "raw": pa.array([b"\xff", b""]),
+        "site": pa.array(["a", "b"]),
+    }
+    own = {"id": [7, None], "video": pa.array(["v", "v"]).dictionary_encode(), "reference": ["r", "s"]}
+    parquet.write_table(pa.table({**own, **extra}), path)
+    run_batch(str(path), tmp_path / "out", engine=LocalExecutor(1), make_system=Stub)
+    rows = table(tmp_path / "out")
+    assert rows.column("id").to_pylist() == ["7", "1"]
+    assert rows.column("video").to_pylist() == ["v", "v"]
+    for name, values in extra.items():
+        assert rows.column(name).combine_chunks().equals(values)
+
+
+@pytest.mark.parametrize("name", ["id", "video", "reference", "policy"])
+@pytest.mark.parametrize("values", [[["a"]], [{"a": 1}], [b"\xff"]])
+def test_a_column_that_is_no_text_where_text_is_needed_is_one_sentence(tmp_path, name, values):
+    path = tmp_path / "m.parquet"
+    parquet.write_table(pa.table({"video": ["v"], "reference": ["r"]} | {name: values}), path)
+    with pytest.raises(ParameterError, match=f"has a column {name} of the type .*: expected text"):
+        read_manifest(str(path))
+
+
+@pytest.mark.parametrize(("killed", "tries"), [(True, 2), (False, 1)])
+def test_a_decoder_that_was_killed_from_outside_costs_no_row(tmp_path, killed, tries):
+    asked = []
+
+    class Verifier:
+        def check_many(self, *_, **__):
+            asked.append(1)
+            raise MediaCrashedError("the process that decodes ended", killed=killed)
+
+    system = batch.BatchSystem(None, b"key")
+    system._verifier = lambda policy: Verifier()
+    (tmp_path / "v").write_bytes(b"v")
+    system.decide(Job(video="v", policy="ial2", base=tmp_path, wanted=((0, "0", "v"),)))
+    assert len(asked) == tries
+
+
+@pytest.mark.parametrize("command", ["batch", "evaluate"])
+def test_who_interrupts_is_told_what_stays(manifest, tmp_path, capsys, monkeypatch, command):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("idverify.evaluation.batch.run_batch", interrupt)
+    monkeypatch.setattr("idverify.evaluation.evaluate", interrupt)
+    assert main([command, str(manifest), "--out", str(tmp_path / "out")]) == 130
+    assert "goes on from there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shard", ["0/0", "2/1", "1", "1/", "1/" + "9" * 5000, "-1/1"])
+def test_a_shard_that_is_none_is_wrong_usage(manifest, tmp_path, shard):
+    assert main(["batch", str(manifest), "--out", str(tmp_path / "out"), "--shard", shard]) == 2

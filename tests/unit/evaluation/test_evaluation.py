@@ -21,8 +21,10 @@ from idverify.errors import ModelMissingError, ParameterError
 from idverify.evaluation import evaluate, read_scores
 from idverify.evaluation.executors import LocalExecutor
 from idverify.evaluation.journal import Journal
-from idverify.evaluation.results import TrialResult
+from idverify.evaluation.results import FAILED, TrialResult
 from idverify.evaluation.scores import write_scores
+from idverify.evaluation.verifier_system import VerifierSystem
+from idverify.evaluation.work import VideoJob, judge_video
 from idverify.protocols import Split, write_trials
 
 REPORTS = ("scores.csv", "run.json", "report.json", "report.md", "report.html")
@@ -341,3 +343,11 @@ def test_a_wrong_scores_file_is_named_by_line_and_column(tmp_path, old, new, mes
     (tmp_path / "s.csv").write_text(text)
     with pytest.raises(ParameterError, match=message):
         read_scores(tmp_path / "s.csv")
+
+
+def test_what_is_no_file_is_a_failed_row_and_ends_no_run(verifier, tmp_path):
+    system = VerifierSystem()
+    for video in (tmp_path, Path("s3://bucket/v.mp4"), Path("/dev/zero")):
+        (result,) = judge_video(system, VideoJob(video=video, references=(None,)))
+        assert result.outcome == FAILED
+        assert "Error: " in result.error

@@ -57,6 +57,11 @@ def add_once_dead(flag: Path, base: int, job: int) -> int:
     return base + job
 
 
+def nap(base: int, job: int) -> int:
+    time.sleep(job)
+    return base
+
+
 def refuse() -> int:
     raise ModelMissingError("the model fake is not on this machine")
 
@@ -124,3 +129,14 @@ def test_a_run_that_ends_leaves_no_process_behind(tmp_path):
     while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
+def test_a_run_that_is_cut_short_waits_for_no_worker(tmp_path):
+    log = tmp_path / "log"
+    with executor("local", workers=WORKERS) as opened:
+        answers = opened.map(nap, [0, 600, 600, 600, 600], setup=partial(loaded, log))
+        next(answers)
+        began = time.monotonic()
+        answers.close()
+    assert time.monotonic() - began < 60
+    assert not [pid for pid in log.read_text().split() if Path(f"/proc/{pid}").exists()]

@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -18,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idverify.errors import CorruptMediaError, MediaCrashedError
+from idverify.errors import CorruptMediaError, MediaCrashedError, ModelError
 from idverify.isolation import channel
 from idverify.isolation.process import ChildProcess
 from idverify.isolation.walls import available
@@ -26,7 +27,7 @@ from idverify.reasons import NotAssessed, Reason
 from idverify.verification.decision import Outcome
 
 CHILD = """
-import os, signal, sys, time
+import os, re, signal, sys, time
 sys.path.insert(0, {tests!r})
 from idverify.errors import CorruptMediaError
 from idverify.isolation.process import serve
@@ -39,7 +40,29 @@ class Evil:
     def __reduce__(self):
         return os.system, ("true",)
 
+def others():
+    return [int(fd) for fd in os.listdir("/proc/self/fd") if int(fd) > 2]
+
+def babble():
+    for fd in others():
+        try:
+            os.write(fd, bytes([255]) * 64)
+        except OSError:
+            pass
+    time.sleep(60)
+
+def leave():
+    for fd in others():
+        try:
+            os.close(fd)
+        except OSError:
+            pass
+    time.sleep(0.3)
+    os._exit(3)
+
 def prepare(settings):
+    if settings == "unfit":
+        raise MemoryError
     return dict(
         add=lambda a, b: a + b,
         pid=os.getpid,
@@ -51,6 +74,10 @@ def prepare(settings):
         fail=lambda: 1 / 0,
         corrupt=corrupt,
         evil=Evil,
+        babble=babble,
+        leave=leave,
+        # Native code that gives no other thread a turn.
+        stuck=lambda: re.match("(a+)+$", "a" * 60 + "b"),
     )
 
 if __name__ == "__main__":
@@ -309,3 +336,57 @@ def test_a_fork_asks_a_child_of_its_own_and_leaves_its_parents_alone(child):
             os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1]) == 0
     assert child.ask("pid") == pid
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
+def test_a_fork_in_the_middle_of_anothers_question_does_not_wait_for_it(child):
+    asked = threading.Thread(target=child.ask, args=("slow",))
+    asked.start()
+    time.sleep(0.2)
+    assert child._lock.locked()
+    fork = os.fork()
+    if fork == 0:
+        signal.alarm(60)
+        try:
+            os._exit(0 if child.ask("add", 1, 2) == 3 else 1)
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1]) == 0
+    asked.join()
+    assert child.ask("add", 1, 2) == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at its descriptors as Linux shows them")
+def test_only_who_was_killed_is_called_killed(child):
+    for question, said in (("babble", "no answer"), ("leave", "exit code 3")):
+        with pytest.raises(MediaCrashedError, match=said) as ended:
+            child.ask(question)
+        assert not ended.value.killed
+
+
+def test_one_that_cannot_get_ready_says_why_and_blames_no_file(child):
+    unfit = ChildProcess("some_child", "unfit", memory_bytes=1 << 30, time_limit_s=3.0)
+    with pytest.raises(ModelError, match=r"cannot get ready: MemoryError$"):
+        unfit.ask("add", 1, 2)
+
+
+PARENT = """
+from idverify.isolation import ChildProcess
+child = ChildProcess("some_child", None, memory_bytes=1 << 30, time_limit_s=1.0)
+print(child.ask("pid"), flush=True)
+child.ask("stuck", within_s=1.0)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at processes as Linux shows them")
+def test_a_decoder_that_hangs_does_not_outlive_a_parent_that_was_killed(child):
+    with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE) as parent:
+        pid = int(parent.stdout.readline())
+        time.sleep(0.3)
+        parent.kill()
+    deadline = time.monotonic() + 60
+    while (left := Path(f"/proc/{pid}").exists()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    if left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left

@@ -128,3 +128,19 @@ def test_its_work_goes_on(found, way):
 
 def test_what_is_missing_is_what_was_said(found):
     assert found["missing"] == list(WALLS.missing)
+
+
+LOWER = """
+import resource
+from idverify.isolation.walls import close_walls
+resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+close_walls(readable=[], memory_bytes=64 << 30)
+print(resource.getrlimit(resource.RLIMIT_AS))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a memory limit is Linux's here")
+def test_a_lower_limit_that_was_there_stays():
+    # Only the superuser may raise it; for everybody else, to try is an error.
+    done = subprocess.run([sys.executable, "-c", LOWER], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str((8 << 30, 8 << 30))
