@@ -133,6 +133,7 @@ class Frame:
         orientation: Orientation,
         window: Box | None = None,
         pixel_aspect: float = 1.0,
+        size_wh: tuple[int, int] | None = None,
     ) -> None:
         """Show a decoded picture.
 
@@ -142,6 +143,8 @@ class Frame:
             The part of the coded picture (left, top, right, bottom) that is shown; all of it if left out.
         pixel_aspect
             Width over height of a coded pixel; the shorter side of the pixels is stretched.
+        size_wh
+            Upright size that what is shown is scaled to, whatever the shape of its pixels; its own if left out.
         """
         self._picture = picture
         self._orientation = orientation
@@ -152,9 +155,12 @@ class Frame:
         self.index = index
         self.time_s = time_s
         left, top, right, bottom = self._window
-        self.size_wh = orientation.size_wh(
+        self.size_wh = size_wh or orientation.size_wh(
             (round((right - left) * self._stretch[0]), round((bottom - top) * self._stretch[1]))
         )
+        if size_wh is not None:
+            width, height = orientation.size_wh(size_wh)
+            self._stretch = width / (right - left), height / (bottom - top)
 
     def __repr__(self) -> str:
         return f"Frame(index={self.index}, time_s={self.time_s:.6f}, size_wh={self.size_wh})"

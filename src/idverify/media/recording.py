@@ -55,6 +55,8 @@ _CLOSEST_S = 0.0245
 _MISSING_TAIL_S = 1.0
 # Pixels more oblong than this are a mistake of the file: the most oblong ones in use are those of half-width HD (2:1).
 _MAX_PIXEL_ASPECT = 4.0
+# Relative difference of width over height up to which two sizes have one shape: sides are rounded to even numbers.
+_SAME_SHAPE = 0.02
 # FFmpeg's names of containers that keep one time for each picture, that of decoding. Where pictures are coded in
 # another order than they are shown in, the times that it gives for showing them wander.
 _DECODING_TIMES = ("avi", "asf")
@@ -207,7 +209,8 @@ class Recording:
     Attributes
     ----------
     size_wh : tuple of int
-        Upright size of the first picture in pixels; another size later on is noted.
+        Upright size of the first picture in pixels; another size later on is noted, and scaled to it where the shape
+        is the same.
     rotation_deg : int
         Clockwise turn that made the pictures upright: 0, 90, 180 or 270. Other angles are taken as the nearest
         of these, and the display matrix of the first picture holds for all.
@@ -280,14 +283,24 @@ class Recording:
         self._frames = self._make_frames(self._clock.read(first))
 
     def _frame(self, picture: av.VideoFrame, index: int, time_s: float) -> Frame:
-        same_size = (picture.width, picture.height) == self._coded_wh
+        window, size_wh = self._window, None
+        if (picture.width, picture.height) != self._coded_wh:
+            # Browsers code the same scene with fewer pixels while the line or the machine is slow: a picture that keeps
+            # its shape is shown in the size of the first. Another shape shows another part of the scene.
+            x, y = picture.width / self._coded_wh[0], picture.height / self._coded_wh[1]
+            same_shape = abs(x / y - 1) <= _SAME_SHAPE
+            size_wh = self.size_wh if same_shape else None
+            if window is not None:
+                left, top, right, bottom = window
+                window = (round(left * x), round(top * y), round(right * x), round(bottom * y)) if same_shape else None
         return Frame(
             picture,
             index=index,
             time_s=time_s,
             orientation=self._orientation,
-            window=self._window if same_size else None,
+            window=window,
             pixel_aspect=self._pixel_aspect,
+            size_wh=size_wh,
         )
 
     def first_frame(self) -> Frame:
@@ -372,7 +385,8 @@ class Recording:
         while picture is not None and not self._over_limits(n_given, time_s):
             if not 0 < time_s - last_s < _CLOSEST_S:
                 frame = self._frame(picture, index, time_s)
-                if frame.size_wh != self.size_wh:
+                if (picture.width, picture.height) != self._coded_wh:
+                    check_size((picture.width, picture.height), self._parts.source.label, self._limits)
                     check_size(frame.size_wh, self._parts.source.label, self._limits)
                     self._note("the size of the pictures changes")
                 yield frame
@@ -458,7 +472,9 @@ class _Clock:
             time_s = self._without_stamp()
         else:
             if self._origin is None:
-                self._origin, self.starts_s = stamp, float(stamp * picture.time_base)
+                # Pictures without timestamps may have come before.
+                self._origin = stamp - round(self._next_s() / picture.time_base)
+                self.starts_s = float(self._origin * picture.time_base)
             time_s = float((stamp - self._origin) * picture.time_base)
             self._count_problems(time_s)
             self._last_step_s = None if self._last_s is None else time_s - self._last_s
@@ -471,7 +487,11 @@ class _Clock:
         if self._step_s is None:
             raise CorruptMediaError(f"{self._label} has pictures without timestamps and states no frame rate")
         self.problems = replace(self.problems, missing=self.problems.missing + 1)
-        return 0.0 if self._last_s is None else self._last_s + self._step_s
+        return self._next_s()
+
+    def _next_s(self) -> float:
+        """When the next picture is due by the stated rate."""
+        return 0.0 if self._last_s is None else self._last_s + (self._step_s or 0.0)
 
     def _count_problems(self, time_s: float) -> None:
         if self._last_s is not None and time_s == self._last_s:

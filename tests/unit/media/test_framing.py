@@ -97,6 +97,39 @@ def test_a_recording_begins_again_in_another_framing() -> None:
         assert np.array_equal(other, np.rot90(one[:, 48:], 2))
 
 
+def of_sizes(*sizes_wh: tuple[int, int]) -> bytes:
+    """Ten pictures of each size one after the other."""
+    parts = [
+        encode([quadrants(size_wh)] * 10, container="mpegts", codec="mpeg2video", options={"b": "2M"})
+        for size_wh in sizes_wh
+    ]
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize("turn_deg", [0, 90])
+@pytest.mark.parametrize("later_wh", [(96, 64), (384, 256), (144, 96)])
+def test_pictures_of_another_size_and_the_same_shape_are_shown_in_that_of_the_first(
+    later_wh: tuple[int, int], turn_deg: int
+) -> None:
+    with open_recording(of_sizes((192, 128), later_wh)) as recording:
+        recording.begin_again(Framing(turn_deg=turn_deg, window_xyxy_px=(96, 0, 192, 128)))
+        upright_wh = (96, 128) if turn_deg == 0 else (128, 96)
+        frames = list(recording)
+        assert {frame.size_wh for frame in frames} == {recording.size_wh} == {upright_wh}
+        assert "the size of the pictures changes" in recording.notes
+    first, last = frames[0].image_rgb().astype(int), frames[-1].image_rgb().astype(int)
+    assert first.shape == last.shape == (*upright_wh[::-1], 3)
+    assert frames[-1].luma().shape == upright_wh[::-1]
+    assert np.abs(first[[8, 8, -8, -8], [8, -8, 8, -8]] - last[[8, 8, -8, -8], [8, -8, 8, -8]]).max() < 16
+    box = (8, 8, 40, 56)
+    assert np.abs(frames[-1].crop_rgb(box).astype(int) - last[8:56, 8:40]).mean() < 4
+
+
+def test_pictures_of_another_shape_keep_it() -> None:
+    with open_recording(of_sizes((192, 128), (128, 192))) as recording:
+        assert {frame.size_wh for frame in recording} == {(192, 128), (128, 192)}
+
+
 def test_a_window_outside_the_picture_is_refused() -> None:
     with open_recording(encode([quadrants()] * 3)) as recording, pytest.raises(ParameterError):
         recording.begin_again(Framing(window_xyxy_px=(0, 0, 97, 64)))

@@ -187,6 +187,13 @@ def test_a_missing_time_is_filled_by_the_stated_rate_and_counted() -> None:
     assert clock.end_s == pytest.approx(0.16)
 
 
+def test_times_that_begin_after_pictures_without_any_go_on_from_them() -> None:
+    clock = _Clock(SimpleNamespace(average_rate=Fraction(25)), "the file")  # type: ignore[arg-type]
+    stamps = [stamped(None), stamped(None), stamped(100), stamped(104)]
+    assert [clock.read(stamp) for stamp in stamps] == pytest.approx([0.0, 0.04, 0.08, 0.12])  # type: ignore[arg-type]
+    assert clock.problems == media.TimeProblems(missing=2)
+
+
 def test_no_time_is_made_up_without_a_stated_rate() -> None:
     clock = _Clock(SimpleNamespace(average_rate=None), "the file")  # type: ignore[arg-type]
     assert clock.read(stamped(7)) == 0.0  # type: ignore[arg-type]
