@@ -279,7 +279,7 @@ def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
         grey = _grey_of_16_bits(image)
         return np.repeat(grey[:, :, None], 3, axis=2)
     if image.mode == "F":
-        raise ValueError("pixels are floating point numbers of no known range")
+        raise UnsupportedMediaError("the photo's pixels are floating point numbers, of no known range")
     # Pre-multiplied and palette alpha included; "transparency" is PNG's single colour or palette entry.
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
@@ -291,7 +291,7 @@ def _grey_of_16_bits(image: Image.Image) -> NDArray[np.uint8]:
     # Pillow keeps 16-bit grey as "I;16" and its kin, or widened to 32 bits as "I".
     samples = np.asarray(image).astype(np.int64)
     if samples.min() < 0 or samples.max() > 65535:
-        raise ValueError("samples of more than 16 bits")
+        raise UnsupportedMediaError("the photo's pixels have more than 16 bits")
     return ((samples * 255 + 32767) // 65535).astype(np.uint8)
 
 

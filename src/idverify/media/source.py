@@ -171,7 +171,7 @@ def _regular_file(source: str | Path, limits: MediaLimits) -> Path:
     # Opening a pipe would wait for ever, so this comes before.
     if not stat.S_ISREG(status.st_mode):
         raise UnsupportedMediaError(f"{foreign(path)} is a device or a pipe, expected a regular file")
-    _refuse_more_than(limits.max_bytes, status.st_size, str(path))
+    _refuse_more_than(limits.max_bytes, status.st_size, foreign(path))
     return path
 
 
@@ -179,7 +179,7 @@ def _opened(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError as error:
-        raise MediaNotFoundError(f"{path} cannot be opened: {error.strerror}") from error
+        raise MediaNotFoundError(f"{foreign(path)} cannot be opened: {error.strerror}") from error
 
 
 def _seekable(source: BinaryIO, limits: MediaLimits) -> BinaryIO:

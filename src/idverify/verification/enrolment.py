@@ -139,7 +139,8 @@ def enrol(photo_rgb: NDArray[np.uint8], models: FaceModels, *, notes: tuple[str,
     """
     shrink = PHOTO_SIDE_PX / max(photo_rgb.shape[:2])
     if shrink < 1:
-        photo_rgb = cv2.resize(photo_rgb, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+        height, width = (max(1, round(side * shrink)) for side in photo_rgb.shape[:2])
+        photo_rgb = cv2.resize(photo_rgb, (width, height), interpolation=cv2.INTER_AREA)
     found = _find(photo_rgb, models)
     if isinstance(found, _Found) and not found.surely_upright:
         found = _set_upright(photo_rgb, found, models)

@@ -370,3 +370,19 @@ def test_messages_hold_at_most_200_characters_of_a_name(name: str) -> None:
         load_photo(name)
     assert len(str(caught.value)) < 300
     assert "\x1b" not in str(caught.value)
+
+
+def test_no_message_about_a_file_that_is_there_holds_more_of_its_name(tmp_path: Path) -> None:
+    deep = tmp_path.joinpath("d" * 120, "e" * 120)
+    deep.mkdir(parents=True)
+    path = deep / "large\x1b[31m.jpg"
+    path.write_bytes(bytes(100))
+    with pytest.raises(MediaLimitError, match="too large") as caught:
+        load_photo(path, limits=MediaLimits(max_bytes=50))
+    assert len(str(caught.value)) < 300
+    assert "\x1b" not in str(caught.value)
+
+
+def test_pixels_of_a_kind_that_is_not_read_are_not_called_damaged() -> None:
+    with pytest.raises(UnsupportedMediaError, match="floating point"):
+        load_photo(saved(Image.fromarray(np.ones((16, 16), np.float32)), "TIFF"))

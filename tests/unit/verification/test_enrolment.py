@@ -50,6 +50,13 @@ def test_no_face_is_unusable():
     assert "no face" in found.detail
 
 
+@pytest.mark.parametrize("size_wh", [(1, 5000), (20_000, 4), (1, 1)])
+def test_a_photo_of_hardly_any_width_shows_no_face(size_wh):
+    found = enrol(np.zeros((size_wh[1], size_wh[0], 3), np.uint8), models())
+    assert isinstance(found, NotAssessed)
+    assert found.reason is Reason.REFERENCE_UNUSABLE
+
+
 @pytest.mark.parametrize("second", [150, 120, 95])
 def test_two_faces_of_similar_size_are_refused_in_either_order(second):
     one, other = {"ann": (180, 240, 150)}, {"bob": (460, 240, second)}
