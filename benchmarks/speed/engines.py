@@ -35,6 +35,7 @@ from typing import Any
 
 from clips import make, write_portrait
 
+from idverify.evaluation.batch import RUN
 from idverify.evaluation.executors import ENGINES, executor
 from idverify.models import cores
 from idverify.verification.verifier import Verifier
@@ -198,7 +199,7 @@ def killed(manifest: Path, work: Path, engine: str, workers: int, kills: int) ->
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir()
         # The frames that are compared are drawn from the batch's secret.
-        shutil.copy(whole / "batch.json", out / "batch.json")
+        shutil.copy(whole / RUN, out / RUN)
         done = kill(command_of(manifest, out, engine, workers), kills, took_s, rng)
         told[victim] = {"kills": done, "same_bytes": parts(out) == expected}
     return told

@@ -17,7 +17,7 @@ SOURCE = Path(idverify.__file__).parent
 EVERYWHERE = {"errors", "reasons", "text", "metrics", "_lazy", "_version"}
 WINGS = {
     "cli": {"service", "report", "evaluation", "protocols", "simulation", "verification", "challenge", "pad",
-            "comparison", "faces", "media", "models"},
+            "comparison", "faces", "media", "models", "isolation"},
     "service": {"__init__", "isolation", "report", "verification", "challenge", "pad", "media", "models"},
     "evaluation": {"report", "protocols", "simulation", "verification", "comparison", "media", "models"},
     "report": {"verification", "challenge", "pad", "comparison", "faces", "media", "models"},

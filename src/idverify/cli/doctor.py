@@ -112,6 +112,23 @@ def _machine() -> Iterator[Check]:
     }
     for name, text in found.items():
         yield Check(area="machine", name=name, state=State.OK, found=text)
+    yield _walls()
+
+
+def _walls() -> Check:
+    """What `isolation="process"` has here: batches, judges of the service, and whoever asks for it."""
+    from idverify.isolation.walls import available
+
+    missing = available().missing
+    if not missing:
+        return Check(area="machine", name="walls", state=State.OK, found="no network, no files, a memory limit")
+    return Check(
+        area="machine",
+        name="walls",
+        state=State.OPTIONAL,
+        found=f"batches and judges decode without: {', '.join(missing)}",
+        mend="run on Linux 5.13 or newer, or decode in a container without network",
+    )
 
 
 def _cpu_features() -> str:

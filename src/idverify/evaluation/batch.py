@@ -23,13 +23,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from idverify._version import __version__
+from idverify.comparison.calibration import CalibrationCard, load_card
 from idverify.errors import MediaCrashedError, MediaError, ParameterError
 from idverify.evaluation.executors import Executor, LocalExecutor, WorkerDeath
 from idverify.evaluation.manifest import Manifest, Row, read_manifest
 from idverify.evaluation.storage import Storage, open_storage, read_media
 from idverify.models import specs
-from idverify.text import foreign
-from idverify.verification.policy import load_policy
+from idverify.verification.policy import DecisionPolicy, load_policy
 
 __all__ = ["BatchSystem", "Decider", "Job", "Progress", "run_batch"]
 
@@ -37,7 +37,8 @@ __all__ = ["BatchSystem", "Decider", "Job", "Progress", "run_batch"]
 Progress = Callable[[int, int, int], None]
 # About a minute of one core: what a kill costs at most, and a file of some hundred kilobytes.
 ROWS_PER_PART = 64
-RUN = "batch.json"
+# Readers of a folder of Parquet leave out what begins so.
+RUN = "_batch.json"
 _MEDIA_BYTES = 200_000_000
 
 
@@ -78,21 +79,24 @@ class BatchSystem:
 
     Parameters
     ----------
+    policies
+        Those that rows name, by that name. They and the card are read once for the whole batch: what a file says later,
+        or on another machine, is not what the batch was begun with.
     card
-        File of a calibration card; None is the one that the package ships.
+        None is the one that the package ships.
     key
         Secret of the batch, from which the draws of its recordings follow.
     """
 
-    def __init__(self, card: Path | None, key: bytes) -> None:
-        self._card = card
+    def __init__(self, policies: Mapping[str, DecisionPolicy], card: CalibrationCard | None, key: bytes) -> None:
+        self._policies, self._card = policies, card
         self._key = key
         self._verifier = lru_cache(maxsize=8)(self._make)
 
     def _make(self, policy: str) -> Any:
         from idverify.verification import Verifier
 
-        return Verifier(policy=policy, card=self._card, isolation="process")
+        return Verifier(policy=self._policies[policy], card=self._card, isolation="process")
 
     def decide(self, job: Job) -> list[Outcome]:
         """Fetch the recording, watch it once, judge it against each reference, forget it."""
@@ -111,6 +115,11 @@ class BatchSystem:
         except MediaError as error:
             if len(job.wanted) == 1:
                 return [_failed(error)]
+        try:
+            # Without any photo: what is wrong with the recording is not waited for again with each of them.
+            verifier.assess_liveness(read_media(job.video, job.base, max_bytes=_MEDIA_BYTES), seed=seed)
+        except MediaError as error:
+            return [_failed(error)] * len(job.wanted)
         # One photo that cannot be used costs no other row its decision.
         return [self.decide(replace(job, wanted=(row,)))[0] for row in job.wanted]
 
@@ -165,7 +174,7 @@ def run_batch(
     policy
         For rows that name none.
     card
-        See :class:`BatchSystem`.
+        File of a calibration card; None is the one that the package ships.
     engine
         What runs the work; by default processes of this machine, one a core.
     limit
@@ -187,14 +196,16 @@ def run_batch(
     ParameterError
         The manifest is wrong, or the place holds another batch.
     IdverifyError
-        The models or the policy cannot be used.
+        The models, the policy or the card cannot be used.
     """
     manifest, store = read_manifest(manifest_at), open_storage(out)
-    key = _begun(store, manifest, policy, card)
+    policies = {name: load_policy(name) for name in sorted({policy, *manifest.policies})}
+    own_card = None if card is None else load_card(card)
+    key = _begun(store, manifest, policy, policies, own_card)
     total = len(manifest) if limit is None else min(limit, len(manifest))
     _remove_cut_short(store)
     parts = _parts_to_do(store.names(), total, shard)
-    setup = partial(make_system or partial(BatchSystem, card), key)
+    setup = partial(make_system or partial(BatchSystem, policies, own_card), key)
     assembly = _Assembly(manifest, store, total, sum(stop - start for start, stop in parts.values()), progress)
     jobs = _Jobs(manifest, parts, policy)
     for number, answer in (engine or LocalExecutor()).map(decide, jobs, setup=setup):
@@ -206,17 +217,26 @@ def run_batch(
     return assembly.done, assembly.failed
 
 
-def _begun(store: Storage, manifest: Manifest, policy: str, card: Path | None) -> bytes:
+def _begun(
+    store: Storage,
+    manifest: Manifest,
+    policy: str,
+    policies: Mapping[str, DecisionPolicy],
+    card: CalibrationCard | None,
+) -> bytes:
     """Begin a batch, or find the same one; return its secret."""
     stamp = {
         "idverify_version": __version__,
         "manifest_sha256": manifest.sha256,
         "policy": policy,
-        "policy_sha256": {name: load_policy(name).sha256 for name in sorted({policy, *manifest.policies})},
-        "card_sha256": _sha256_of(card),
+        "policy_sha256": {name: read.sha256 for name, read in policies.items()},
+        "card_sha256": "" if card is None else card.sha256,
         "models": {row.name: row.sha256 for row in specs() if row.default},
     }
-    if RUN not in store.names():
+    names = store.names()
+    if RUN not in names:
+        if _rows_there(names):
+            raise ParameterError(f"the place of the results holds parts of a batch and no {RUN}: use another one")
         key = secrets.token_hex(16)
         store.create(RUN, json.dumps({**stamp, "key": key}, indent=2).encode() + b"\n")
     try:
@@ -228,13 +248,6 @@ def _begun(store: Storage, manifest: Manifest, policy: str, card: Path | None) -
     if other:
         raise ParameterError(f"the place of the results holds a batch with other {', '.join(other)}: use another one")
     return secret
-
-
-def _sha256_of(card: Path | None) -> str:
-    try:
-        return "" if card is None else hashlib.sha256(Path(card).read_bytes()).hexdigest()
-    except (OSError, ValueError) as error:
-        raise ParameterError(f"the card {foreign(card)} cannot be read: {foreign(error)}") from error
 
 
 def _parts_to_do(names: Iterable[str], total: int, shard: tuple[int, int]) -> dict[int, tuple[int, int]]:

@@ -20,7 +20,6 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
-import resource
 import struct
 import sys
 import sysconfig
@@ -129,6 +128,9 @@ def close_walls(*, readable: Iterable[Path], memory_bytes: int) -> Walls:
     """
     if sys.platform != "linux":
         return Walls(no_network=False, no_files=False, memory_limit=False)
+    # Not everywhere is there such a module.
+    import resource
+
     # Nothing of what is judged may reach a core file, and other processes may not look in.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _prctl(_PR_SET_DUMPABLE, 0)

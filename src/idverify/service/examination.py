@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from idverify.errors import IdverifyError
-from idverify.isolation.walls import available
 from idverify.service.blobs import open_blobs
 from idverify.service.database import Database
 from idverify.service.keys import MASTER_KEY_VARIABLE, MasterKey
@@ -37,23 +36,11 @@ class Found:
 
 def examine_service() -> Iterator[Found]:
     """Look at everything that a service needs of its machine."""
-    yield _walls()
     yield _tried("database", DATABASE_VARIABLE, "SQLite in the service's folder", _database)
     yield _tried(
         "blobs", BLOBS_VARIABLE, "encrypted files in the service's folder", lambda url: open_blobs(url).check()
     )
     yield _tried("master key", MASTER_KEY_VARIABLE, "a file in the service's folder, made at the first start", _key)
-
-
-def _walls() -> Found:
-    missing = available().missing
-    if not missing:
-        return Found(name="judges' walls", found="no network, no files, a memory limit")
-    return Found(
-        name="judges' walls",
-        found=f"recordings are decoded without: {', '.join(missing)}",
-        mend="run on Linux 5.13 or newer, or in a container without network for --role judge",
-    )
 
 
 def _tried(name: str, variable: str, otherwise: str, look: Callable[[str], None]) -> Found:

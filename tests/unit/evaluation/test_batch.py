@@ -20,12 +20,19 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from idverify.cli import main
-from idverify.errors import MediaCrashedError, MediaNotFoundError, ParameterError
+from idverify.errors import (
+    CalibrationError,
+    CorruptMediaError,
+    MediaCrashedError,
+    MediaNotFoundError,
+    ParameterError,
+)
 from idverify.evaluation import batch
 from idverify.evaluation.batch import Job, Outcome, run_batch
 from idverify.evaluation.executors import LocalExecutor
 from idverify.evaluation.manifest import read_manifest
 from idverify.evaluation.storage import open_storage, read_media
+from idverify.isolation.walls import Walls
 from idverify.models import data_dir
 
 N_ROWS = 3 * batch.ROWS_PER_PART + 7
@@ -262,7 +269,7 @@ def test_a_place_that_cannot_be_used_is_one_sentence(manifest, tmp_path, spoil):
 
 
 def test_a_card_that_is_not_there_is_one_sentence(manifest, tmp_path):
-    with pytest.raises(ParameterError, match="cannot be read"):
+    with pytest.raises(CalibrationError, match="no calibration card"):
         run_batch(str(manifest), tmp_path / "out", engine=LocalExecutor(1), make_system=Stub, card=tmp_path / "none")
 
 
@@ -356,7 +363,7 @@ def test_a_decoder_that_was_killed_from_outside_costs_no_row(tmp_path, killed, t
             asked.append(1)
             raise MediaCrashedError("the process that decodes ended", killed=killed)
 
-    system = batch.BatchSystem(None, b"key")
+    system = batch.BatchSystem({}, None, b"key")
     system._verifier = lambda policy: Verifier()
     (tmp_path / "v").write_bytes(b"v")
     system.decide(Job(video="v", policy="ial2", base=tmp_path, wanted=((0, "0", "v"),)))
@@ -377,3 +384,85 @@ def test_who_interrupts_is_told_what_stays(manifest, tmp_path, capsys, monkeypat
 @pytest.mark.parametrize("shard", ["0/0", "2/1", "1", "1/", "1/" + "9" * 5000, "-1/1"])
 def test_a_shard_that_is_none_is_wrong_usage(manifest, tmp_path, shard):
     assert main(["batch", str(manifest), "--out", str(tmp_path / "out"), "--shard", shard]) == 2
+
+
+@pytest.mark.parametrize("blamed", ["recording", "photo"])
+def test_a_recording_that_hangs_is_not_waited_for_with_each_photo(tmp_path, blamed):
+    asked = []
+
+    class Verifier:
+        def check_many(self, video, photos, *, seed):
+            asked.append(len(photos))
+            raise MediaCrashedError("it took longer than 180 s")
+
+        def assess_liveness(self, video, *, seed):
+            asked.append(0)
+            if blamed == "recording":
+                raise CorruptMediaError("it is damaged")
+
+    system = batch.BatchSystem({}, None, b"key")
+    system._verifier = lambda policy: Verifier()
+    (tmp_path / "v").write_bytes(b"v")
+    rows = tuple((n, str(n), "v") for n in range(5))
+    outcomes = system.decide(Job(video="v", policy="ial2", base=tmp_path, wanted=rows))
+    assert [o.outcome for o in outcomes] == ["failed"] * 5
+    assert {o.error for o in outcomes} == {
+        "CorruptMediaError: it is damaged" if blamed == "recording" else "MediaCrashedError: it took longer than 180 s"
+    }
+    assert asked == ([5, 0] if blamed == "recording" else [5, 0, 1, 1, 1, 1, 1])
+
+
+class Telling(batch.BatchSystem):
+    """Says how long a recording must be under the policy that it judges by."""
+
+    def decide(self, job: Job) -> list[Outcome]:
+        return [Outcome(outcome="reject", error=str(self._policies[job.policy].min_duration_s)) for _ in job.wanted]
+
+
+def test_a_batch_judges_by_what_it_was_begun_with(tmp_path, monkeypatch):
+    own = tmp_path / "own.toml"
+    own.write_text((data_dir() / "policies" / "ial2.toml").read_text().replace('name = "ial2"', 'name = "own"'))
+    path = tmp_path / "m.csv"
+    path.write_text(f"video,reference,policy\nv,r,{own}\n")
+    monkeypatch.setattr(batch, "BatchSystem", Telling)
+
+    class Later:
+        def map(self, task, jobs, *, setup):
+            own.write_text(own.read_text().replace("min_duration_s = 1.5", "min_duration_s = 9.0"))
+            yield from ((number, task(setup(), job)) for number, job in enumerate(jobs))
+
+    run_batch(str(path), tmp_path / "out", engine=Later())
+    assert "min_duration_s = 9.0" in own.read_text()
+    assert table(tmp_path / "out").column("error").to_pylist() == ["1.5"]
+
+
+def test_the_folder_of_the_results_is_one_table_for_its_readers(manifest, tmp_path):
+    run_batch(str(manifest), tmp_path / "out", engine=LocalExecutor(1), make_system=Stub)
+    assert parquet.read_table(tmp_path / "out").column("id").to_pylist() == [f"r{n}" for n in range(N_ROWS)]
+
+
+def test_parts_of_nobody_knows_which_batch_are_not_taken_for_done(manifest, tmp_path):
+    out = tmp_path / "out"
+    run_batch(str(manifest), out, engine=LocalExecutor(1), make_system=Stub, limit=64)
+    (out / batch.RUN).unlink()
+    with pytest.raises(ParameterError, match="parts of a batch and no"):
+        run_batch(str(manifest), out, engine=LocalExecutor(1), make_system=Stub)
+
+
+def test_a_batch_below_another_is_another(manifest, tmp_path):
+    pytest.importorskip("obstore")
+    (tmp_path / "bucket" / "below").mkdir(parents=True)
+    below, above = f"file://{tmp_path}/bucket/below", f"file://{tmp_path}/bucket"
+    for place in (below, above):
+        done, _ = run_batch(str(manifest), place, engine=LocalExecutor(1), make_system=Stub)
+        assert done == N_ROWS
+
+
+def test_walls_that_are_missing_are_said(manifest, tmp_path, capsys, monkeypatch):
+    none = Walls(no_network=False, no_files=True, memory_limit=True)
+    monkeypatch.setattr("idverify.isolation.walls.available", lambda: none)
+    monkeypatch.setattr("idverify.evaluation.batch.run_batch", lambda *_, **__: (1, 0))
+    assert main(["batch", str(manifest), "--out", str(tmp_path / "out")]) == 0
+    assert "decoded here without: no network" in capsys.readouterr().err
+    main(["doctor"])
+    assert "decode without: no network" in capsys.readouterr().out

@@ -10,7 +10,6 @@ import pytest
 from click.testing import CliRunner
 
 from idverify.cli import cli
-from idverify.service import examination
 from idverify.service.examination import examine_service
 
 GOOD = {
@@ -33,7 +32,7 @@ def nothing_set(monkeypatch):
 
 def test_without_settings_everything_is_in_the_services_folder():
     found = {one.name: one for one in examine_service()}
-    assert set(found) == {"judges' walls", "database", "blobs", "master key"}
+    assert set(found) == {"database", "blobs", "master key"}
     assert not any(one.broken for one in found.values())
 
 
@@ -53,16 +52,6 @@ def test_what_is_broken_is_named_with_its_setting_and_without_its_secret(monkeyp
     (broken,) = [one for one in examine_service() if one.broken]
     assert name in broken.mend
     assert "hush" not in broken.found
-
-
-def test_missing_walls_are_said(monkeypatch):
-    from idverify.isolation import walls
-
-    none = walls.Walls(no_network=False, no_files=False, memory_limit=True)
-    monkeypatch.setattr(examination, "available", lambda: none)
-    said = next(iter(examine_service()))
-    assert "no network" in said.found
-    assert said.mend
 
 
 def test_the_doctor_shows_it_and_fails_where_it_is_broken(monkeypatch):
