@@ -332,11 +332,14 @@ class NotAssessed:
         What was measured, with units, for the person who reads the report.
     causes
         What makes it so, where that is known more closely, most useful advice first.
+    notes
+        What was met on the way, one sentence each.
     """
 
     reason: Reason
     detail: str = ""
     causes: tuple[Reason, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         raise TypeError("NotAssessed is neither true nor false; match on its type")

@@ -40,7 +40,8 @@ def foreign(value: object, *, limit: int = MAX_CHARACTERS) -> str:
     Parameters
     ----------
     value
-        A text, or what becomes one by ``str``, such as a path.
+        A text, or what becomes one by ``str``, such as a path. An error of the system is shown without its number and
+        the name of the file: the sentence around it says that name already.
     limit
         Characters at most, the ellipsis included.
 
@@ -51,7 +52,7 @@ def foreign(value: object, *, limit: int = MAX_CHARACTERS) -> str:
     >>> foreign("name\u202egpj.exe")
     'name\\u202egpj.exe'
     """
-    text = str(value)
+    text = value.strerror if isinstance(value, OSError) and value.strerror else str(value)
     # An escape is longer than its character, so no more than `limit` characters can be needed.
     shown = without_controls(text[: limit + 1])
     if len(text) <= limit and len(shown) <= limit:

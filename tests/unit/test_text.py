@@ -54,3 +54,8 @@ def test_each_lie_is_visible(lie: str, shown: str) -> None:
 
 def test_a_line_break_stays_only_where_it_is_asked_for() -> None:
     assert without_controls("a\nb\x1b", keep="\n") == "a\nb\\x1b"
+
+
+def test_an_error_of_the_system_does_not_say_the_name_again() -> None:
+    assert foreign(OSError(36, "File name too long", "n" * 5000)) == "File name too long"
+    assert foreign(OSError("image file is truncated")) == "image file is truncated"

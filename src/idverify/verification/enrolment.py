@@ -147,7 +147,9 @@ def enrol(photo_rgb: NDArray[np.uint8], models: FaceModels, *, notes: tuple[str,
     elif isinstance(found, NotAssessed) and found.reason is Reason.REFERENCE_UNUSABLE:
         turned_photo = _set_upright(photo_rgb, None, models)
         found = turned_photo if isinstance(turned_photo, _Found) else found
-    return found if isinstance(found, NotAssessed) else _enrolled(found, models, (*notes, *found.notes))
+    if isinstance(found, NotAssessed):
+        return replace(found, notes=notes)
+    return _enrolled(found, models, (*notes, *found.notes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +239,7 @@ def _enrolled(found: _Found, models: FaceModels, notes: tuple[str, ...]) -> Enro
             reason=Reason.REFERENCE_COVERED if covered else Reason.REFERENCE_UNUSABLE,
             detail=f"quality: {', '.join(r.value for r in failed)}",
             causes=tuple(failed),
+            notes=notes,
         )
     vectors = models.extractor.extract([photo_rgb], face.points_px[None])
     template = pool(vectors, np.ones(1))

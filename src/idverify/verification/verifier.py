@@ -599,8 +599,11 @@ def _require_record(policy: str, nonce_store: NonceStore | None, subject: str | 
 
 
 def _notes(which: str, photo: Presentation | Enrolment | None) -> tuple[str, ...]:
-    """What was met in reading a photo."""
-    return tuple(f"{which}: {note}" for note in photo.value.notes) if isinstance(photo, Assessed) else ()
+    """What was met in reading a photo, usable or not."""
+    if photo is None or isinstance(photo, Presentation):
+        return ()
+    notes = photo.value.notes if isinstance(photo, Assessed) else photo.notes
+    return tuple(f"{which}: {note}" for note in notes)
 
 
 def _template_of_photo(probe: Enrolment) -> tuple[Template | None, tuple[Reason, ...]]:

@@ -20,6 +20,7 @@ from idverify.verification.enrolment import (
     fit_face,
     search_faces,
 )
+from idverify.verification.verifier import _notes
 
 
 def models(*detectors, mesh=None) -> FaceModels:
@@ -48,6 +49,14 @@ def test_no_face_is_unusable():
     assert isinstance(found, NotAssessed)
     assert found.reason is Reason.REFERENCE_UNUSABLE
     assert "no face" in found.detail
+
+
+@pytest.mark.parametrize("cast", [{}, {"ann": (180, 240, 150), "bob": (460, 240, 150)}, {"ann": (320, 240, 150)}])
+def test_what_was_met_in_reading_a_photo_is_kept_whether_it_can_be_used_or_not(cast):
+    found = enrol(photo(cast), models(), notes=("the file ends early",))
+    notes = found.value.notes if isinstance(found, Assessed) else found.notes
+    assert notes == ("the file ends early",)
+    assert _notes("reference photo", found) == ("reference photo: the file ends early",)
 
 
 @pytest.mark.parametrize("size_wh", [(1, 5000), (20_000, 4), (1, 1)])
