@@ -69,6 +69,9 @@ class EnrolledFace:
         As :mod:`idverify.pad.reference_reuse` looks for it in a video.
     notes
         What was met in reading the photo and made of it, one sentence each.
+    surely_set_upright
+        Whether the photo was as it is, or was turned and now shows a face that surely stands upright. Else there may be
+        another face in it than was seen, and what does not resemble it is no stranger for that.
     """
 
     template: Template
@@ -78,6 +81,7 @@ class EnrolledFace:
     face: FaceObservation = field(repr=False)
     looks: ReferenceFace = field(repr=False)
     notes: tuple[str, ...] = ()
+    surely_set_upright: bool = True
 
 
 # The one face of a photo, or why there is none.
@@ -252,6 +256,8 @@ def _enrolled(found: _Found, models: FaceModels, notes: tuple[str, ...]) -> Enro
             face=face,
             looks=ReferenceFace.of(photo_rgb, face.points_px),
             notes=notes,
+            # What a photo that was found notes is its turn.
+            surely_set_upright=found.surely_upright or not found.notes,
         )
     )
 

@@ -488,11 +488,13 @@ class Verifier:
             _bound_template(probe) if isinstance(probe, Presentation) else _template_of_photo(probe)
         )
         liveness = self._liveness(judged_live, face, watch) if judged_live else None  # (5)
+        match = self._match(template, face, liveness, watch)  # (6) (8)
+        unusable = [reference.reason] if isinstance(reference, NotAssessed) else []
         findings = Findings(
             task=task,
-            match=self._match(template, face, liveness, watch),  # (6) (8)
+            match=match,
             liveness=liveness,
-            obstacles=(*([reference.reason] if isinstance(reference, NotAssessed) else []), *hindrances),
+            obstacles=(*unusable, *hindrances, *_doubts_about_turns(match, reference, probe)),
             handicaps=presentation.handicaps if presentation else (),
             challenge=self._answer(attempt, presentation, admission, face) if attempt and presentation else None,  # (5)
             warranted=judged_live.tampering if judged_live else (),
@@ -604,6 +606,16 @@ def _notes(which: str, photo: Presentation | Enrolment | None) -> tuple[str, ...
         return ()
     notes = photo.value.notes if isinstance(photo, Assessed) else photo.notes
     return tuple(f"{which}: {note}" for note in notes)
+
+
+def _doubts_about_turns(
+    match: MatchEvidence | None, reference: Enrolment | None, probe: Presentation | Enrolment
+) -> tuple[Reason, ...]:
+    """What speaks against taking faces that do not match for those of two people."""
+    if match is None or match.matched:
+        return ()
+    words = ((reference, Reason.REFERENCE_ROTATED), (probe, _PROBE_WORDS[Reason.REFERENCE_ROTATED]))
+    return tuple(r for photo, r in words if isinstance(photo, Assessed) and not photo.value.surely_set_upright)
 
 
 def _template_of_photo(probe: Enrolment) -> tuple[Template | None, tuple[Reason, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from idverify.verification.enrolment import (
     fit_face,
     search_faces,
 )
-from idverify.verification.verifier import _notes
+from idverify.verification.verifier import _doubts_about_turns, _notes
 
 
 def models(*detectors, mesh=None) -> FaceModels:
@@ -199,6 +200,23 @@ def test_a_turned_photo_is_set_upright_and_that_is_said(turn):
     assert np.array_equal(found.value.image_rgb, marked())
     assert len(found.value.notes) == (2 if turn else 1)
     assert found.value.notes[0] == "read in part"
+
+
+@pytest.mark.parametrize(("presence", "turn", "sure"), [(0.99, 180, True), (0.9, 180, False), (0.9, 0, True)])
+def test_a_face_that_was_found_by_a_turn_and_is_unsure_is_no_evidence_of_a_stranger(presence, turn, sure):
+    class Mesh(stage.StageMesh):
+        def fit(self, image_rgb, regions):
+            points, found = super().fit(image_rgb, regions)
+            return points, np.minimum(found, presence)
+
+    ann = enrol(turned(marked(), turn), models(OneWayUp(), mesh=Mesh()))
+    assert isinstance(ann, Assessed)
+    assert ann.value.surely_set_upright is sure
+    stranger = SimpleNamespace(matched=False)
+    assert _doubts_about_turns(stranger, ann, ann) == (
+        () if sure else (Reason.REFERENCE_ROTATED, Reason.MISALIGNED_FACE)
+    )
+    assert _doubts_about_turns(SimpleNamespace(matched=True), ann, ann) == ()
 
 
 def test_a_head_that_stays_tilted_is_no_evidence_of_a_stranger():
