@@ -123,6 +123,8 @@ def test_every_error_is_one_sentence_and_exit_code_4(verifier: Any, capsys: Any,
     [
         (PermissionError(13, "Permission denied", "/a\x1b/b"), "/a\\x1b/b cannot be used: Permission denied"),
         (OSError(28, "No space left on device"), "the disk cannot be used: No space left on device"),
+        (OSError(27, "File too large"), "the disk cannot be used: File too large"),
+        (OSError(24, "Too many open files"), "this machine cannot be used: Too many open files"),
     ],
 )
 def test_a_place_that_cannot_be_used_is_no_fault_of_the_program(verifier: Any, capsys: Any, fault, words) -> None:

@@ -48,8 +48,8 @@ class Invocation:
     """What the outermost layer must know of the command that runs."""
 
     as_json: bool = False
-    # What becomes of the work when the keyboard interrupts it.
-    if_interrupted: str = "nothing was decided"
+    # What there is of the work when it ends before its end.
+    if_cut_short: str = "nothing was decided"
 
 
 class _Row(NamedTuple):
@@ -81,6 +81,11 @@ _ROWS = (
     _Row("calibrate", "idverify.cli.calibrate:calibrate_command", "Fit thresholds to your own scores."),
     _Row("bench", "idverify.cli.bench:bench_command", "Measure speed and memory; hold them to gates."),
 )
+
+
+# What a disk answers that is full, and a machine whose files, memory or processes are used up.
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_USED_UP = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
 
 
 class LazyGroup(click.Group):
@@ -118,10 +123,11 @@ class LazyGroup(click.Group):
         except Exception as error:  # noqa: BLE001 - the last line of defence: a fault of ours is neither a traceback nor a verdict
             if os.environ.get("IDVERIFY_DEBUG"):
                 traceback.print_exc()
-            if isinstance(error, OSError) and (error.filename is not None or error.errno == errno.ENOSPC):
-                # A place that is full, closed or none, met where no module has a better word for it.
-                _fail(ctx, ParameterError(), _one_line(_unusable(error)))
-            _fail(ctx, error, _internal(error))
+            left = ctx.ensure_object(Invocation).if_cut_short
+            if isinstance(error, OSError) and (error.filename is not None or error.errno in _FULL | _USED_UP):
+                # What is full, closed or none, met where no module has a better word for it.
+                _fail(ctx, ParameterError(), _one_line(f"{_unusable(error)}; {left}"))
+            _fail(ctx, error, _internal(error, left))
 
 
 def _print_version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
@@ -167,7 +173,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = cli.main(args=arguments, prog_name="idverify", standalone_mode=False, obj=invocation)
     except click.Abort:
-        click.echo(f"Interrupted: {invocation.if_interrupted}.", err=True)
+        click.echo(f"Interrupted: {invocation.if_cut_short}.", err=True)
         return ExitCode.INTERRUPTED
     except click.ClickException as error:
         said = io.StringIO()
@@ -188,17 +194,18 @@ def _fail(ctx: click.Context, error: Exception, message: str) -> NoReturn:
 
 
 def _unusable(error: OSError) -> str:
-    place = "the disk cannot be used" if error.filename is None else f"{foreign(error.filename)} cannot be used"
-    return f"{place}: {foreign(error.strerror or type(error).__name__)}; nothing was decided"
+    what = "the disk" if error.errno in _FULL else "this machine"
+    place = what if error.filename is None else foreign(error.filename)
+    return f"{place} cannot be used: {foreign(error.strerror or type(error).__name__)}"
 
 
-def _internal(error: Exception) -> str:
+def _internal(error: Exception, left: str) -> str:
     if isinstance(error, ImportError):
         return f"a needed package does not load ({_one_line(str(error))}); run: idverify doctor"
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
     text = _one_line(f"{type(error).__name__}: {error}")
-    return f"internal error ({text}{where}); nothing was decided. Please report it."
+    return f"internal error ({text}{where}); {left}. Please report it."
 
 
 def _one_line(text: str) -> str:

@@ -71,7 +71,7 @@ def batch_command(
     from idverify.evaluation.executors import executor
     from idverify.isolation.walls import available
 
-    ctx.ensure_object(Invocation).if_interrupted = "written parts stay, and the same command goes on from there"
+    ctx.ensure_object(Invocation).if_cut_short = "written parts stay, and the same command goes on from there"
     if engine == "local" and (missing := available().missing):
         click.echo(f"Recordings are decoded here without: {', '.join(missing)}", err=True)
     rates = TextColumn("{task.fields[rate]:.2f} a second, {task.fields[failed]} failed")

@@ -64,7 +64,7 @@ def evaluate_command(
     from idverify.evaluation import evaluate
     from idverify.evaluation.executors import executor
 
-    ctx.ensure_object(Invocation).if_interrupted = "finished trials are kept, and --resume goes on from there"
+    ctx.ensure_object(Invocation).if_cut_short = "finished trials are kept, and --resume goes on from there"
     console = Console(stderr=True)
     name = TextColumn("{task.description}")
     columns = (name, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())

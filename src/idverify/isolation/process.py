@@ -246,6 +246,8 @@ def _how_it_ended(code: int | None, late: bool, limit_s: float) -> str:
         return f"the process that decodes was ended: it took longer than {limit_s:g} s"
     if code is None:
         return _NO_ANSWER
+    if code == -signal.SIGKILL:
+        return "the process that decodes was killed (signal 9), by somebody or by a system that is short of memory"
     how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
     return f"the process that decodes ended {how}: the file, or what it needs, is more than a decoder here can bear"
 
