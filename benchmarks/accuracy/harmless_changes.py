@@ -171,6 +171,34 @@ def barred(
     return change
 
 
+def filled(
+    share: float, fill: Callable[[np.ndarray, tuple[int, int]], np.ndarray]
+) -> Callable[[np.ndarray], np.ndarray]:
+    """The frame becomes `share` times as long, across the longer side; `fill` makes what the picture is laid on."""
+
+    def change(image: np.ndarray) -> np.ndarray:
+        h, w = image.shape[:2]
+        pad = round(max(h, w) * (share - 1) / 4) * 2
+        x, y = (pad, 0) if h >= w else (0, pad)
+        out = fill(image, (w + 2 * x, h + 2 * y))
+        out[y : y + h, x : x + w] = image
+        return out
+
+    return change
+
+
+def blurred_copy(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The picture itself, enlarged, blurred and darkened, as editors fill a frame."""
+    return np.asarray(cv2.GaussianBlur(cv2.resize(image, size), None, max(size) / 40) * 0.6).astype(np.uint8)
+
+
+def gradient(_: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """From one colour to another, from the top to the bottom."""
+    down = np.linspace(0, 1, size[1])[:, None]
+    lines = (1 - down) * (230, 240, 250) + down * (40, 60, 160)
+    return np.repeat(lines[:, None].astype(np.uint8), size[0], axis=1)
+
+
 def squeezed(x: float, y: float) -> Callable[[np.ndarray], np.ndarray]:
     def change(image: np.ndarray) -> np.ndarray:
         h, w = image.shape[:2]
@@ -258,6 +286,8 @@ CHANGES: dict[str, Change] = {
     "coloured bars": Change(family="bars", shots=each(barred(1.3, (40, 60, 120)))),
     "bars all around": Change(family="bars", shots=each(barred(1.6, (0, 0, 0), both=True))),
     "bars with a line of text": Change(family="bars", shots=each(barred(1.6, (0, 0, 0), writing=True))),
+    "bars of a blurred copy": Change(family="bars", shots=each(filled(1.78, blurred_copy))),
+    "bars of a gradient": Change(family="bars", shots=each(filled(1.5, gradient))),
     "freeze of 1.2 s": Change(family="stalls", shots=stalled(2.0, 1.2)),
     "freeze of 2.5 s": Change(family="stalls", shots=stalled(1.5, 2.5)),
     "gap of 1 s": Change(family="stalls", shots=gap(2.0, 1.0)),
