@@ -75,7 +75,7 @@ LENGTHS = [3.5, 3.5, 4.0]
 def honest(*, start: float, up_s: list[float], seconds: float = 24.0):
     """Pieces of one second each, each as late as the line makes it; steps as the server reveals them."""
     ends = np.arange(1.0, seconds + 0.5)
-    arrived, last = [], 0.0
+    arrived, last = [], -math.inf
     for end, late in zip(ends, up_s, strict=False):
         last = max(last, start + end + late)
         arrived.append(last)
