@@ -70,8 +70,8 @@ class EnrolledFace:
     notes
         What was met in reading the photo and made of it, one sentence each.
     surely_set_upright
-        Whether the photo was as it is, or was turned and now shows a face that surely stands upright. Else there may be
-        another face in it than was seen, and what does not resemble it is no stranger for that.
+        Whether the photo stayed as it came, or was turned and now shows a face that surely stands upright. Else there
+        may be another face in it than was seen, and what does not resemble it is no stranger for that.
     """
 
     template: Template
@@ -164,6 +164,7 @@ class _Found:
     face: FaceObservation
     n_faces: int
     surely_upright: bool
+    turned: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -210,8 +211,10 @@ def _set_upright(photo_rgb: NDArray[np.uint8], found: _Found | None, models: Fac
         detail = f"the head is tilted by {abs(found.roll_deg):.0f} degrees"
         return NotAssessed(reason=Reason.REFERENCE_ROTATED, detail=detail)
     by_deg = (by_deg + 180) % 360 - 180
-    note = (f"the photo was turned by {abs(by_deg):.0f} degrees to set its face upright",) if round(by_deg) else ()
-    return replace(found, notes=note)
+    if not round(by_deg):
+        return found
+    note = f"the photo was turned by {abs(by_deg):.0f} degrees to set its face upright"
+    return replace(found, turned=True, notes=(note,))
 
 
 def _turn_of(photo_rgb: NDArray[np.uint8], detector: YuNet, models: FaceModels) -> int | None:
@@ -256,8 +259,7 @@ def _enrolled(found: _Found, models: FaceModels, notes: tuple[str, ...]) -> Enro
             face=face,
             looks=ReferenceFace.of(photo_rgb, face.points_px),
             notes=notes,
-            # What a photo that was found notes is its turn.
-            surely_set_upright=found.surely_upright or not found.notes,
+            surely_set_upright=found.surely_upright or not found.turned,
         )
     )
 
