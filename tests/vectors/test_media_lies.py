@@ -278,6 +278,12 @@ def test_this_damaged_middle_is_a_picture(long_mp4: bytes) -> None:
     assert "parts of the recording are damaged" in recording.notes
 
 
+def test_a_track_of_no_known_kind_is_said_to_be_one(mjpeg: bytes) -> None:
+    assert mjpeg.count(b"strf") == 1
+    with pytest.raises(UnsupportedMediaError, match="no moving pictures, only: unknown"):
+        read_all(mjpeg.replace(b"strf", b"junk"))
+
+
 @given(st.sampled_from(["h264_mp4", "vp8_webm", "mjpeg_avi", "wmv2_wmv", "mpeg1_mpg", "mpeg2_ts"]), st.data())
 @settings(max_examples=60, deadline=None)
 def test_any_damage_gives_frames_or_one_typed_error(name: str, data: st.DataObject) -> None:

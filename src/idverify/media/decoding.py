@@ -196,8 +196,7 @@ def look_at_tracks(
     """
     streams = moving_streams(container)
     if not streams:
-        kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
-        raise UnsupportedMediaError(f"{source.label} holds no moving pictures, only: {kinds}")
+        raise UnsupportedMediaError(f"{source.label} holds no moving pictures, only: {_kinds(container)}")
     if len(streams) == 1:
         return Tracks(chosen=streams[0].index)
     at = reader.tell()
@@ -211,6 +210,21 @@ def look_at_tracks(
         chosen=marked[0].index if len(marked) == 1 else most.index,
         still=frozenset(stream.index for stream in streams if counts[stream.index] <= 1),
     )
+
+
+def _kinds(container: InputContainer) -> str:
+    """What a file holds, in words."""
+    streams = container.streams
+    kinds = {
+        "attachment": streams.attachments,
+        "audio": streams.audio,
+        "data": streams.data,
+        "subtitle": streams.subtitles,
+        "video": streams.video,
+    }
+    # Not by their type: PyAV 15 ends the process where FFmpeg knows none.
+    unknown = len(streams) - sum(map(len, kinds.values()))
+    return ", ".join([kind for kind, tracks in kinds.items() if tracks] + ["unknown"] * bool(unknown)) or "nothing"
 
 
 def _count_pictures(source: ByteSource, reader: Reader, budget: Budget, limits: MediaLimits) -> Counter[int]:
