@@ -11,12 +11,17 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from idverify.comparison.balance import Balance
-from idverify.comparison.features import SFACE_WEIGHT
+from idverify.comparison.features import SFACE_WEIGHT, DlibExtractor, SFaceExtractor
+from idverify.faces.alignment import align
+from idverify.faces.tracking import FaceObservation
 from idverify.metrics import wilson
+from idverify.verification.enrolment import FaceModels, fit_face, search_faces
+from idverify.verification.model_set import ModelSet
 
 F64 = NDArray[np.float64]
 HERE = Path(__file__).parent
@@ -49,15 +54,20 @@ def is_test(person: str) -> bool:
 # -- features ----------------------------------------------------------------------------------------------------------
 
 
+def subject_of(photo: NDArray[np.uint8], models: FaceModels) -> FaceObservation | None:
+    """The face nearest to a photo's centre; None where it is not usable."""
+    centre = np.array(photo.shape[1::-1]) / 2
+    found = sorted(
+        search_faces(photo, models.detectors),
+        key=lambda f: float(np.linalg.norm(f.bbox_xyxy_px.reshape(2, 2).mean(axis=0) - centre)),
+    )
+    return fit_face(photo, found[0], models.mesh) if found else None
+
+
 class Features:
     """Both networks' vectors of a photo's subject, nothing taken off."""
 
     def __init__(self) -> None:
-        import cv2
-
-        from idverify.comparison.features import DlibExtractor, SFaceExtractor
-        from idverify.verification.model_set import ModelSet
-
         cv2.setNumThreads(1)
         self._models = ModelSet().face_models
         (sface, _), (dlib, _) = self._models.extractor.parts
@@ -65,18 +75,9 @@ class Features:
         assert isinstance(dlib, DlibExtractor)
         self._extractors = (SFaceExtractor(sface.session, Balance.none(128)), dlib)
 
-    def of(self, photo: NDArray[np.uint8]) -> tuple[Any, NDArray[np.float32]] | None:
+    def of(self, photo: NDArray[np.uint8]) -> tuple[FaceObservation, NDArray[np.float32]] | None:
         """The face and its vector [shape=(256,)]; None where no face is usable."""
-        from idverify.faces.alignment import align
-        from idverify.verification.enrolment import fit_face, search_faces
-
-        centre = np.array(photo.shape[1::-1]) / 2
-        found = sorted(
-            search_faces(photo, self._models.detectors),
-            key=lambda f: float(np.linalg.norm(f.bbox_xyxy_px.reshape(2, 2).mean(axis=0) - centre)),
-        )
-        face = fit_face(photo, found[0], self._models.mesh) if found else None
-        if face is None:
+        if (face := subject_of(photo, self._models)) is None:
             return None
         chips = [(each, align([photo], face.points_px[None], each.canonical)) for each in self._extractors]
         return face, np.concatenate([each.extract(chip)[0] for each, chip in chips])

@@ -142,6 +142,13 @@ def each(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Shots], Shots]
     return lambda shots: ((np.ascontiguousarray(change(image)), time_s) for image, time_s in shots)
 
 
+def beside(image: np.ndarray, share: float) -> tuple[int, int]:
+    """Pixels at either side, across and down, that make the frame `share` times as long beside the longer sides."""
+    h, w = image.shape[:2]
+    pad = round(max(h, w) * (share - 1) / 4) * 2
+    return (pad, 0) if h >= w else (0, pad)
+
+
 def barred(
     share: float, level: tuple[int, int, int], *, both: bool = False, writing: bool = False
 ) -> Callable[[np.ndarray], np.ndarray]:
@@ -149,8 +156,8 @@ def barred(
 
     def change(image: np.ndarray) -> np.ndarray:
         h, w = image.shape[:2]
-        pad = round(max(h, w) * (share - 1) / 4) * 2
-        x, y = (pad, 0) if h >= w else (0, pad)
+        x, y = beside(image, share)
+        pad = max(x, y)
         if both:
             x, y = x + round(0.03 * w) * 2, y + round(0.03 * h) * 2
         out = cv2.copyMakeBorder(image, y, y, x, x, cv2.BORDER_CONSTANT, value=level)
@@ -178,8 +185,7 @@ def filled(
 
     def change(image: np.ndarray) -> np.ndarray:
         h, w = image.shape[:2]
-        pad = round(max(h, w) * (share - 1) / 4) * 2
-        x, y = (pad, 0) if h >= w else (0, pad)
+        x, y = beside(image, share)
         out = fill(image, (w + 2 * x, h + 2 * y))
         out[y : y + h, x : x + w] = image
         return out

@@ -30,7 +30,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from comparison_sets import SAME_PERSON, is_test, rate
+from comparison_sets import SAME_PERSON, is_test, rate, subject_of
 from numpy.typing import NDArray
 from peers_table import markdown
 
@@ -38,7 +38,6 @@ from idverify.faces.alignment import DLIB, SFACE, align
 from idverify.media import load_photo, open_recording
 from idverify.metrics import threshold_at_fmr
 from idverify.models.session import Session
-from idverify.verification.enrolment import fit_face, search_faces
 from idverify.verification.subject import Subject
 from idverify.verification.verifier import Verifier
 
@@ -181,13 +180,8 @@ def what_came_of(name: str) -> str:
 
 def photo_vectors(path: Path, verifier: Verifier, peers: list[Peer]) -> list[F64] | None:
     """One vector a peer of the face nearest to the photo's centre."""
-    photo, models = load_photo(path), verifier.face_models
-    centre = np.array(photo.shape[1::-1]) / 2
-    found = sorted(
-        search_faces(photo, models.detectors),
-        key=lambda f: float(np.linalg.norm(f.bbox_xyxy_px.reshape(2, 2).mean(axis=0) - centre)),
-    )
-    face = fit_face(photo, found[0], models.mesh) if found else None
+    photo = load_photo(path)
+    face = subject_of(photo, verifier.face_models)
     return None if face is None else [p.extract([photo], face.points_px[None])[0] for p in peers]
 
 
