@@ -64,6 +64,7 @@ def encode(
     pixel_aspect: Fraction | None = None,
     sound: bool = False,
     index_first: bool = False,
+    fragmented: bool = False,
 ) -> bytes:
     """A video of RGB images.
 
@@ -77,9 +78,12 @@ def encode(
         MatrixCoefficients and range (1 limited, 2 full) that the images are converted by and tagged with.
     index_first
         Move the index of an MP4 to the front, as files made for streaming have it.
+    fragmented
+        Write an MP4 as one fragment for each group of pictures, as recorders do that may be cut off.
     """
     images = list(images)
-    movflags = {"movflags": "faststart"} if index_first else {}
+    flags = ["faststart"] * index_first + ["frag_keyframe", "empty_moov", "default_base_moof"] * fragmented
+    movflags = {"movflags": "+".join(flags)} if flags else {}
     # FFmpeg moves the index by reading back a file that has a name.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "video"

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -278,6 +279,30 @@ def test_this_damaged_middle_is_a_picture(long_mp4: bytes) -> None:
     assert "parts of the recording are damaged" in recording.notes
 
 
+@pytest.fixture(scope="module")
+def fragments(moving: list[np.ndarray]) -> bytes:
+    return encode(moving, options={"g": "10", "bf": "0"}, fragmented=True)
+
+
+@pytest.mark.parametrize("filling", [bytes, np.random.default_rng(0).bytes], ids=["zeros", "noise"])
+def test_this_hole_among_fragments_is_nothing(fragments: bytes, filling: Callable[[int], bytes]) -> None:
+    third, fourth = (found.start() - 4 for found in list(re.finditer(b"moof", fragments))[2:4])
+    times_s, recording = read_all(fragments[:third] + filling(fourth - third) + fragments[fourth:])
+    assert 10 <= len(times_s) < 50
+    assert recording.truncated
+    assert "the pictures end before the recording does" in recording.notes
+
+
+@pytest.mark.parametrize("at_end", [True, False])
+def test_fragments_without_a_hole_are_whole(fragments: bytes, at_end: bool) -> None:
+    """Padding behind the last one, and a box of a kind that is not read before it."""
+    last = fragments.rindex(b"moof") - 4
+    event = b"\0\0\0\x10emsg" + bytes(8)
+    times_s, recording = read_all(fragments + bytes(5000) if at_end else fragments[:last] + event + fragments[last:])
+    assert len(times_s) == 50
+    assert recording.notes == ()
+
+
 def test_a_track_of_no_known_kind_is_said_to_be_one(mjpeg: bytes) -> None:
     assert mjpeg.count(b"strf") == 1
     with pytest.raises(UnsupportedMediaError, match="no moving pictures, only: unknown"):
@@ -378,6 +403,21 @@ def test_this_selfie_takes_a_quarter_of_an_hour(mjpeg: bytes) -> None:
     times_s, recording = read_all(retimed(mjpeg, [0, 40, 80, 120, 160, 900_000]))
     assert len(times_s) == 5
     assert any("limit of 30 s" in note for note in recording.notes)
+
+
+@pytest.mark.parametrize("bits", [24, 31, 32])
+def test_a_clock_that_begins_again_took_years(bits: int, moving: list[np.ndarray]) -> None:
+    video = bytearray(encode(moving, container="flv", codec="flv1"))
+    at = 13
+    while at < len(video):  # each tag: kind, size, time (its highest byte last), track, content, size
+        size, low, high = (int.from_bytes(video[at + a : at + b], "big") for a, b in ((1, 4), (4, 7), (7, 8)))
+        time_ms = ((high << 24 | low) + 2**bits - 900) % 2**bits
+        video[at + 4 : at + 8] = (time_ms & 0xFFFFFF).to_bytes(3, "big") + bytes([time_ms >> 24])
+        at += 11 + size + 4
+    times_s, recording = read_all(bytes(video))
+    assert times_s == pytest.approx(np.arange(50) / 25, abs=0.002)
+    assert recording.notes == ()
+    assert not recording.time_problems
 
 
 def test_the_index_gives_every_picture_no_time_at_all() -> None:

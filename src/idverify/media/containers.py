@@ -50,6 +50,8 @@ _TS_SYNC, _TS_PACKET_BYTES = 0x47, 188
 _KINDS = "MP4, MOV, WebM, MKV, AVI, WMV, MPEG, MPEG-TS, Ogg or FLV"
 # Boxes at the top of an MP4 that are looked at; fragmented files have two for each fragment.
 _MAX_BOXES = 1000
+_FRAGMENT = b"moof"
+_CHUNK_BYTES = 1 << 20
 
 
 def container_name(source: ByteSource) -> str:
@@ -113,11 +115,22 @@ def _mp4_n_bytes(stream: BinaryIO, n_bytes: int) -> int:
         stream.seek(end)
         size, kind = struct.unpack(">I4s", stream.read(8))
         if kind not in _MP4_BOXES or size == 0:  # bytes of another kind; a box up to the end of the file
-            break
+            # Where no box can be, as in a hole of zeros, reading ends: fragments behind it are missing.
+            return n_bytes + 1 if not kind.isalnum() and _is_ahead(stream, _FRAGMENT) else end
         if size == 1:
             (size,) = _unpack(stream, ">Q")
         end += max(size, 8)
     return end
+
+
+def _is_ahead(stream: BinaryIO, word: bytes) -> bool:
+    """Whether a word comes later on; the stream is left anywhere."""
+    before = b""
+    while chunk := stream.read(_CHUNK_BYTES):
+        if word in before + chunk:
+            return True
+        before = chunk[1 - len(word) :]
+    return False
 
 
 def _riff_n_bytes(stream: BinaryIO, n_bytes: int) -> int:

@@ -60,6 +60,9 @@ _SAME_SHAPE = 0.02
 # FFmpeg's names of containers that keep one time for each picture, that of decoding. Where pictures are coded in
 # another order than they are shown in, the times that it gives for showing them wander.
 _DECODING_TIMES = ("avi", "asf")
+# Ticks after which clocks of containers begin again at zero. FLV has 24 bits of milliseconds and 8 more that old muxers
+# do not write (Adobe Flash Video File Format 10.1, E.4.1); whole turns of the longer clock are turns of the shorter.
+_TICKS_OF_A_TURN = {"flv": 1 << 24}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,7 +252,9 @@ class Recording:
         parts, self._notes, self.framing = self._parts, dict[str, None](), framing
         container, stream, first = parts.container, parts.stream, cast(av.VideoFrame, parts.first)
         kind = container.format.name.split(",")[0]
-        self._clock = _Clock(stream, parts.source.label, decoding_times=kind in _DECODING_TIMES)
+        self._clock = _Clock(
+            stream, parts.source.label, decoding_times=kind in _DECODING_TIMES, turn=_TICKS_OF_A_TURN.get(kind)
+        )
         self._coded_wh = first.width, first.height
         stated = float(stream.sample_aspect_ratio or 1.0)
         self.pixel_aspect_ratio = stated
@@ -452,11 +457,15 @@ class Recording:
 class _Clock:
     """Seconds after the first picture, from timestamps; keeps count of those that cannot be right."""
 
-    def __init__(self, stream: VideoStream, label: str, *, decoding_times: bool = False) -> None:
+    def __init__(
+        self, stream: VideoStream, label: str, *, decoding_times: bool = False, turn: int | None = None
+    ) -> None:
         self._label = label
         self._step_s = 1.0 / float(stream.average_rate) if stream.average_rate else None
         self._decoding_times = decoding_times
+        self._turn = turn
         self._origin: int | None = None
+        self._last_stamp: int | None = None
         self._last_s: float | None = None
         self._last_step_s: float | None = None
         self.problems = TimeProblems()
@@ -475,6 +484,7 @@ class _Clock:
                 # Pictures without timestamps may have come before.
                 self._origin = stamp - round(self._next_s() / picture.time_base)
                 self.starts_s = float(self._origin * picture.time_base)
+            stamp = self._last_stamp = self._unwound(stamp)
             time_s = float((stamp - self._origin) * picture.time_base)
             self._count_problems(time_s)
             self._last_step_s = None if self._last_s is None else time_s - self._last_s
@@ -482,6 +492,13 @@ class _Clock:
         lasts_s = _seconds(picture.duration, picture.time_base) or self._step_s or 0.0
         self.end_s = max(self.end_s, time_s + lasts_s)
         return time_s
+
+    def _unwound(self, stamp: int) -> int:
+        """The stamp in the turn of the clock that is nearest to the one before."""
+        if self._turn is None or self._last_stamp is None:
+            return stamp
+        half = self._turn // 2
+        return self._last_stamp + (stamp - self._last_stamp + half) % self._turn - half
 
     def _without_stamp(self) -> float:
         if self._step_s is None:
