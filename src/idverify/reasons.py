@@ -230,6 +230,11 @@ class Reason(str, Enum):
         "The file names a screen recorder or a virtual camera as its source.",
         "Please record with your phone's own camera, and send that recording as it is.",
     )
+    SURROUNDINGS_HIDDEN = (
+        "surroundings_hidden",
+        "Something drawn over the picture hides what is around the face.",
+        "Please record with nothing drawn over the picture, so that the room around your head can be seen.",
+    )
     SEVERAL_PICTURE_TRACKS = (
         "several_picture_tracks",
         "The file holds several moving pictures, and a player may show another one than was looked at.",

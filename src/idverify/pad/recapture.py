@@ -8,7 +8,7 @@ the network had not seen and names the network's SHA-256: a card of another netw
 
 Conventions: views are RGB as the camera gave them, side by side in one strip of 96 x 448 pixels; the native value grows
 with the evidence of a recapture; the LLR is natural-log, bona fide over attack. A face too small, dark or blurred is
-not judged.
+not judged, nor one around which something is drawn that hides bezels, hands and borders.
 
 Sources: He et al. 2024, "Joint Physical-Digital Facial Attack Detection Via Simulating Spoofing Clues",
 arXiv:2404.08450; views of several widths, and what the half for the wider ones was trained further from:
@@ -82,6 +82,9 @@ _MIN_FRAMES = 3
 # Below these, on the median frame, the network's own training pictures are no longer told apart by eye: shorter side of
 # the face's box in native pixels, median luma of the face, and share of its contrast that is finer than 3 pixels.
 _MIN_FACE_PX, _MIN_LUMA, _MIN_DETAIL = 40.0, 22.0, 0.03
+# A frame is drawn around the face where this share of each side of the view of the scene, so many lines deep, is of one
+# colour to so many levels: before a plain wall, shoulders reach the lower side. The clips at hand have 0.60 at most.
+_DRAWN_SHARE, _DRAWN_LINES, _DRAWN_LEVELS = 0.7, 3, 4
 _CARD = Path("calibration") / "pad_recapture.toml"
 
 
@@ -290,7 +293,19 @@ def _problem(faces_px: F64, views: U8) -> NotAssessed | None:
         return NotAssessed(reason=Reason.TOO_DARK, detail=f"median luma of the face {luma:.0f} of 255")
     if detail < _MIN_DETAIL:
         return NotAssessed(reason=Reason.BLURRY, detail=f"fine detail is {100 * detail:.1f} % of the face's contrast")
+    drawn = float(np.median([_drawn_share(scene) for scene in views[:, :, 2 * SIDE_PX : 3 * SIDE_PX]]))
+    if drawn >= _DRAWN_SHARE:
+        drawn_to = f"{100 * drawn:.0f} % of each side around the face is of one colour"
+        return NotAssessed(reason=Reason.SURROUNDINGS_HIDDEN, detail=drawn_to)
     return None
+
+
+def _drawn_share(scene: U8) -> float:
+    """Share of the view's sides that is of one colour, on the side that has least of it."""
+    k = _DRAWN_LINES
+    sides = np.stack([scene[:k], scene[-k:], scene[:, :k].swapaxes(0, 1), scene[:, -k:].swapaxes(0, 1)])
+    same = np.abs(sides - np.median(sides, axis=(0, 1, 2))) <= _DRAWN_LEVELS
+    return float(same.all(axis=3).mean(axis=(1, 2)).min())
 
 
 def _light_and_detail(tight: U8) -> tuple[float, float]:
