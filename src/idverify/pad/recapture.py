@@ -82,8 +82,9 @@ _MIN_FRAMES = 3
 # Below these, on the median frame, the network's own training pictures are no longer told apart by eye: shorter side of
 # the face's box in native pixels, median luma of the face, and share of its contrast that is finer than 3 pixels.
 _MIN_FACE_PX, _MIN_LUMA, _MIN_DETAIL = 40.0, 22.0, 0.03
-# A frame is drawn around the face where this share of each side of the view of the scene, so many lines deep, is of one
-# colour to so many levels: before a plain wall, shoulders reach the lower side. The clips at hand have 0.60 at most.
+# Something is drawn around the face where this share of the sides of the view of the scene, and of its lower side, is
+# of one colour to so many levels, so many lines deep: before a plain wall, shoulders reach the lower side. The clips
+# at hand have 0.60 at most.
 _DRAWN_SHARE, _DRAWN_LINES, _DRAWN_LEVELS = 0.7, 3, 4
 _CARD = Path("calibration") / "pad_recapture.toml"
 
@@ -295,17 +296,18 @@ def _problem(faces_px: F64, views: U8) -> NotAssessed | None:
         return NotAssessed(reason=Reason.BLURRY, detail=f"fine detail is {100 * detail:.1f} % of the face's contrast")
     drawn = float(np.median([_drawn_share(scene) for scene in views[:, :, 2 * SIDE_PX : 3 * SIDE_PX]]))
     if drawn >= _DRAWN_SHARE:
-        drawn_to = f"{100 * drawn:.0f} % of each side around the face is of one colour"
+        drawn_to = f"{100 * drawn:.0f} % of the sides of what is around the face are of one colour"
         return NotAssessed(reason=Reason.SURROUNDINGS_HIDDEN, detail=drawn_to)
     return None
 
 
 def _drawn_share(scene: U8) -> float:
-    """Share of the view's sides that is of one colour, on the side that has least of it."""
+    """Share of the view's sides that is of their one colour; of the lower side, if that is less."""
     k = _DRAWN_LINES
     sides = np.stack([scene[:k], scene[-k:], scene[:, :k].swapaxes(0, 1), scene[:, -k:].swapaxes(0, 1)])
     same = np.abs(sides - np.median(sides, axis=(0, 1, 2))) <= _DRAWN_LEVELS
-    return float(same.all(axis=3).mean(axis=(1, 2)).min())
+    shares = same.all(axis=3).mean(axis=(1, 2))
+    return float(min(shares[1], shares.mean()))
 
 
 def _light_and_detail(tight: U8) -> tuple[float, float]:

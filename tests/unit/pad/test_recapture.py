@@ -212,7 +212,7 @@ def test_what_cannot_be_seen_is_not_judged(views, face_px, reason):
     assert not evidence.decisive
 
 
-def overlaid(colour, *, shoulders: bool = False) -> np.ndarray:
+def overlaid(colour, *, open_to: int = 0, shoulders: bool = False) -> np.ndarray:
     """Views of a picture of noise over which all but an ellipse around the face is painted."""
     noise, observer = np.random.default_rng(7), recapture.Recapture()
     box = np.array([120.0, 90.0, 200.0, 200.0])
@@ -220,6 +220,7 @@ def overlaid(colour, *, shoulders: bool = False) -> np.ndarray:
         painted = noise.integers(0, 256, (320, 320, 3), np.uint8)
         hidden = np.full((320, 320), 255, np.uint8)
         cv2.ellipse(hidden, (160, 145), (95, 125), 0, 0, 360, 0, -1)
+        hidden[:open_to, 40:280] = 0
         if shoulders:
             hidden[230:, 70:250] = 0
         painted[hidden > 0] = colour
@@ -231,8 +232,9 @@ def overlaid(colour, *, shoulders: bool = False) -> np.ndarray:
 
 @pytest.mark.parametrize("colour", [(255, 255, 255), (20, 20, 20), (0, 0, 0), (30, 120, 60)])
 @pytest.mark.parametrize("value", [60.0, -60.0])
-def test_what_is_drawn_around_the_face_neither_proves_an_attack_nor_a_person(colour, value):
-    evidence = judged(value, overlaid(colour))
+@pytest.mark.parametrize("open_to", [0, 150], ids=["all around", "open above"])
+def test_what_is_drawn_around_the_face_neither_proves_an_attack_nor_a_person(colour, value, open_to):
+    evidence = judged(value, overlaid(colour, open_to=open_to))
     assert evidence.status is Status.NOT_ASSESSED
     assert evidence.reason is Reason.SURROUNDINGS_HIDDEN
     assert not evidence.decisive
