@@ -48,7 +48,7 @@ def audit_group() -> None:
 
 
 @audit_group.command("verify")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True), required=False)
+@click.argument("file", type=click.Path(path_type=Path), required=False)
 @_service
 @click.option("--key", metavar="HEX", help="The service's public key, got by another way than FILE.")
 @click.option("--checkpoint", metavar="SHA256", help="An entry noted earlier, which has to be there.")
@@ -77,7 +77,7 @@ def verify_command(
     try:
         text = file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ParameterError(f"{foreign(str(file))} cannot be read: {foreign(str(error))}") from None
+        raise ParameterError(f"{foreign(file)} cannot be read: {foreign(error)}") from None
     record = case_record.read(text)
     found = chain.verify(
         record["entries"],

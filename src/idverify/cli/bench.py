@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bench_command"]
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FILE = click.Path(path_type=Path)
 # A gate is broken: the same code as a rejection.
 BROKEN = 1
 

@@ -20,7 +20,7 @@ __all__ = ["calibrate_command"]
 
 
 @click.command(name="calibrate")
-@click.argument("scores", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("scores", type=click.Path(path_type=Path))
 @click.option(
     "--target-fmr",
     "targets",

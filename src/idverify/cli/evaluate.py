@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from idverify.cli.engines import engine_options
+from idverify.cli.folders import FolderPath
 from idverify.errors import MediaError
 from idverify.text import foreign, without_controls
 
@@ -19,8 +20,8 @@ __all__ = ["evaluate_command"]
 
 
 @click.command(name="evaluate")
-@click.argument("trials", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the run.")
+@click.argument("trials", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=FolderPath(), help="Folder for the run.")
 @click.option("--policy", default="ial2", show_default=True, metavar="NAME|FILE", help="Policy to judge by.")
 @click.option(
     "--card",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from idverify.cli.folders import FolderPath
 from idverify.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ __all__ = ["serve_group"]
 @click.group("serve", invoke_without_command=True)
 @click.option(
     "--data",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FolderPath(),
     default=Path("idverify-data"),
     show_default=True,
     metavar="DIR",
@@ -255,9 +256,7 @@ def _show_account(made: NewAccount) -> None:
 
 
 @serve_group.command("export-trials")
-@click.option(
-    "-o", "--output", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder to write; new."
-)
+@click.option("-o", "--output", required=True, type=FolderPath(), help="Folder to write; new.")
 @click.pass_obj
 def export_trials_command(settings: Settings, output: Path) -> None:
     """Write attempts that people reviewed, with the machine's scores and what the people saw; no media.

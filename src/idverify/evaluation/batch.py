@@ -27,8 +27,9 @@ from idverify.comparison.calibration import CalibrationCard, load_card
 from idverify.errors import MediaCrashedError, MediaError, ParameterError
 from idverify.evaluation.executors import Executor, LocalExecutor, WorkerDeath
 from idverify.evaluation.manifest import Manifest, Row, read_manifest
-from idverify.evaluation.storage import Storage, open_storage, read_media
+from idverify.evaluation.storage import Storage, open_storage, read_media, require_addresses
 from idverify.models import specs
+from idverify.reasons import Reason
 from idverify.verification.policy import DecisionPolicy, load_policy
 
 __all__ = ["BatchSystem", "Decider", "Job", "Progress", "run_batch"]
@@ -111,7 +112,7 @@ class BatchSystem:
                     raise
                 # Not for what it read: a kill costs no row its decision, unless it comes again.
                 decisions = verifier.check_many(video, photos, seed=seed)
-            return [_outcome(decision) for decision in decisions]
+            return _outcomes(decisions, len(job.wanted))
         except MediaError as error:
             if len(job.wanted) == 1:
                 return [_failed(error)]
@@ -124,22 +125,44 @@ class BatchSystem:
         return [self.decide(replace(job, wanted=(row,)))[0] for row in job.wanted]
 
 
+def _outcomes(decisions: Any, n_rows: int) -> list[Outcome]:
+    """What a process in a stranger's hands answered may be anything, and costs its own rows at most."""
+    try:
+        outcomes = [_outcome(decision) for decision in decisions]
+        if len(outcomes) != n_rows:
+            raise ValueError("not one decision for each row")
+    except Exception as error:
+        raise MediaCrashedError("the process that decodes answered with something that is no decision") from error
+    return outcomes
+
+
 def _outcome(decision: Any) -> Outcome:
     from idverify.report.json import dumps, to_json
+    from idverify.verification.decision import Outcome as Verdict
 
     document = to_json(decision)
     # Two runs of one batch give the same bytes.
     del document["timing_ms"]
     match, liveness = decision.match, decision.liveness
     return Outcome(
-        outcome=decision.outcome.value,
-        confidence=decision.confidence,
-        reasons=tuple(reason.value for reason in decision.reasons),
-        similarity=match.similarity if match else None,
-        fmr_at_score=match.fmr_at_score if match else None,
-        liveness_llr=liveness.llr if liveness else None,
+        outcome=Verdict(decision.outcome).value,
+        confidence=_number(decision.confidence),
+        reasons=tuple(_code(reason) for reason in decision.reasons),
+        similarity=_number(match.similarity) if match else None,
+        fmr_at_score=_number(match.fmr_at_score) if match else None,
+        liveness_llr=_number(liveness.llr) if liveness else None,
         decision=dumps(document),
     )
+
+
+def _code(reason: Any) -> str:
+    if not isinstance(reason, Reason):
+        raise TypeError("no reason")
+    return str(reason.value)
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def _failed(error: Exception) -> Outcome:
@@ -194,26 +217,33 @@ def run_batch(
     Raises
     ------
     ParameterError
-        The manifest is wrong, or the place holds another batch.
+        The manifest is wrong, the place holds another batch, or another run is at the same rows.
     IdverifyError
         The models, the policy or the card cannot be used.
     """
+    first, step = shard
+    if not 1 <= first <= step:
+        raise ParameterError(f"a shard is i/n with 1 <= i <= n, got {first}/{step}")
     manifest, store = read_manifest(manifest_at), open_storage(out)
+    total = len(manifest) if limit is None else min(limit, len(manifest))
+    if manifest.names_addresses(total):
+        require_addresses()
     policies = {name: load_policy(name) for name in sorted({policy, *manifest.policies})}
     own_card = None if card is None else load_card(card)
     key = _begun(store, manifest, policy, policies, own_card)
-    total = len(manifest) if limit is None else min(limit, len(manifest))
-    _remove_cut_short(store)
-    parts = _parts_to_do(store.names(), total, shard)
     setup = partial(make_system or partial(BatchSystem, policies, own_card), key)
-    assembly = _Assembly(manifest, store, total, sum(stop - start for start, stop in parts.values()), progress)
-    jobs = _Jobs(manifest, parts, policy)
-    for number, answer in (engine or LocalExecutor()).map(decide, jobs, setup=setup):
-        part, job = jobs.taken.pop(number)
-        if isinstance(answer, WorkerDeath):
-            answer = [Outcome(outcome="failed", error=answer.detail)] * len(job.wanted)
-        assembly.add(part, parts[part], job, answer)
-    _remove_cut_short(store)
+    # A shard holds the byte of its number, the only one all of them: i/n and i/m have their first part in common.
+    with store.held(RUN, first=0 if step == 1 else first, n_bytes=0 if step == 1 else 1):
+        _remove_cut_short(store)
+        parts = _parts_to_do(store.names(), total, shard)
+        assembly = _Assembly(manifest, store, total, sum(stop - start for start, stop in parts.values()), progress)
+        jobs = _Jobs(manifest, parts, policy)
+        for number, answer in (engine or LocalExecutor()).map(decide, jobs, setup=setup):
+            part, job = jobs.taken.pop(number)
+            if isinstance(answer, WorkerDeath):
+                answer = [Outcome(outcome="failed", error=answer.detail)] * len(job.wanted)
+            assembly.add(part, parts[part], job, answer)
+        _remove_cut_short(store)
     return assembly.done, assembly.failed
 
 
@@ -253,8 +283,6 @@ def _begun(
 def _parts_to_do(names: Iterable[str], total: int, shard: tuple[int, int]) -> dict[int, tuple[int, int]]:
     """Number of each part that is not there yet -> its stretch of rows."""
     first, step = shard
-    if not 1 <= first <= step:
-        raise ParameterError(f"a shard is i/n with 1 <= i <= n, got {first}/{step}")
     there = _rows_there(names)
     starts = range(0, total, ROWS_PER_PART)
     return {

@@ -27,6 +27,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Protocol, TypeVar
 
 from idverify.errors import IdverifyError, ParameterError
+from idverify.isolation.keyboard import unheard
 from idverify.models import cores
 
 __all__ = ["ENGINES", "Executor", "LocalExecutor", "Pool", "WorkerDeath", "executor", "map_over", "perform"]
@@ -153,7 +154,7 @@ def perform(work: bytes, job: Any) -> Any:
 
 def _begin(lifeline: Connection) -> None:
     """Prepare a process of this machine's own pool."""
-    # The keyboard's interrupt reaches the whole group; the run alone decides what becomes of it.
+    # Where no mask keeps the keyboard's interrupt away: the run alone decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
 
@@ -201,11 +202,13 @@ class _LocalPool(AbstractContextManager["_LocalPool"]):
         return ProcessPoolExecutor(self._workers, mp_context=context, initializer=_begin, initargs=(self._workers_end,))
 
     def submit(self, work: bytes, job: Any) -> Future[Any]:
-        try:
-            return self._pool.submit(perform, work, job)
-        except BrokenExecutor:  # a worker died; the handles of its pool say so themselves
-            self._pool = self._new()
-            return self._pool.submit(perform, work, job)
+        # Whoever is submitted to may begin a worker.
+        with unheard():
+            try:
+                return self._pool.submit(perform, work, job)
+            except BrokenExecutor:  # a worker died; the handles of its pool say so themselves
+                self._pool = self._new()
+                return self._pool.submit(perform, work, job)
 
     def first_of(self, handles: Sequence[Future[Any]]) -> Iterable[Future[Any]]:
         return wait(handles, return_when=FIRST_COMPLETED).done

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from idverify.errors import ParameterError
+from idverify.text import foreign
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -106,7 +107,7 @@ def read_gates(path: str | Path) -> tuple[Gate, ...]:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ParameterError(f"{path}: expected a gate file in TOML, got: {error}") from error
+        raise ParameterError(f"{foreign(path)}: expected a gate file in TOML, got: {foreign(error)}") from error
     rows = table.get("gate")
     if set(table) != {"gate"} or not isinstance(rows, list) or not rows:
         raise ParameterError(f"{path}: expected [[gate]] tables and nothing else")

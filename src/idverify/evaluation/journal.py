@@ -2,7 +2,7 @@
 
 A line is written in one piece, so a run that is killed leaves at most one unfinished line at the end, which the next
 run cuts off. The first line says which trials, policy and models the rest belongs to; a journal of anything else is
-refused.
+refused. One run at a time writes it.
 
 Public items: :class:`Journal`.
 """
@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from idverify.errors import ParameterError
+from idverify.evaluation.holding import hold
 from idverify.evaluation.results import TrialResult
 
 __all__ = ["Journal"]
@@ -45,7 +46,7 @@ class Journal:
     Raises
     ------
     ParameterError
-        The file belongs to another run, or is damaged before its last line.
+        The file belongs to another run, is damaged before its last line, or another process is writing it.
     """
 
     def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
@@ -55,13 +56,16 @@ class Journal:
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         self._synced = time.monotonic()
         try:
+            hold(self._fd, path.parent)
             self._recover()
         except BaseException:
             os.close(self._fd)
             raise
 
     def _recover(self) -> None:
-        content = self._path.read_bytes()
+        # By this descriptor: to close another one would let go of the file.
+        with open(self._fd, "rb", closefd=False) as file:
+            content = file.read()
         whole = content[: content.rfind(b"\n") + 1]
         os.ftruncate(self._fd, len(whole))
         lines = whole.splitlines()

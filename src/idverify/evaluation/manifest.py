@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from idverify.errors import MediaNotFoundError, ParameterError
-from idverify.evaluation.storage import read_media
+from idverify.evaluation.storage import ADDRESS_BEGINS, read_media
 from idverify.text import foreign
 
 __all__ = ["Manifest", "Row", "read_manifest"]
@@ -71,6 +71,13 @@ class Manifest:
         """Policies that rows name."""
         named = self.table.column("policy").unique().to_pylist() if "policy" in self.table.column_names else ()
         return frozenset(name for name in named if name)
+
+    def names_addresses(self, stop: int) -> bool:
+        """Whether one of the first rows, up to `stop`, has its recording or its photo in an object store."""
+        from pyarrow import compute
+
+        columns = (self.columns(0, stop)[name] for name in REQUIRED)
+        return any(compute.any(compute.match_substring_regex(each, ADDRESS_BEGINS)).as_py() for each in columns)
 
     def rows(self, start: int, stop: int, *, policy: str) -> Iterator[Row]:
         """Rows of a stretch; `policy` is that of rows that name none."""

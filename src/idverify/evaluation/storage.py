@@ -3,7 +3,8 @@
 A local path is a folder; ``s3://``, ``gs://``, ``az://``, ``file://`` and whatever else obstore opens is a store of its
 own (``pip install obstore``), with the credentials of its usual environment variables.
 
-Public items: :class:`Storage`, :func:`open_storage`, :func:`read_media`.
+Public items: :class:`Storage`, :func:`open_storage`, :func:`read_media`, :func:`require_addresses`,
+:data:`ADDRESS_BEGINS`.
 """
 
 from __future__ import annotations
@@ -13,18 +14,20 @@ import re
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
 from idverify.errors import MediaNotFoundError, ParameterError
+from idverify.evaluation.holding import hold
 from idverify.text import foreign
 
-__all__ = ["Storage", "open_storage", "read_media"]
+__all__ = ["ADDRESS_BEGINS", "Storage", "open_storage", "read_media", "require_addresses"]
 
 # RFC 3986; one letter is a drive of Windows.
-_ADDRESS = re.compile(r"(?P<root>[A-Za-z][A-Za-z0-9+.-]+://[^/]*)/?(?P<path>.*)")
+ADDRESS_BEGINS = "^[A-Za-z][A-Za-z0-9+.-]+://"
+_ADDRESS = re.compile(rf"(?P<root>{ADDRESS_BEGINS}[^/]*)/?(?P<path>.*)")
 
 
 class Storage(Protocol):
@@ -44,6 +47,9 @@ class Storage(Protocol):
 
     def remove(self, name: str) -> None:
         """Remove a file; one that is gone already stays so."""
+
+    def held(self, name: str, *, first: int, n_bytes: int) -> AbstractContextManager[None]:
+        """Keep other runs away from a work while it is done, as :func:`~idverify.evaluation.holding.hold` does."""
 
 
 class _Folder:
@@ -78,6 +84,15 @@ class _Folder:
     def remove(self, name: str) -> None:
         with _usable(str(self._folder), OSError):
             (self._folder / name).unlink(missing_ok=True)
+
+    @contextmanager
+    def held(self, name: str, *, first: int, n_bytes: int) -> Iterator[None]:
+        with ExitStack() as opened:
+            # Another user's file cannot be held, and the folder may be written all the same.
+            with suppress(OSError):
+                file = opened.enter_context((self._folder / name).open("rb+"))
+                hold(file.fileno(), self._folder, first=first, n_bytes=n_bytes)
+            yield
 
     @contextmanager
     def _unfinished(self, name: str, data: bytes) -> Iterator[Path]:
@@ -123,6 +138,10 @@ class _Bucket:
         with _usable(self._address, self._failure), suppress(self._absent, FileNotFoundError):
             self._store.delete(name)
 
+    def held(self, name: str, *, first: int, n_bytes: int) -> AbstractContextManager[None]:
+        # Object stores have no locks that end with their process.
+        return nullcontext()
+
 
 @contextmanager
 def _usable(place: str, *failures: type[Exception]) -> Iterator[None]:
@@ -141,20 +160,36 @@ def open_storage(where: str | Path) -> Storage:
     Raises
     ------
     ParameterError
-        The address cannot be opened, or obstore is not installed.
+        It is no name, the address cannot be opened, or obstore is not installed.
     """
     text = str(where)
+    if not text:
+        # The working folder, to Python.
+        raise ParameterError("the place of the results has no name")
     if not _ADDRESS.fullmatch(text):
         return _Folder(Path(text))
     return _Bucket(_store(text), text)
 
 
-def _store(address: str) -> Any:
+def require_addresses() -> None:
+    """Refuse to begin with addresses where nothing reads them: it would be a failure of every recording.
+
+    Raises
+    ------
+    ParameterError
+        obstore is not installed.
+    """
     try:
-        from obstore import exceptions
-        from obstore.store import from_url
+        import obstore.store  # noqa: F401
     except ImportError as error:
         raise ParameterError("addresses of object stores need the package obstore: pip install obstore") from error
+
+
+def _store(address: str) -> Any:
+    require_addresses()
+    from obstore import exceptions
+    from obstore.store import from_url
+
     try:
         return from_url(address)
     except (exceptions.BaseError, ValueError, TypeError) as error:
@@ -183,9 +218,11 @@ def read_media(where: str, base: Path | None = None, *, max_bytes: int) -> bytes
     MediaNotFoundError
         There is nothing, or it cannot be read.
     ParameterError
-        See :func:`open_storage`.
+        See :func:`require_addresses`.
     """
     address = _ADDRESS.fullmatch(where)
+    if address is not None:
+        require_addresses()
     try:
         if address is None:
             return _read_file((base or Path()) / where, max_bytes)

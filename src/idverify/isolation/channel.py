@@ -25,6 +25,11 @@ __all__ = ["receive", "receive_values", "send", "send_values"]
 
 _HEAD = struct.Struct("!Q")
 _MAX_BYTES = 512 << 20
+# What a child may say: an honest one has some ten thousand characters for each photo, and no number to look up by.
+_MAX_TEXT_BYTES = 32 << 20
+_MAX_NUMBERS_AS_KEYS = 4096
+# What a value may come to once it is written out: what is shared counts as often as it is named.
+_MAX_WRITTEN_BYTES = 256 << 20
 _SCALARS = (type(None), bool, int, float, str)
 # Numbers and texts of a size: nothing that holds a pointer.
 _DTYPE = re.compile(r"[<>|][biufcSU][1-9][0-9]{0,5}")
@@ -80,17 +85,17 @@ def receive_values(pipe: BinaryIO) -> Any:
     EOFError
         The other end is gone, or sent something that is no value.
     """
-    text = _message(pipe)
+    text = _message(pipe, at_most=_MAX_TEXT_BYTES)
     try:
         root, nodes, sizes = json.loads(text)
-        if not all(type(size) is int and size >= 0 for size in sizes) or sum(sizes) > _MAX_BYTES:
+        if not all(type(size) is int and size >= 0 for size in sizes) or sum(sizes) > _MAX_WRITTEN_BYTES:
             raise ValueError("the parts are too long")
     except (ValueError, TypeError, RecursionError) as error:
         raise EOFError(f"the message is no value: {type(error).__name__}") from error
     reader = _Reader([_exactly(pipe, size) for size in sizes])
     try:
         for node in nodes:
-            reader.made.append(reader.make(*node))
+            reader.add(*node)
         return reader.read(root)
     except Exception as error:
         raise EOFError(f"the message is no value: {type(error).__name__}") from error
@@ -146,28 +151,48 @@ class _Writer:
 
 
 class _Reader:
-    """Makes values of nodes; a node can name only those before it, so nothing is deep, endless or grows."""
+    """Makes values of nodes; a node can name only those before it, so nothing is endless.
+
+    Nothing grows, either: a part makes one array, and a value that names others again and again is weighed as whoever
+    writes it out will find it.
+    """
 
     def __init__(self, parts: list[bytes]) -> None:
-        self.made: list[Any] = []
-        self._parts = parts
+        self._made: list[Any] = []
+        self._written_bytes: list[int] = []
+        self._parts: dict[int, bytes] = dict(enumerate(parts))
+        self._numbers_as_keys = 0
+        # Of the node that is being made.
+        self._weight = 0
+
+    def add(self, kind: str, *content: Any) -> None:
+        """Make the next node."""
+        self._weight = 16
+        self._made.append(self._make(kind, *content))
+        self._written_bytes.append(self._weight)
 
     def read(self, written: Any) -> Any:
+        """The value of a scalar, or of a node that was made."""
         if type(written) is list:
             (number,) = written
-            return self.made[_index(number)]
-        if type(written) not in _SCALARS:
+            found, weight = self._made[_index(number)], self._written_bytes[number]
+        elif type(written) in _SCALARS:
+            found, weight = written, len(written) if type(written) is str else 8
+        else:
             raise ValueError("neither a scalar nor a node")
-        return written
+        self._weight += weight
+        if self._weight > _MAX_WRITTEN_BYTES:
+            raise ValueError("too much of it")
+        return found
 
-    def make(self, kind: str, *content: Any) -> Any:
+    def _make(self, kind: str, *content: Any) -> Any:
         if kind in _CONTAINERS:
             (items,) = content
             read = [self.read(item) for item in items]
-            return _CONTAINERS[kind](read if kind in ("list", "tuple") else [_key(item) for item in read])
+            return _CONTAINERS[kind](read if kind in ("list", "tuple") else [self._key(item) for item in read])
         make: dict[str, Callable[..., Any]] = {
-            "dict": lambda pairs: {_key(self.read(key)): self.read(item) for key, item in pairs},
-            "bytes": lambda part: self._parts[_index(part)],
+            "dict": lambda pairs: {self._key(self.read(key)): self.read(item) for key, item in pairs},
+            "bytes": self._part,
             "array": self._array,
             "number": lambda *written: self._array(*written)[()],
             "enum": lambda module, name, value: _class(module, name, Enum)(self.read(value)),
@@ -180,7 +205,25 @@ class _Reader:
 
         if not _DTYPE.fullmatch(dtype):
             raise ValueError("no type of numbers or texts")
-        return np.ndarray([_index(n) for n in shape], np.dtype(dtype), buffer=self._parts[_index(part)]).copy()
+        return np.ndarray([_index(n) for n in shape], np.dtype(dtype), buffer=self._part(part)).copy()
+
+    def _part(self, number: Any) -> bytes:
+        part = self._parts.pop(_index(number))
+        self._weight += len(part)
+        return part
+
+    def _key(self, value: Any) -> Any:
+        """What may be looked up by: to hash anything else may need any depth of the stack.
+
+        Numbers can be chosen so that all look the same to a dictionary, which then takes hours; texts cannot.
+        """
+        flat = value if type(value) is tuple else (value,)
+        if not all(type(item) in _SCALARS or isinstance(item, Enum) for item in flat):
+            raise ValueError("no key")
+        self._numbers_as_keys += not all(isinstance(item, (str, Enum)) for item in flat)
+        if self._numbers_as_keys > _MAX_NUMBERS_AS_KEYS:
+            raise ValueError("too many numbers as keys")
+        return value
 
     def _data(self, module: str, name: str, written: dict[str, Any]) -> Any:
         kind = _class(module, name, object)
@@ -196,14 +239,6 @@ def _index(number: Any) -> int:
     if type(number) is not int or number < 0:
         raise ValueError("no index")
     return number
-
-
-def _key(value: Any) -> Any:
-    """What may be looked up by: to hash anything else may need any depth of the stack."""
-    flat = value if type(value) is tuple else (value,)
-    if not all(type(item) in _SCALARS or isinstance(item, Enum) for item in flat):
-        raise ValueError("no key")
-    return value
 
 
 def _class(module: str, name: str, base: type) -> Any:
@@ -230,9 +265,9 @@ def _write(pipe: BinaryIO, *pieces: bytes) -> None:
     pipe.flush()
 
 
-def _message(pipe: BinaryIO) -> bytes:
+def _message(pipe: BinaryIO, *, at_most: int = _MAX_BYTES) -> bytes:
     (length,) = _HEAD.unpack(_exactly(pipe, _HEAD.size))
-    if length > _MAX_BYTES:
+    if length > at_most:
         raise EOFError("the message is too long")
     return _exactly(pipe, length)
 

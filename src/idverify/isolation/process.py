@@ -25,6 +25,7 @@ from idverify import errors
 from idverify.errors import IdverifyError, MediaCrashedError, ModelError
 from idverify.isolation import channel
 from idverify.isolation.interpreter import command
+from idverify.isolation.keyboard import unheard
 from idverify.isolation.walls import close_walls
 
 __all__ = ["ChildProcess", "serve"]
@@ -172,15 +173,16 @@ class ChildProcess:
         self.end()
         environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
         try:
-            self._process = subprocess.Popen(
-                command(self._module, str(self._memory_bytes), str(os.getpid())),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                # A buffer, and its lock, would be copied by a fork.
-                bufsize=0,
-                env=environment,
-            )
+            with unheard():
+                self._process = subprocess.Popen(
+                    command(self._module, str(self._memory_bytes), str(os.getpid())),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    # A buffer, and its lock, would be copied by a fork.
+                    bufsize=0,
+                    env=environment,
+                )
         except OSError as error:
             why = error.strerror or type(error).__name__
             raise MediaCrashedError(f"the process that decodes cannot be begun: {why}") from error
@@ -262,9 +264,11 @@ def _raised_or_value(answer: Any) -> Any:
     if not (isinstance(content, tuple) and len(content) == 2):
         raise MediaCrashedError("the process that decodes failed and does not say how")
     name, text = content
-    found = getattr(errors, str(name), None)
+    if not (isinstance(name, str) and isinstance(text, str)):
+        raise MediaCrashedError(_NO_ANSWER)
+    found = getattr(errors, name, None)
     if isinstance(found, type) and issubclass(found, IdverifyError):
-        raise found(str(text))
+        raise found(text)
     raise MediaCrashedError(f"the process that decodes failed: {text}")
 
 
@@ -283,7 +287,7 @@ def serve(prepare: Callable[[Any], dict[str, Callable[..., Any]]], readable: Cal
     """
     memory_bytes, parent = map(int, sys.argv[1:3])
     threading.Thread(target=_follow, args=(parent,), daemon=True).start()
-    # The keyboard's interrupt reaches the whole group; the parent alone decides what becomes of it.
+    # Where no mask keeps the keyboard's interrupt away: the parent alone decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     # Whatever a library prints must not be taken for an answer.

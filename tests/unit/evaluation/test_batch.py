@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -34,6 +36,7 @@ from idverify.evaluation.manifest import read_manifest
 from idverify.evaluation.storage import open_storage, read_media
 from idverify.isolation.walls import Walls
 from idverify.models import data_dir
+from idverify.reasons import NotAssessed, Reason
 
 N_ROWS = 3 * batch.ROWS_PER_PART + 7
 RUN = """
@@ -466,3 +469,107 @@ def test_walls_that_are_missing_are_said(manifest, tmp_path, capsys, monkeypatch
     assert "decoded here without: no network" in capsys.readouterr().err
     main(["doctor"])
     assert "decode without: no network" in capsys.readouterr().out
+
+
+HOLD = """
+import sys, time
+from idverify.evaluation.storage import open_storage
+with open_storage(sys.argv[1]).held(sys.argv[2], first=int(sys.argv[3]), n_bytes=int(sys.argv[4])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def holding():
+    """Another process that is at work in a place, until it is killed."""
+    pytest.importorskip("fcntl", reason="this system has no locks of the kind")
+    begun = []
+
+    def hold(out: Path, *which: int) -> subprocess.Popen:
+        words = [sys.executable, "-c", HOLD, str(out), batch.RUN, *map(str, which)]
+        begun.append(subprocess.Popen(words, stdout=subprocess.PIPE))
+        assert begun[-1].stdout.readline() == b"held\n"
+        return begun[-1]
+
+    yield hold
+    for process in begun:
+        process.kill()
+        process.communicate()
+
+
+def test_a_batch_that_runs_is_not_done_a_second_time(manifest, tmp_path, holding):
+    out = tmp_path / "out"
+
+    def run(shard=(1, 1)):
+        return run_batch(str(manifest), out, engine=LocalExecutor(1), make_system=Stub, shard=shard, limit=9)
+
+    run()
+    whole = holding(out, 0, 0)
+    for shard in ((1, 1), (1, 2), (2, 2)):
+        with pytest.raises(ParameterError, match="another run is at work in"):
+            run(shard)
+    # However it ends, nothing of it is in the way.
+    whole.kill()
+    whole.wait()
+    assert run() == (0, 0)
+    holding(out, 2, 1)
+    for shard in ((1, 1), (2, 2), (2, 3)):
+        with pytest.raises(ParameterError, match="another run"):
+            run(shard)
+    assert run((1, 2)) == run((3, 3)) == (0, 0)
+
+
+def test_a_place_without_locks_is_written_all_the_same(manifest, tmp_path, monkeypatch):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(pytest.importorskip("fcntl"), "lockf", no_locks)
+    done, _ = run_batch(str(manifest), tmp_path / "out", engine=LocalExecutor(1), make_system=Stub, limit=9)
+    assert done == 9
+
+
+@pytest.mark.parametrize("column", ["video", "reference"])
+def test_addresses_that_nothing_here_reads_are_no_failures_of_recordings(tmp_path, monkeypatch, column):
+    monkeypatch.setitem(sys.modules, "obstore.store", None)
+    row = {"video": "v.mp4", "reference": "r.jpg"} | {column: "s3://bucket/x"}
+    manifest = tmp_path / "m.csv"
+    manifest.write_text(f"video,reference\nv.mp4,r.jpg\n{row['video']},{row['reference']}\n", encoding="utf-8")
+    out = tmp_path / "out"
+    with pytest.raises(ParameterError, match="pip install obstore"):
+        run_batch(str(manifest), out, engine=LocalExecutor(1), make_system=Stub)
+    assert not list(out.iterdir())
+    assert run_batch(str(manifest), out, engine=LocalExecutor(1), make_system=Stub, limit=1) == (1, 0)
+    # Of a cluster's machines, one may lack it.
+    system = batch.BatchSystem({}, None, b"key")
+    system._verifier = lambda policy: None
+    with pytest.raises(ParameterError, match="pip install obstore"):
+        system.decide(Job(video="s3://bucket/x", policy="ial2", base=tmp_path, wanted=((0, "0", "r.jpg"),)))
+
+
+@pytest.mark.parametrize(("command", "code"), [("batch", 4), ("evaluate", 2)])
+def test_an_empty_name_is_not_the_working_folder(manifest, tmp_path, capsys, monkeypatch, command, code):
+    monkeypatch.chdir(tmp_path)
+    before = set(tmp_path.iterdir())
+    assert main([command, str(manifest), "--out", ""]) == code
+    assert "name" in capsys.readouterr().err
+    assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("command", ["batch --out o", "evaluate --out o", "calibrate --target-fmr 0.1 -o o"])
+@pytest.mark.parametrize("name", ["none.csv", "."])
+def test_a_file_to_read_that_is_none_is_no_wrong_usage(tmp_path, capsys, monkeypatch, command, name):
+    monkeypatch.chdir(tmp_path)
+    assert main([*command.split(), name]) == 4
+    assert name in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize("answer", [None, [], [None], ["accept"], [NotAssessed(reason=Reason.BLURRY, detail="")]])
+def test_a_decoder_that_answers_with_no_decision_costs_its_own_rows(tmp_path, answer):
+    system = batch.BatchSystem({}, None, b"key")
+    system._verifier = lambda policy: SimpleNamespace(check_many=lambda *_, **__: answer)
+    (tmp_path / "v").write_bytes(b"v")
+    (row,) = system.decide(Job(video="v", policy="ial2", base=tmp_path, wanted=((0, "0", "v"),)))
+    assert (row.outcome, row.decision) == ("failed", "")
+    assert row.error.startswith("MediaCrashedError: ")

@@ -351,3 +351,27 @@ def test_what_is_no_file_is_a_failed_row_and_ends_no_run(verifier, tmp_path):
         (result,) = judge_video(system, VideoJob(video=video, references=(None,)))
         assert result.outcome == FAILED
         assert "Error: " in result.error
+
+
+AT_WORK = """
+import sys, time
+from pathlib import Path
+from idverify.evaluation.journal import Journal
+with Journal(Path(sys.argv[1]), {}):
+    print("at work", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_journal_has_one_writer_who_lets_go_however_it_ends(tmp_path):
+    pytest.importorskip("fcntl", reason="this system has no locks of the kind")
+    other = subprocess.Popen([sys.executable, "-c", AT_WORK, str(tmp_path / "j")], stdout=subprocess.PIPE)
+    try:
+        assert other.stdout.readline() == b"at work\n"
+        with pytest.raises(ParameterError, match="another run is at work in "):
+            Journal(tmp_path / "j", {})
+    finally:
+        other.kill()
+        other.communicate()
+    with Journal(tmp_path / "j", {}) as journal:
+        assert not journal.results

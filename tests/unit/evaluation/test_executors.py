@@ -140,3 +140,15 @@ def test_a_run_that_is_cut_short_waits_for_no_worker(tmp_path):
         answers.close()
     assert time.monotonic() - began < 60
     assert not [pid for pid in log.read_text().split() if Path(f"/proc/{pid}").exists()]
+
+
+def hears(_: int, signal_number: int) -> bool:
+    return signal_number not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="this system has no masks of signals")
+def test_workers_of_this_machine_never_hear_the_keyboard(tmp_path):
+    with executor("local", workers=1) as engine:
+        answers = dict(engine.map(hears, [signal.SIGINT, signal.SIGTERM], setup=partial(loaded, tmp_path / "log")))
+    assert answers == {0: False, 1: True}
+    assert hears(0, signal.SIGINT)

@@ -198,6 +198,13 @@ OUTCOME = ["enum", "idverify.verification.decision", "Outcome", "reject"]
         message([2], ["tuple", []], ["tuple", [[0]]], ["set", [[1]]]),
         message({}, []),
         message([0], sizes=[1 << 62]),
+        # Small, and without end for whoever writes it out.
+        message([63], ["tuple", []], *(["tuple", [[n], [n]]] for n in range(63))),
+        message([0], ["array", "|u1", [0], 0], ["array", "|u1", [0], 0], sizes=[0]),
+        # Numbers that are all the same to a dictionary.
+        message([0], ["dict", [[n * ((1 << 61) - 1), 0] for n in range(5000)]]),
+        message([0], *(["frozenset", [[n]]] for n in range(5000))),
+        io.BytesIO((1 << 28).to_bytes(8, "big") + b" " * (1 << 28)),
         message([0], sizes=[-1]),
         io.BytesIO((2000000).to_bytes(8, "big") + b"[" * 2000000),
         io.BytesIO((1 << 60).to_bytes(8, "big")),
@@ -287,6 +294,16 @@ def test_the_keyboards_interrupt_is_the_parents_business(child):
     time.sleep(0.2)
     pid = child._process.pid
     assert child.ask("pid") == pid
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="this system has no masks of signals")
+def test_it_does_not_hear_the_keyboard_before_its_first_line_either(child):
+    child.end()
+    child.begin()
+    pid = child.pid
+    os.kill(pid, signal.SIGINT)
+    assert child.ask("pid") == pid
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 @pytest.mark.skipif(not available().no_network, reason="this system has no seccomp for programs")
