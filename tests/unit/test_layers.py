@@ -19,7 +19,7 @@ WINGS = {
     "cli": {"service", "report", "evaluation", "protocols", "simulation", "verification", "challenge", "pad",
             "comparison", "faces", "media", "models", "isolation"},
     "service": {"__init__", "isolation", "report", "verification", "challenge", "pad", "media", "models"},
-    "evaluation": {"report", "protocols", "simulation", "verification", "comparison", "media", "models"},
+    "evaluation": {"report", "protocols", "simulation", "verification", "comparison", "media", "models", "isolation"},
     "report": {"verification", "challenge", "pad", "comparison", "faces", "media", "models"},
     "simulation": {"faces", "media", "models"},
     "protocols": set(),
