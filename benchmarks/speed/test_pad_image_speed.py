@@ -185,21 +185,22 @@ def test_pulse_of_ten_seconds(benchmark):
     assert benchmark(pulse.estimate_pulse, np.arange(150) / 15, colours) is not None
 
 
-def fall_by_loop(times, values, change):
+def fall_by_loop(times, values, change, contrast):
     spells = {}
-    for time_s, (detail, repeated), moved in zip(times, values, change, strict=True):
-        spells.setdefault(int((time_s - times[0]) / 0.5), []).append((detail, repeated, moved))
+    for time_s, (detail, repeated), moved, seen in zip(times, values, change, np.log(contrast), strict=True):
+        spells.setdefault(int((time_s - times[0]) / 0.5), []).append((detail, repeated, moved, seen))
     means = [np.mean(own, axis=0) for own in spells.values() if len(own) >= 4]
-    rows = [(np.log(detail + 0.05), -repeated, moved) for detail, repeated, moved in means]
+    rows = [(np.log(detail + 0.05), -repeated, seen, moved) for detail, repeated, moved, seen in means]
     best = 0.0
     for m in range(2, len(rows) - 1):
         falls = [
             np.percentile([row[k] for row in rows[:m]], 25) - np.percentile([row[k] for row in rows[m:]], 75)
-            for k in (0, 1)
+            for k in (0, 1, 2)
         ]
+        falls[0] -= max(falls[2], 0.0)
         best = max(best, np.sqrt(max(falls[0], 0.0) * max(falls[1], 0.0)))
-        before, after = (np.median([row[2] for row in part]) for part in (rows[:m], rows[m:]))
-        if after >= 0.6 * before and falls[0] > -0.05:
+        before, after = (np.median([row[3] for row in part]) for part in (rows[:m], rows[m:]))
+        if after >= 0.6 * before and falls[0] > -0.05 and falls[2] < 0.05:
             best = max(best, 0.4 * falls[1])
     return best
 
@@ -210,8 +211,8 @@ def test_lasting_fall(benchmark, way):
     times, rng = np.arange(300) / 30, np.random.default_rng(5)
     later = (times > 6)[:, None]
     values = np.where(later, [1.2, 0.7], [2.0, 0.3]) + rng.normal(0, 0.03, (300, 2))
-    change = rng.uniform(2, 4, 300)
-    found = benchmark(lasting_fall if way == "vectorised" else fall_by_loop, times, values, change)
+    change, contrast = rng.uniform(2, 4, 300), np.where(times > 6, 38.0, 40.0) + rng.normal(0, 0.5, 300)
+    found = benchmark(lasting_fall if way == "vectorised" else fall_by_loop, times, values, change, contrast)
     depth = found[0] if way == "vectorised" else found
-    assert depth == pytest.approx(fall_by_loop(times, values, change), rel=1e-6)
+    assert depth == pytest.approx(fall_by_loop(times, values, change, contrast), rel=1e-6)
     assert depth > 0.3

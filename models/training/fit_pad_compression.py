@@ -42,7 +42,9 @@ def fall_among(times, thumbnails, compression):
     distance = squared_differences(thumbnails)
     new = shown_anew(thumbnails, distance)
     change = np.sqrt(distance[new[:-1], new[1:]])
-    found = lasting_fall(times[new], compression[new], np.r_[0.0, change]) if len(new) > 2 else None
+    if len(new) <= 2:
+        return None
+    found = lasting_fall(times[new], compression[new], np.r_[0.0, change], thumbnails[new].std(axis=(1, 2)))
     return None if found is None else found[0]
 
 

@@ -92,8 +92,8 @@ _PIECE_PX = 16
 _SPELL_S, _SPELL_STEPS, _MIN_SPELLS, _MIN_FRAMES_IN_SPELL = 0.5, 6.0, 2, 4
 # Added to detail (levels) before its logarithm.
 _DETAIL_FLOOR = 0.05
-# What repetition alone counts for where the picture goes on moving (by this share of what it moved before) and detail
-# does not rise by more than this: blocks are copied that a better encoder would draw.
+# What repetition alone counts for where the picture goes on moving (by this share of what it moved before), and detail
+# does not rise, nor contrast fall, by more than this: blocks are copied that a better encoder would draw.
 _REPETITION_ALONE, _GOES_ON, _DETAIL_RISE = 0.4, 0.6, 0.05
 
 
@@ -371,12 +371,13 @@ def longest_freeze(times_s: F64, distance: F32) -> tuple[float, float]:
     return float(lengths[first]), float(times_s[first])
 
 
-def lasting_fall(times_s: F64, compression: F64, change: F64) -> tuple[float, float] | None:
+def lasting_fall(times_s: F64, compression: F64, change: F64, contrast: F64) -> tuple[float, float] | None:
     """How far quality falls at one moment and for good, and when.
 
     The geometric mean of the fall of detail (natural logarithm) and the rise of repetition (share), each from the worst
     quarter of what comes before to the best quarter of what comes after; 0 where either does not happen. A soft picture
     has no detail to lose: where it goes on moving as before, a share of the rise of repetition alone, if that is more.
+    Less light takes detail and contrast alike: what contrast falls by, in its logarithm, is no fall of detail.
 
     Parameters
     ----------
@@ -385,6 +386,8 @@ def lasting_fall(times_s: F64, compression: F64, change: F64) -> tuple[float, fl
         Of :meth:`FrameFingerprints.compression`.
     change : float64 [shape=(n,)]
         Of each picture from the one before, in levels.
+    contrast : float64 [shape=(n,)]
+        Of the thumbnails, in levels, above zero.
 
     Returns
     -------
@@ -394,7 +397,7 @@ def lasting_fall(times_s: F64, compression: F64, change: F64) -> tuple[float, fl
     read = np.isfinite(compression).all(axis=1)
     if read.sum() < _MIN_FRAMES_IN_SPELL:
         return None
-    times, values = times_s[read], np.column_stack([compression[read], change[read]])
+    times, values = times_s[read], np.column_stack([compression[read], change[read], np.log(contrast[read])])
     length_s = max(_SPELL_S, _SPELL_STEPS * float(np.median(np.diff(times))))
     spell = ((times - times[0]) / length_s).astype(int)
     member = (spell == np.arange(spell[-1] + 1)[:, None]).astype(np.float64)
@@ -403,10 +406,13 @@ def lasting_fall(times_s: F64, compression: F64, change: F64) -> tuple[float, fl
     moments = range(_MIN_SPELLS, len(means) - _MIN_SPELLS + 1)
     if not moments:
         return None
-    quality = np.column_stack([np.log(means[:, 0] + _DETAIL_FLOOR), -means[:, 1]])
+    quality = np.column_stack([np.log(means[:, 0] + _DETAIL_FLOOR), -means[:, 1], means[:, 3]])
     falls = np.array([np.percentile(quality[:m], 25, axis=0) - np.percentile(quality[m:], 75, axis=0) for m in moments])
+    darker = np.maximum(falls[:, 2], 0.0)
+    falls[:, 0] -= darker
+    steady = (falls[:, 0] > -_DETAIL_RISE) & (darker < _DETAIL_RISE)
     moves_on = np.array([np.median(means[m:, 2]) >= _GOES_ON * np.median(means[:m, 2]) for m in moments])
-    alone = np.where(moves_on & (falls[:, 0] > -_DETAIL_RISE), _REPETITION_ALONE * falls[:, 1], 0.0)
-    depth = np.maximum(np.sqrt(np.prod(np.maximum(falls, 0.0), axis=1)), alone)
+    alone = np.where(moves_on & steady, _REPETITION_ALONE * falls[:, 1], 0.0)
+    depth = np.maximum(np.sqrt(np.prod(np.maximum(falls[:, :2], 0.0), axis=1)), alone)
     k = int(np.argmax(depth))
     return float(depth[k]), float(times[0] + np.flatnonzero(full)[moments[k]] * length_s)

@@ -104,7 +104,9 @@ def assess(fingerprints: FrameFingerprints, facts: ContainerFacts) -> tuple[PADE
             _freeze(times, distance, change),
             _cuts(times_new, thumbnails[new], apart, change),
             _noise(thumbnails),
-            _quality(times_new, fingerprints.compression()[new], np.r_[0.0, change]),
+            _quality(
+                times_new, fingerprints.compression()[new], np.r_[0.0, change], thumbnails[new].std(axis=(1, 2))
+            ),
         )
     else:
         why = NotAssessed(reason=Reason.TOO_LITTLE_MOVEMENT, detail=f"{len(new)} different pictures in {len(times)}")
@@ -198,9 +200,9 @@ def _noise(thumbnails: NDArray[np.uint8]) -> PADEvidence:
     )
 
 
-def _quality(times: F64, compression: F64, change: F64) -> PADEvidence:
+def _quality(times: F64, compression: F64, change: F64, contrast: F64) -> PADEvidence:
     name, unit = "quality_fall", "fall of detail and rise of repetition at one moment, for good (higher: deeper)"
-    found = lasting_fall(times, compression, change)
+    found = lasting_fall(times, compression, change, contrast)
     if found is None:
         why = NotAssessed(reason=Reason.VIDEO_TOO_SHORT, detail="too short to have two parts")
         return PADEvidence.not_assessed(name, unit, why)

@@ -520,15 +520,15 @@ def test_evidence_shows_no_pixels():
 # -- compression -----------------------------------------------------------------------------------
 
 
-def compression(detail, repeated, change=3.0, rate_hz=30.0, seed=0):
-    """Times, detail and repetition of each picture, and its change, second by second as given."""
+def compression(detail, repeated, change=3.0, contrast=40.0, rate_hz=30.0, seed=0):
+    """Times, detail and repetition of each picture, its change and its contrast, second by second as given."""
     rng = np.random.default_rng(seed)
     n = round(len(detail) * rate_hz)
     second = (np.arange(n) / rate_hz).astype(int)
     levels = np.column_stack([np.array(detail)[second] * rng.normal(1, 0.03, n), np.array(repeated)[second]])
     levels[:, 1] += rng.normal(0, 0.03, n)
     moves = np.broadcast_to(change, len(detail))[second] * rng.normal(1, 0.1, n)
-    return np.arange(n) / rate_hz, levels, moves
+    return np.arange(n) / rate_hz, levels, moves, np.broadcast_to(contrast, len(detail))[second]
 
 
 def test_a_soft_picture_that_goes_on_moving_while_blocks_are_copied_has_fallen():
@@ -549,6 +549,27 @@ def test_a_narrower_channel_is_found_where_it_begins():
     assert time_s == pytest.approx(2.0)
 
 
+@pytest.mark.parametrize("dimmed", [0.3, 0.5, 0.7])
+def test_a_lamp_that_is_switched_off_is_no_fall_and_hides_none(dimmed):
+    """Less light takes detail, change and contrast alike, and more pieces repeat; a narrower channel takes more."""
+    light, repeated = np.array([1.0, 1.0, dimmed, dimmed, dimmed]), [0.3, 0.3, 0.6, 0.6, 0.6]
+    fall, _ = lasting_fall(*compression(2.0 * light, repeated, 3.0 * light, 40.0 * light))
+    assert fall < load_scale("quality_fall").marks["fell_from"][0]
+    squeezed = 2.0 * light * [1.0, 1.0, 0.6, 0.6, 0.6]
+    fall, time_s = lasting_fall(*compression(squeezed, repeated, 3.0 * light, 40.0 * light))
+    assert fall > 2 * load_scale("quality_fall").marks["fell_from"][0]
+    assert time_s == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("gain", [0.3, 0.45, 2.0])
+def test_exposure_that_changes_in_a_coded_recording_is_no_fall(gain):
+    shots = film(120).astype(np.float64)
+    shots[60:] *= gain
+    names = {e.name: e for e in injection.assess(fingerprints(np.clip(shots, 0, 255).astype(np.uint8)), FACTS)}
+    assert names["quality_fall"].reason is None
+    assert names["cuts"].reason is None
+
+
 @pytest.mark.parametrize(
     ("detail", "repeated", "change"),
     [
@@ -567,13 +588,13 @@ def test_what_happens_to_honest_people_is_no_fall(detail, repeated, change):
 def test_a_fall_is_named_and_does_not_prove():
     names = {e.name: e for e in injection.assess(fingerprints(film(90)), FACTS)}
     assert names["quality_fall"].reason is None
-    times, levels, moves = compression([2.0, 2.0, 1.2, 1.2], [0.3, 0.3, 0.7, 0.7])
-    evidence = injection._quality(times, levels, moves)
+    times, levels, moves, contrast = compression([2.0, 2.0, 1.2, 1.2], [0.3, 0.3, 0.7, 0.7])
+    evidence = injection._quality(times, levels, moves, contrast)
     assert evidence.reason is Reason.QUALITY_FELL
     assert evidence.bona_fide_llr < 0
     assert not evidence.decisive
-    assert injection._quality(times[:20], levels[:20], moves[:20]).status is Status.NOT_ASSESSED
-    assert injection._quality(times, np.full_like(levels, np.nan), moves).status is Status.NOT_ASSESSED
+    assert injection._quality(times[:20], levels[:20], moves[:20], contrast[:20]).status is Status.NOT_ASSESSED
+    assert injection._quality(times, np.full_like(levels, np.nan), moves, contrast).status is Status.NOT_ASSESSED
 
 
 def test_pieces_that_repeat_are_counted_and_detail_is_read():
