@@ -9,8 +9,10 @@ import cv2
 import numpy as np
 import pytest
 import stills
+from media_factory import encode
 
 from idverify.errors import IdverifyError, MediaError, MediaNotFoundError, PolicyError, UnsupportedMediaError
+from idverify.faces.uprightness import turned
 from idverify.reasons import Reason
 from idverify.report import to_json
 from idverify.verification.decision import Decision, Outcome, Task
@@ -70,6 +72,18 @@ def test_it_matches_all_the_same_and_is_rejected_for_what_it_is(verifier, clip, 
     assert decision.match.matched, "it is her face, after all"
     assert decision.outcome is Outcome.REJECT
     assert decision.reasons[0] in (Reason.STATIC_PRESENTATION, Reason.REFERENCE_REUSED)
+
+
+@pytest.mark.parametrize("turn_deg", [90, 180, 270])
+def test_a_recording_that_turns_in_its_middle_is_read_upright_in_both_halves(verifier, portrait, turn_deg):
+    shots = [np.roll(portrait[:300], (k // 6, k // 4), axis=(0, 1)) for k in range(90)]
+    shots = [shot if k < 40 else turned(shot, turn_deg) for k, shot in enumerate(shots)]
+    seen = verifier.observe(encode(shots, rate=30, options={"crf": "14", "preset": "ultrafast"}))
+    assert "the pictures turn in the middle of the recording; they were turned back" in seen.warnings
+    assert seen.subject.coverage > 0.95
+    assert not {Reason.PERSON_CHANGED, Reason.FACE_LOST, Reason.RECORDING_CUT} & set(seen.obstacles)
+    for track in seen.capture.tracks.values():
+        assert np.abs(track.yaw_pitch_roll_deg[:, 2]).max() < 20
 
 
 def test_where_no_swapped_face_is_ruled_out_the_match_must_be_firmer(verifier, clip, portrait):

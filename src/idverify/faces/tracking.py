@@ -25,6 +25,7 @@ from idverify.faces.landmarks import (
     region_of_detection,
     region_of_points,
 )
+from idverify.faces.uprightness import sure_turn
 
 __all__ = ["FaceObservation", "FaceTrack", "Tracker", "as_track", "joined"]
 
@@ -213,6 +214,15 @@ class Tracker:
         full = points * np.float32(scale)
         seen = observations(full, presence, frame_index=frame_index, time_s=time_s, eyes=eyes)
         return [(f.track_id, one) for f, one in zip(self._followed, seen, strict=True)]
+
+    def turn_of(self, image_rgb: NDArray[np.uint8]) -> int:
+        """The quarter turn that sets the surest face of a picture at working size upright; 0 where none is sure."""
+        return sure_turn(image_rgb, self._detector, self._mesh)
+
+    def start_over(self) -> None:
+        """Forget whom was followed: the next picture is seen in another way."""
+        self._followed.clear()
+        self._thumbnail, self._next_detection_s = None, -np.inf
 
     def _keep(self, good: NDArray[np.bool_], points: NDArray[np.float32], presence: F64) -> F64:
         self._followed = [f for f, ok in zip(self._followed, good, strict=True) if ok]

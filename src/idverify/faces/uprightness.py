@@ -8,7 +8,7 @@ which a head may lie at any angle, in eight. A face that is found surely, and le
 Conventions: a turn is clockwise, in degrees; turning the picture by it sets the faces upright.
 
 Public items: :func:`is_surely_upright`, :func:`shows_upright_face`, :func:`turn_scores`, :func:`find_turn`,
-:func:`turned`, :data:`QUARTERS_DEG`, :data:`EIGHTHS_DEG`.
+:func:`sure_turn`, :func:`turned`, :data:`QUARTERS_DEG`, :data:`EIGHTHS_DEG`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ __all__ = [
     "find_turn",
     "is_surely_upright",
     "shows_upright_face",
+    "sure_turn",
     "turn_scores",
     "turned",
 ]
@@ -70,6 +71,12 @@ def shows_upright_face(image_rgb: NDArray[np.uint8], detector: FaceDetector, mes
     """Whether the surest face of a picture is surely upright."""
     faces = detector.detect(image_rgb)
     return bool(faces) and is_surely_upright(faces[0], *_presence_and_roll(image_rgb, faces[0], mesh))
+
+
+def sure_turn(image_rgb: NDArray[np.uint8], detector: FaceDetector, mesh: FaceMesh) -> int:
+    """The quarter turn after which the surest face of a picture is surely upright; 0 where it is so, or in none."""
+    looks = (turn for turn in QUARTERS_DEG if shows_upright_face(turned(image_rgb, turn), detector, mesh))
+    return next(looks, 0)
 
 
 def _presence_and_roll(image_rgb: NDArray[np.uint8], face: DetectedFace, mesh: FaceMesh) -> tuple[float, float]:

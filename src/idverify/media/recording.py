@@ -275,7 +275,7 @@ class Recording:
         shown.require_colours()
         check_size(shown.size_wh, parts.source.label, self._limits)
         self.n_bytes = parts.source.n_bytes
-        self.size_wh = shown.size_wh
+        self.size_wh = self._shown_wh = shown.size_wh
         self.duration_s = _seconds(stream.duration, stream.time_base) or _seconds(container.duration, _TICK)
         self.nominal_rate_hz = float(stream.average_rate) if stream.average_rate else None
         self.codec: str = stream.codec.canonical_name
@@ -294,7 +294,7 @@ class Recording:
             # its shape is shown in the size of the first. Another shape shows another part of the scene.
             x, y = picture.width / self._coded_wh[0], picture.height / self._coded_wh[1]
             same_shape = abs(x / y - 1) <= _SAME_SHAPE
-            size_wh = self.size_wh if same_shape else None
+            size_wh = self._shown_wh if same_shape else None
             if window is not None:
                 left, top, right, bottom = window
                 window = (round(left * x), round(top * y), round(right * x), round(bottom * y)) if same_shape else None
@@ -333,6 +333,17 @@ class Recording:
         self._frames.close()
         self._parts.begin()
         self._begin(framing)
+
+    def turn(self, frame: Frame, turn_deg: int) -> Frame:
+        """Show a frame and all that come after it with one more clockwise turn by 90, 180 or 270 degrees.
+
+        For recordings whose pictures turn while they go on. Attributes of the recording stay those of its beginning.
+        """
+        self._orientation = self._orientation.turned(turn_deg)
+        if turn_deg % 180:
+            self._shown_wh = self._shown_wh[1], self._shown_wh[0]
+        self._note("the pictures turn in the middle of the recording; they were turned back")
+        return self._frame(frame._picture, frame.index, frame.time_s)
 
     def __repr__(self) -> str:
         return f"Recording({self.container}/{self.codec}, size_wh={self.size_wh}, duration_s={self.duration_s})"

@@ -122,9 +122,12 @@ class FrameFingerprints:
         if len(self._times) < MAX_FRAMES:
             lines = _lines(frame)
             shrunk = cv2.resize(lines, (_COLUMNS, _ROWS), interpolation=cv2.INTER_AREA)
-            self._thumbs.append(np.asarray(shrunk, np.uint8))
-            turned = frame._layout is not None
-            self._latest = frame._orientation.apply(self._thumbs[-1]) if turned else self._thumbs[-1]
+            thumb = np.asarray(shrunk, np.uint8)
+            upright = thumb if frame._layout is None else frame._orientation.apply(thumb)
+            # A recording may be turned while it goes on.
+            shape = self._thumbs[0].shape if self._thumbs else upright.shape
+            self._latest = np.asarray(cv2.resize(upright, shape[::-1]), np.uint8)
+            self._thumbs.append(self._latest)
             self._compression.append(self._detail_and_repetition(lines))
             self._times.append(frame.time_s)
 
@@ -150,7 +153,7 @@ class FrameFingerprints:
         return detail, float((same[:, ::2] & same[:, 1::2]).mean())
 
     def thumbnails(self) -> tuple[F64, NDArray[np.uint8]]:
-        """Times [shape=(n,)] and thumbnails, uint8 [shape=(n, 32, 48)]."""
+        """Times [shape=(n,)] and upright thumbnails, uint8 [shape=(n, 32, 48) or (n, 48, 32)]."""
         empty = np.empty((0, _ROWS, _COLUMNS), np.uint8)
         return np.array(self._times), np.stack(self._thumbs) if self._thumbs else empty
 

@@ -44,6 +44,8 @@ FIRST_SLOT_S = 0.25
 # A face much poorer than the others so far is still drawn with this share of their chance: who shows the best faces
 # must not decide which are compared.
 LEAST_CHANCE = 0.25
+# Seconds between two looks for a face that was lost in pictures that may have turned.
+LOOK_PERIOD_S = 0.25
 
 ObserverFactory = Callable[[], TrackObserver]
 
@@ -207,18 +209,41 @@ class _Pass:
         self.slots: dict[int, _Slots] = {}
         self.observers: dict[int, dict[str, TrackObserver]] = {}
         self.largest_xyxy: NDArray[np.float64] | None = None
+        self._followed: set[int] | None = None
+        self._next_look_s = -np.inf
 
-    def analyse(self, frame: Frame, follower: Follower) -> None:
+    def analyse(self, frame: Frame, recording: Recording, follower: Follower) -> None:
         """Follow the faces into the frame; what else is to be seen of them is seen a little later."""
-        size, scale = working_size(frame.size_wh)
-        view = AnalysedFrame(frame=frame, image_rgb=frame.image_rgb(size), luma=frame.luma(size), scale=scale)
-        followed = self.tracker.step(
-            view.image_rgb, view.luma, scale=scale, frame_index=frame.index, time_s=frame.time_s
-        )
+        view, followed = self._follow(frame)
+        if self._lost_sight({track_id for track_id, _ in followed}, frame.time_s):
+            turn_deg = self.tracker.turn_of(view.image_rgb)
+            if turn_deg:
+                self.tracker.start_over()
+                view, followed = self._follow(recording.turn(frame, turn_deg))
+                self._followed = {track_id for track_id, _ in followed}
+        frame = view.frame
         boxes = [face.bbox_xyxy_px / (*frame.size_wh, *frame.size_wh) for _, face in followed]
         self.largest_xyxy = max(boxes, key=lambda box: box[3] - box[1]) if boxes else None
         if followed:
             follower.give(partial(self._look, view, followed))
+
+    def _follow(self, frame: Frame) -> tuple[AnalysedFrame, list[tuple[int, FaceObservation]]]:
+        size, scale = working_size(frame.size_wh)
+        view = AnalysedFrame(frame=frame, image_rgb=frame.image_rgb(size), luma=frame.luma(size), scale=scale)
+        return view, self.tracker.step(
+            view.image_rgb, view.luma, scale=scale, frame_index=frame.index, time_s=frame.time_s
+        )
+
+    def _lost_sight(self, followed: set[int], time_s: float) -> bool:
+        """Whether nobody is followed who was before: said when it happens, and once in a while until somebody is."""
+        before = self._followed
+        if before is None and not followed:
+            return False
+        self._followed = followed
+        if before is None or before & followed or not (before or followed or time_s >= self._next_look_s):
+            return False
+        self._next_look_s = time_s + LOOK_PERIOD_S
+        return True
 
     def _look(self, view: AnalysedFrame, followed: list[tuple[int, FaceObservation]]) -> None:
         for track_id, face in followed:
@@ -277,7 +302,7 @@ def acquire(
                 face_xyxy = run.largest_xyxy * (columns, rows, columns, rows)
             if sampler.wants(frame.time_s, thumbnail, face_xyxy):
                 n_analysed += 1
-                run.analyse(frame, follower)
+                run.analyse(frame, recording, follower)
             if progress is not None and recording.duration_s:
                 progress(min(1.0, frame.time_s / recording.duration_s))
     return Capture(

@@ -97,6 +97,22 @@ def test_a_recording_begins_again_in_another_framing() -> None:
         assert np.array_equal(other, np.rot90(one[:, 48:], 2))
 
 
+@pytest.mark.parametrize("turn_deg", [90, 180, 270])
+def test_a_frame_and_all_after_it_are_turned(turn_deg: int) -> None:
+    video = encode([quadrants(shift=index) for index in range(6)])
+    with open_recording(video) as recording:
+        plain = [frame.image_rgb() for frame in recording]
+    with open_recording(video) as recording:
+        before = [next(recording), next(recording)]
+        frames = [*before[:1], recording.turn(before[1], turn_deg), *recording]
+        assert "the pictures turn in the middle of the recording; they were turned back" in recording.notes
+    assert [frame.index for frame in frames] == list(range(6))
+    for frame, image in zip(frames, plain, strict=True):
+        expected = image if frame.index == 0 else np.rot90(image, -turn_deg // 90)
+        assert frame.size_wh == expected.shape[1::-1]
+        assert np.array_equal(frame.image_rgb(), expected)
+
+
 def of_sizes(*sizes_wh: tuple[int, int]) -> bytes:
     """Ten pictures of each size one after the other."""
     parts = [
