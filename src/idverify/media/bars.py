@@ -4,7 +4,9 @@ Goal: a portrait recording in a landscape frame, or the other way round, is look
 is a strip of one constant level along a whole side of the picture, the same in every look, with a straight inner edge
 beyond which the picture differs from it almost everywhere. A subtitle or a logo may lie on it. Editors also fill the
 rest with a blurred copy of the picture, a gradient or a still background: two strips at opposite sides that end in
-straight edges at equal distances to the pixel are bars, too, if they are smooth or never change.
+straight edges at equal distances to the pixel are bars, too, if they are smooth or never change. Where a band of one
+level lies between them and the picture, it is the bezel of a device before a still camera: only bars of one level are
+taken away.
 
 Conventions: luma is uint8 [shape=(h, w)], all looks of one size; a box is (left, top, right, bottom) in its pixels.
 
@@ -35,6 +37,8 @@ _MIN_SHARE = 0.02
 # Less of a side than this is no picture any more.
 _MIN_INSIDE_SHARE = 0.2
 _EDGE_LINES = 3
+# Black of video (ITU-R BT.709, table 4: 16), and what codecs make of it; glass and frames in a lit room are brighter.
+_BLACK = 16 + _SAME_LEVELS
 # Share of each line of a smooth strip that may differ from the next but one; of a still strip, that may change.
 _ROUGH_SHARE, _CHANGED_SHARE = 0.2, 0.2
 
@@ -59,16 +63,23 @@ def between_bars(looks: Sequence[U8]) -> Box | None:
     if not telling:
         return None
     height, width = telling[0].shape
-    top, bottom = _bars([_from_top(luma) for luma in telling], [_from_bottom(luma) for luma in telling])
-    if top + bottom >= height:
-        return None
-    inside = [luma[top : height - bottom] for luma in telling]
-    left, right = _bars([_from_left(luma) for luma in inside], [_from_right(luma) for luma in inside])
-    box = (left, top, width - right, height - bottom)
-    if box == (0, 0, width, height):
+    box = _box(telling, filled=True) or _box(telling, filled=False)
+    if box is None or box == (0, 0, width, height):
         return None
     large = box[2] - box[0] >= _MIN_INSIDE_SHARE * width and box[3] - box[1] >= _MIN_INSIDE_SHARE * height
     return box if large else None
+
+
+def _box(looks: list[U8], *, filled: bool) -> Box | None:
+    """What is left without bars, filled ones or only those of one level; None where a device is to be seen."""
+    height, width = looks[0].shape
+    found = _bars([_from_top(luma) for luma in looks], [_from_bottom(luma) for luma in looks], filled=filled)
+    if found is None or sum(found) >= height:
+        return None
+    top, bottom = found
+    inside = [luma[top : height - bottom] for luma in looks]
+    found = _bars([_from_left(luma) for luma in inside], [_from_right(luma) for luma in inside], filled=filled)
+    return None if found is None else (found[0], top, width - found[1], height - bottom)
 
 
 def _from_top(luma: U8) -> U8:
@@ -106,13 +117,17 @@ def _run(lines: U8) -> tuple[int, float]:
     return int(len(flat) if flat.all() else np.argmin(flat)), level
 
 
-def _bars(one: list[U8], other: list[U8]) -> tuple[int, int]:
-    """Lines of the bars at two opposite sides."""
+def _bars(one: list[U8], other: list[U8], *, filled: bool) -> tuple[int, int] | None:
+    """Lines of the bars at two opposite sides; None where a device lies between them."""
     found = _bar(one), _bar(other)
+    if not filled:
+        return found
     # The widest: a still background, or a button on a bar of one level, may have edges of its own.
     for twin in _twin_edges(one, other)[::-1]:
         if twin <= max(found) + _EDGE_LINES:
             break
+        if _has_bezel(one, twin) or _has_bezel(other, twin):
+            return None
         if all(_is_smooth(looks, twin) or _is_still(looks, twin) for looks in (one, other)):
             return twin, twin
     return found
@@ -138,6 +153,23 @@ def _edge_shares(looks: list[U8]) -> NDArray[np.float64]:
 
 def _steps(lines: U8) -> NDArray[np.bool_]:
     return np.asarray(np.abs(lines[2:].astype(np.int16) - lines[:-2]) > _OTHER_LEVELS)
+
+
+def _has_bezel(looks: list[U8], n_lines: int) -> bool:
+    """Whether the innermost lines of a strip are of one level up to a straight edge, and the outermost of another.
+
+    Black ones are bars once more: an editor fills the rest around a picture that has some already.
+    """
+    end = n_lines - 2 * _EDGE_LINES
+    edges = np.flatnonzero(_edge_shares(looks)[: max(end - 2, 0)] >= _EDGE_SHARE)
+    if not len(edges):
+        return False
+    bands = [lines[int(edges[-1]) + 2 : end] for lines in looks]
+    levels = [float(np.median(band)) for band in bands]
+    flat = [np.abs(band - np.float32(level)) <= _OTHER_LEVELS for band, level in zip(bands, levels, strict=True)]
+    beside = [abs(level - np.median(lines[:2])) for lines, level in zip(looks, levels, strict=True)]
+    drawn = np.median(levels) <= _BLACK or np.median(beside) <= _OTHER_LEVELS
+    return bool(np.mean(flat) >= _EDGE_SHARE and not drawn)
 
 
 def _is_smooth(looks: list[U8], n_lines: int) -> bool:

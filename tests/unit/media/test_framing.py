@@ -191,7 +191,7 @@ def filled(fill: str, width: int, k: int) -> np.ndarray:
         background = cv2.resize(textured((40, 24), seed=99)[..., 0], (320, 180), interpolation=cv2.INTER_CUBIC)
     else:
         background = np.full((180, 320), 18)
-        background[20:160, 20:60] = background[20:160, 260:300] = 90
+        background[50:130, 20:60] = background[50:130, 260:300] = 90
     luma = np.array(background, np.int16)
     left = (320 - width) // 2
     luma[:, left : left + width] = picture
@@ -220,6 +220,32 @@ def test_strips_beside_a_screen_before_a_camera_are_none(by: str) -> None:
     else:  # the hand that holds the camera is never still
         shown = [np.roll(luma, 2 * k, axis=1) for k, luma in enumerate(shown)]
     assert between_bars(shown) is None
+
+
+@pytest.mark.parametrize("table", [120, 200])
+@pytest.mark.parametrize("bezel_px", [8, 12, 20])
+@pytest.mark.parametrize("off", ["in the middle", "off by half the bezel"])
+@pytest.mark.parametrize("upright", [True, False])
+def test_a_device_before_a_still_camera_keeps_its_bezel(table: int, bezel_px: int, off: str, upright: bool) -> None:
+    y, x = np.mgrid[:180, :320]
+    shown, off_px = [], 0 if off == "in the middle" else bezel_px // 2
+    for k in range(6):
+        luma = table + 20 * (y / 180 + x / 320) + np.random.default_rng(k).normal(0, 1, (180, 320))
+        luma[:, 90 - bezel_px + off_px : 230 + bezel_px + off_px] = 30
+        luma[:, 90 + off_px : 230 + off_px] = textured((140, 180), seed=k)[..., 0]
+        luma = np.clip(luma, 0, 255).astype(np.uint8)
+        shown.append(luma if upright else np.ascontiguousarray(luma.T))
+    assert between_bars(shown) is None
+
+
+def test_black_bars_between_a_picture_and_what_an_editor_filled_the_rest_with_are_bars() -> None:
+    shown = [filled("gradient along", 240, k) for k in range(6)]
+    for luma in shown:
+        luma[:, 40:60] = luma[:, 260:280] = 16
+    box = between_bars(shown)
+    assert box is not None
+    assert 60 <= box[0] <= 64
+    assert 256 <= box[2] <= 260
 
 
 def test_moving_detail_at_both_sides_is_no_bar() -> None:
