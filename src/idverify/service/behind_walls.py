@@ -98,7 +98,8 @@ def _jpeg(_: dict[str, Any], photo: bytes) -> dict[str, Any]:
 
     rgb = load_photo(photo)
     shrink = min(1.0, _SHOWN_SIDE_PX / max(rgb.shape[:2]))
-    small = cv2.resize(rgb, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    height, width = (max(1, round(shrink * side)) for side in rgb.shape[:2])
+    small = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
     coded = cv2.imencode(".jpg", small[:, :, ::-1], (cv2.IMWRITE_JPEG_QUALITY, _SHOWN_QUALITY))[1]
     return {"jpeg": b64encode(coded.tobytes()).decode()}
 

@@ -2,7 +2,8 @@
 person do better.
 
 Goal: the web process decodes nothing. It asks a process like the judges', behind the same walls, begun at the first
-question; where it does not answer in time, there is no hint, and a photo is taken as it is and judged later.
+question; where it does not answer in time, or too many wait for it, there is no hint, and a photo is taken as it is
+and judged later.
 
 Public items: :class:`Examiner`.
 """
@@ -26,8 +27,9 @@ log = logging.getLogger("idverify.service.examiner")
 _PHOTO_S, _HINT_S = 20.0, 3.0
 # What a JPEG begins with: nothing else is passed on as one.
 _JPEG = b"\xff\xd8\xff"
-# Hints are for one moment: who finds this many waiting goes without.
-_MAX_WAITING_HINTS = 4
+# Who finds this many waiting goes without: hints are for one moment, and whoever waits keeps one of the threads with
+# which a web process answers everybody.
+_MAX_WAITING_HINTS, _MAX_WAITING_PHOTOS = 4, 8
 
 
 class Examiner:
@@ -36,6 +38,7 @@ class Examiner:
     def __init__(self, core: Core) -> None:
         self._inmate = Inmate(memory_bytes=core.settings.limits.judge_bytes)
         self._hints = threading.BoundedSemaphore(_MAX_WAITING_HINTS)
+        self._photos = threading.BoundedSemaphore(_MAX_WAITING_PHOTOS)
 
     def start(self) -> None:
         """Begin to load, so that the first question need not wait."""
@@ -50,11 +53,16 @@ class Examiner:
         Problem
             ``not_a_photo``, ``reference_unusable``.
         """
+        if not self._photos.acquire(blocking=False):
+            log.warning("a photo was not looked at: %d others wait", _MAX_WAITING_PHOTOS)
+            return
         try:
             answer = self._inmate.answer("photo", photo, within_s=_PHOTO_S)
         except IdverifyError as error:
             log.warning("a photo was not looked at: %s", error)
             return
+        finally:
+            self._photos.release()
         if answer.get("error") in ("media", "memory"):
             raise Problem("not_a_photo")
         if answer.get("usable") is False:

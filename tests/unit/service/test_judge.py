@@ -278,9 +278,38 @@ def test_the_examiner_shows_what_browsers_do_not(core):
             # Upright, as the judge sees it.
             upright = photo.size[::-1] if content is sent[0] else photo.size
             assert abs(shown.width / shown.height - upright[0] / upright[1]) < 0.01
+        # However narrow, what is left of it after shrinking is a picture.
+        for size_wh in ((1, 9000), (9000, 2)):
+            Image.new("L", size_wh, 99).save(line := io.BytesIO(), "TIFF")
+            shown = Image.open(io.BytesIO(examiner.as_jpeg(line.getvalue())))
+            assert (max(shown.size), min(shown.size)) == (1600, 1)
         assert examiner.as_jpeg(b"no photo") is None
     finally:
         examiner.end()
+
+
+def test_photos_that_take_long_do_not_keep_every_thread_waiting(core):
+    examiner, go_on = Examiner(core), threading.Event()
+
+    class Slow:
+        def answer(self, what, *parts, within_s):
+            go_on.wait(60)
+            return {"usable": True}
+
+    examiner._inmate = Slow()
+    threads = [threading.Thread(target=examiner.require_usable, args=(PHOTO,), daemon=True) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    try:
+        wait_for(lambda: sum(thread.is_alive() for thread in threads) < 10, "those who need not wait")
+    finally:
+        go_on.set()
+    for thread in threads:
+        thread.join(timeout=30)
+    # Who comes later is looked at again.
+    examiner._inmate.answer = lambda *_, **__: {"error": "media"}
+    with pytest.raises(Problem):
+        examiner.require_usable(PHOTO)
 
 
 def test_hints_follow_the_picture(core):
