@@ -306,6 +306,15 @@ def test_a_reader_that_goes_away_is_no_traceback_and_no_accept() -> None:
     assert "BrokenPipe" not in done.stderr
 
 
+@pytest.mark.skipif(os.name != "posix", reason="a shell that closes files")
+@pytest.mark.parametrize("closed", ["2>&-", "<&- 2>&-"])
+def test_who_closed_standard_error_gets_the_same_answer(closed: str) -> None:
+    command = f"{sys.executable} -m idverify.cli check none.mp4 none.jpg --json {closed}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert done.returncode == 4
+    assert json.loads(done.stdout)["error"]["message"] == "there is no file 'none.jpg'"
+
+
 @pytest.mark.parametrize("width", ["40", "100"])
 def test_doctor_names_the_command_that_mends(width: str, tmp_path: Path) -> None:
     done = _run("doctor", COLUMNS=width, IDVERIFY_MODELS=str(tmp_path))

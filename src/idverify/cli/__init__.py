@@ -161,6 +161,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         An :class:`ExitCode`.
     """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # Closed by whoever started this. The lowest free number is its own: no other file gets what is said.
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             # A name of a file that the terminal cannot show must not end a verification.
