@@ -38,7 +38,8 @@ _ALLOW, _REFUSE = 0x7FFF0000, 0x00050000 | 1
 _KILL = 0x80000000
 # <linux/audit.h>
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-# Calls that judging never needs: the network, other programs, other processes, another kernel's worth of interfaces.
+# Calls that judging never needs: the network, other programs, other processes and what is shared with them, another
+# kernel's worth of interfaces; and what changes a file without opening it, most of which Landlock lets pass.
 _REFUSED = {
     "x86_64": {
         "socket": 41, "connect": 42, "accept": 43, "sendto": 44, "sendmsg": 46, "bind": 49, "listen": 50,
@@ -47,6 +48,12 @@ _REFUSED = {
         "bpf": 321, "execveat": 322, "userfaultfd": 323, "io_uring_setup": 425, "pidfd_getfd": 438, "kill": 62,
         "tkill": 200, "add_key": 248, "request_key": 249, "keyctl": 250, "rt_sigqueueinfo": 129, "setpriority": 141,
         "setrlimit": 160, "rt_tgsigqueueinfo": 297, "sendmmsg": 307, "pidfd_send_signal": 424, "pidfd_open": 434,
+        "shmget": 29, "shmat": 30, "shmctl": 31, "semget": 64, "semop": 65, "semctl": 66, "semtimedop": 220,
+        "msgget": 68, "msgsnd": 69, "msgrcv": 70, "msgctl": 71, "mq_open": 240, "mq_unlink": 241,
+        "truncate": 76, "chmod": 90, "fchmod": 91, "fchmodat": 268, "fchmodat2": 452, "chown": 92, "fchown": 93,
+        "lchown": 94, "fchownat": 260, "utime": 132, "utimes": 235, "futimesat": 261, "utimensat": 280,
+        "setxattr": 188, "lsetxattr": 189, "fsetxattr": 190, "setxattrat": 463, "removexattr": 197,
+        "lremovexattr": 198, "fremovexattr": 199, "removexattrat": 466, "file_setattr": 469,
     },
     "aarch64": {
         "socket": 198, "socketpair": 199, "bind": 200, "listen": 201, "accept": 202, "connect": 203, "sendto": 206,
@@ -55,6 +62,11 @@ _REFUSED = {
         "process_vm_readv": 270, "process_vm_writev": 271, "bpf": 280, "execveat": 281, "userfaultfd": 282,
         "io_uring_setup": 425, "pidfd_getfd": 438, "rt_sigqueueinfo": 138, "setpriority": 140, "setrlimit": 164,
         "rt_tgsigqueueinfo": 240, "sendmmsg": 269, "pidfd_send_signal": 424, "pidfd_open": 434,
+        "shmget": 194, "shmat": 196, "shmctl": 195, "semget": 190, "semop": 193, "semctl": 191, "semtimedop": 192,
+        "msgget": 186, "msgsnd": 189, "msgrcv": 188, "msgctl": 187, "mq_open": 180, "mq_unlink": 181,
+        "truncate": 45, "fchmod": 52, "fchmodat": 53, "fchmodat2": 452, "fchownat": 54, "fchown": 55, "utimensat": 88,
+        "setxattr": 5, "lsetxattr": 6, "fsetxattr": 7, "setxattrat": 463, "removexattr": 14, "lremovexattr": 15,
+        "fremovexattr": 16, "removexattrat": 466, "file_setattr": 469,
     },
 }  # fmt: skip
 # Calls that are needed in one form only: a thread and no process, a signal to itself, a look at its own limits.

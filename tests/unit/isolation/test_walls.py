@@ -67,6 +67,13 @@ print(json.dumps({
     "limits of the parent": tried(lambda: resource.prlimit(parent, resource.RLIMIT_CPU)),
     "higher limits": tried(lambda: call(302 if x86 else 261, 0, resource.RLIMIT_AS, ctypes.addressof(no_limit), 0)),
     "other process": tried(os.fork),
+    "rights of a file": tried(lambda: os.chmod(secret, 0o666)),
+    "owner of a file": tried(lambda: os.chown(secret, -1, -1)),
+    "times of a file": tried(lambda: os.utime(secret, (0, 0))),
+    "marks of a file": tried(lambda: os.setxattr(secret, "user.mark", b"x")),
+    "length of a file": tried(lambda: os.truncate(secret, 0)),
+    "shared memory": tried(lambda: call(29 if x86 else 194, 0, 4096, 0o1600)),
+    "messages": tried(lambda: call(68 if x86 else 186, 0, 0o1600)),
     "own limits": tried(lambda: resource.getrlimit(resource.RLIMIT_AS)),
     "memory": tried(lambda: np.ones((512 << 20,), np.uint8)),
     "own work": tried(thread),
@@ -105,10 +112,19 @@ needs_files = pytest.mark.skipif(not WALLS.no_files, reason="this system has no 
         "limits of the parent",
         "higher limits",
         "other process",
+        "shared memory",
+        "messages",
     ],
 )
 def test_no_network_no_programs_no_other_processes(found, way):
     assert found[way] == "PermissionError"
+
+
+@needs_calls
+@pytest.mark.parametrize("what", ["rights", "owner", "times", "marks", "length"])
+def test_nothing_is_changed_about_a_file_that_cannot_be_opened(found, what):
+    # Landlock lets most of it pass.
+    assert found[f"{what} of a file"] == "PermissionError"
 
 
 @needs_files
