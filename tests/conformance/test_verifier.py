@@ -86,6 +86,23 @@ def test_a_recording_that_turns_in_its_middle_is_read_upright_in_both_halves(ver
         assert np.abs(track.yaw_pitch_roll_deg[:, 2]).max() < 20
 
 
+@pytest.mark.parametrize("narrow_first", [True, False])
+def test_a_recording_whose_sides_change_in_its_middle_shows_one_person(verifier, portrait, narrow_first):
+    """As browsers record while a phone is turned: the same scene, in pictures of another shape."""
+    shots = [np.roll(portrait[:300], (k // 6, k // 4), axis=(0, 1)) for k in range(80)]
+    shaped = [shot[:, 60:240] if (k < 40) == narrow_first else shot for k, shot in enumerate(shots)]
+    options = {"crf": "14", "preset": "ultrafast", "bf": "0"}
+    times_ms = [round(1000 * k / 30) for k in range(80)]
+    coded = [
+        encode(shaped[part], container="mpegts", times_ms=times_ms[part], options=options)
+        for part in (slice(40), slice(40, 80))
+    ]
+    seen = verifier.observe(b"".join(coded))
+    assert "the size of the pictures changes" in seen.warnings
+    assert seen.subject.coverage > 0.95
+    assert not {Reason.PERSON_CHANGED, Reason.FACE_LOST, Reason.FACE_CROPPED} & set(seen.obstacles)
+
+
 def test_where_no_swapped_face_is_ruled_out_the_match_must_be_firmer(verifier, clip, portrait):
     decision = verifier.check(clip("shaken", 1.6), portrait)
     verdicts = {c.attack_class: c.verdict for c in decision.liveness.classes}

@@ -177,6 +177,7 @@ class Tracker:
         self._followed: list[_Followed] = []
         self._next_id = 0
         self._next_detection_s = -np.inf
+        self._shape: tuple[int, ...] = ()
         self._thumbnail: NDArray[np.float32] | None = None
         self._changes: deque[float] = deque(maxlen=CHANGES_KEPT)
         self.cuts_s: list[float] = []
@@ -198,6 +199,10 @@ class Tracker:
         -------
         Pairs of track id and observation (in full-picture pixels).
         """
+        # The points that are followed lie elsewhere in a picture of another size.
+        if luma.shape != self._shape:
+            self.start_over()
+            self._shape = luma.shape
         if self._is_cut(luma):
             self.cuts_s.append(time_s)
             self._followed.clear()

@@ -62,11 +62,14 @@ class Candidate:
         The face with its surroundings.
     points_px : float32 [shape=(468, 3)]
         Mesh in pixels of `image_rgb`.
+    picture_wh
+        Size of the full picture: one throughout a track, but not throughout a recording.
     """
 
     face: FaceObservation
     image_rgb: NDArray[np.uint8] = field(repr=False)
     points_px: NDArray[np.float32] = field(repr=False)
+    picture_wh: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +79,7 @@ class Capture:
     Parameters
     ----------
     size_wh
-        Upright size of the full picture.
+        Upright size of the first full picture.
     tracks
         Faces followed, by id.
     candidates
@@ -167,7 +170,7 @@ def _crop(frame: Frame, face: FaceObservation) -> Candidate:
     points = face.points_px.copy()
     gain = np.float32(side / (box[2] - box[0]))
     points[:, :2] -= box[:2].astype(np.float32)
-    return Candidate(face=face, image_rgb=image, points_px=points * gain)
+    return Candidate(face=face, image_rgb=image, points_px=points * gain, picture_wh=frame.size_wh)
 
 
 def _chip(view: AnalysedFrame, face: FaceObservation) -> NDArray[np.uint8]:

@@ -67,5 +67,5 @@ def _quality_over_time(capture: Capture, subject: Subject) -> dict[str, Series]:
     times = np.array([c.face.time_s for c in faces])
     images = [c.image_rgb for c in faces]
     chips = align(images, np.stack([c.points_px for c in faces]), quality.CHIP)
-    values = face_quality(images, chips, [c.face for c in faces], capture.size_wh)
+    values = face_quality(images, chips, [c.face for c in faces], faces[0].picture_wh)
     return {name: (times, v) for name, v in values.items()}

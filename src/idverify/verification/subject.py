@@ -186,7 +186,7 @@ def _faces(
         return NotAssessed(reason=Reason.NO_FACE, detail="no face could be cropped")
     points, images = np.stack([c.points_px for c in faces]), [c.image_rgb for c in faces]
     chips = align(images, points, quality.CHIP)
-    values = face_quality(images, chips, [c.face for c in faces], capture.size_wh, models.occlusion)
+    values = face_quality(images, chips, [c.face for c in faces], faces[0].picture_wh, models.occlusion)
     rows = [{name: float(v[k]) for name, v in values.items()} for k in range(len(faces))]
     failures = [quality.retry_reasons(row) for row in rows]
     usable = np.array([not failed for failed in failures])

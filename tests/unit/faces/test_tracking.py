@@ -123,6 +123,15 @@ def test_light_that_changes_at_once_is_no_cut(gain):
     assert [len(track) for track in run.tracks.values()] == [play.n_frames]
 
 
+def test_nobody_is_carried_over_into_a_picture_of_another_size():
+    """Browsers change the sides of what they record when a phone is turned."""
+    play = list(stage.Play(lambda t: {"ann": (320, 240, 160)}, seconds=2))
+    narrow = [stage.StageFrame(f.index, f.time_s, np.ascontiguousarray(f.picture[:, 140:500])) for f in play]
+    run = Followed(play[:15] + narrow[15:])
+    assert [(track[0].frame_index, len(track)) for track in run.tracks.values()] == [(0, 15), (15, 15)]
+    np.testing.assert_allclose(run.tracks[1][-1].bbox_xyxy_px[[0, 2]].mean(), 180, atol=2)
+
+
 def test_moving_about_is_no_cut():
     run = Followed(stage.Play(lambda t: {"ann": (320 + 150 * np.sin(5 * t), 240, 150)}, seconds=3))
     assert run.tracker.cuts_s == []
