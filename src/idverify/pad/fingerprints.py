@@ -121,15 +121,22 @@ class FrameFingerprints:
         self._latest = None
         if len(self._times) < MAX_FRAMES:
             lines = _lines(frame)
-            shrunk = cv2.resize(lines, (_COLUMNS, _ROWS), interpolation=cv2.INTER_AREA)
-            thumb = np.asarray(shrunk, np.uint8)
-            upright = thumb if frame._layout is None else frame._orientation.apply(thumb)
-            # A recording may be turned while it goes on.
-            shape = self._thumbs[0].shape if self._thumbs else upright.shape
-            self._latest = np.asarray(cv2.resize(upright, shape[::-1]), np.uint8)
+            self._latest = self._thumbnail(frame, lines)
             self._thumbs.append(self._latest)
             self._compression.append(self._detail_and_repetition(lines))
             self._times.append(frame.time_s)
+
+    def see_turned(self, frame: Frame) -> None:
+        """See the last frame in another turn, of which it was found out that it stands upright."""
+        if self._latest is not None:
+            self._thumbs[-1] = self._latest = self._thumbnail(frame, _lines(frame))
+
+    def _thumbnail(self, frame: Frame, lines: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Upright, in the shape of the first: a recording may be turned while it goes on."""
+        shrunk = np.asarray(cv2.resize(lines, (_COLUMNS, _ROWS), interpolation=cv2.INTER_AREA), np.uint8)
+        upright = shrunk if frame._layout is None else frame._orientation.apply(shrunk)
+        shape = self._thumbs[0].shape if self._thumbs else upright.shape
+        return np.asarray(cv2.resize(upright, shape[::-1]), np.uint8)
 
     @property
     def latest(self) -> NDArray[np.uint8] | None:

@@ -215,8 +215,13 @@ class _Pass:
         self._followed: set[int] | None = None
         self._next_look_s = -np.inf
 
-    def analyse(self, frame: Frame, recording: Recording, follower: Follower) -> None:
-        """Follow the faces into the frame; what else is to be seen of them is seen a little later."""
+    def analyse(self, frame: Frame, recording: Recording, follower: Follower) -> Frame:
+        """Follow the faces into the frame; what else is to be seen of them is seen a little later.
+
+        Returns
+        -------
+        The frame, or the same in the turn that it was seen in.
+        """
         view, followed = self._follow(frame)
         if self._lost_sight({track_id for track_id, _ in followed}, frame.time_s):
             turn_deg = self.tracker.turn_of(view.image_rgb)
@@ -229,6 +234,7 @@ class _Pass:
         self.largest_xyxy = max(boxes, key=lambda box: box[3] - box[1]) if boxes else None
         if followed:
             follower.give(partial(self._look, view, followed))
+        return frame
 
     def _follow(self, frame: Frame) -> tuple[AnalysedFrame, list[tuple[int, FaceObservation]]]:
         size, scale = working_size(frame.size_wh)
@@ -305,7 +311,9 @@ def acquire(
                 face_xyxy = run.largest_xyxy * (columns, rows, columns, rows)
             if sampler.wants(frame.time_s, thumbnail, face_xyxy):
                 n_analysed += 1
-                run.analyse(frame, recording, follower)
+                seen = run.analyse(frame, recording, follower)
+                if seen is not frame and fingerprints is not None:
+                    fingerprints.see_turned(seen)
             if progress is not None and recording.duration_s:
                 progress(min(1.0, frame.time_s / recording.duration_s))
     return Capture(

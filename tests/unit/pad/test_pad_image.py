@@ -549,6 +549,23 @@ def test_a_narrower_channel_is_found_where_it_begins():
     assert time_s == pytest.approx(2.0)
 
 
+@pytest.mark.parametrize("turn_deg", [90, 180])
+@pytest.mark.parametrize("joined", [False, True])
+def test_a_turn_is_no_cut_and_hides_none(turn_deg, joined):
+    """Square pictures that turn in the middle, and are seen upright again; other ones that follow are a cut."""
+    frames = film(90)[:, :96, 24:120]
+    after = film(90, seed=8)[45:, :96, 24:120] if joined else frames[45:]
+    coded = encoded([*frames[:45], *np.rot90(after, turn_deg // 90, axes=(1, 2))])
+    seen = FrameFingerprints()
+    with open_recording(coded) as recording:
+        for frame in recording:
+            seen.observe_frame(frame)
+            if frame.index == 45:
+                seen.see_turned(recording.turn(frame, turn_deg))
+    names = {e.name: e for e in injection.assess(seen, FACTS)}
+    assert names["cuts"].native == joined
+
+
 @pytest.mark.parametrize("dimmed", [0.3, 0.5, 0.7])
 def test_a_lamp_that_is_switched_off_is_no_fall_and_hides_none(dimmed):
     """Less light takes detail, change and contrast alike, and more pieces repeat; a narrower channel takes more."""
