@@ -69,11 +69,14 @@ _REFUSED = {
         "fremovexattr": 16, "removexattrat": 466, "file_setattr": 469,
     },
 }  # fmt: skip
-# Calls that are needed in one form only: a thread and no process, a signal to itself, a look at its own limits.
+# Calls that are needed in one form only: a thread and no process, a signal to itself, a look at its own limits; and one
+# that is needed but for a form.
 _BOUND = {
-    "x86_64": {"clone": 56, "tgkill": 234, "prlimit64": 302},
-    "aarch64": {"clone": 220, "tgkill": 131, "prlimit64": 261},
+    "x86_64": {"clone": 56, "tgkill": 234, "prlimit64": 302, "fcntl": 72},
+    "aarch64": {"clone": 220, "tgkill": 131, "prlimit64": 261, "fcntl": 25},
 }
+# <linux/fcntl.h>: F_SETOWN and F_SETOWN_EX say whom the kernel sends a signal when a file has news.
+_SET_OWNER = (8, 15)
 # clone3 keeps its flags where a filter cannot look; the C library falls back to clone when there is none (ENOSYS, 38).
 _CLONE3, _ABSENT = 435, 0x00050000 | 38
 # <linux/sched.h>
@@ -183,7 +186,7 @@ def _close_calls() -> bool:
 def _filter(machine: str, *, own_pid: int) -> bytes:
     """Instructions: another architecture ends the process, a listed call fails, the rest is allowed."""
     bound = _BOUND[machine]
-    first, limit = _OFFSETS_ARGUMENT[0], _OFFSETS_ARGUMENT[2]
+    first, second, limit = _OFFSETS_ARGUMENT[:3]
     steps: list[tuple[int, int, int, int]] = [
         (_LOAD, 0, 0, _OFFSET_ARCHITECTURE),
         (_EQUAL, 1, 0, _ARCHITECTURES[machine]),
@@ -195,6 +198,7 @@ def _filter(machine: str, *, own_pid: int) -> bytes:
         *_allowed_if(bound["tgkill"], [(first[0], _EQUAL, own_pid)]),
         # Of itself (0), and with no new limit.
         *_allowed_if(bound["prlimit64"], [(first[0], _EQUAL, 0), (limit[0], _EQUAL, 0), (limit[1], _EQUAL, 0)]),
+        *_refused_if(bound["fcntl"], second[0], _SET_OWNER),
     ]
     # Each comparison jumps over those that are left, and over the "allow", to the "refuse" at the end.
     refused = sorted(_REFUSED[machine].values())
@@ -210,6 +214,13 @@ def _allowed_if(number: int, conditions: list[tuple[int, int, int]]) -> list[tup
     for i, (offset, comparison, value) in enumerate(conditions):
         inner += [(_LOAD, 0, 0, offset), (comparison, 0, 2 * (len(conditions) - 1 - i) + 1, value)]
     inner += [(_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _REFUSE)]
+    return [(_EQUAL, 0, len(inner), number), *inner]
+
+
+def _refused_if(number: int, offset: int, values: tuple[int, ...]) -> list[tuple[int, int, int, int]]:
+    """One call, refused if a word is one of some values, and allowed otherwise."""
+    tests = [(_EQUAL, len(values) - i, 0, value) for i, value in enumerate(values)]
+    inner = [(_LOAD, 0, 0, offset), *tests, (_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _REFUSE)]
     return [(_EQUAL, 0, len(inner), number), *inner]
 
 

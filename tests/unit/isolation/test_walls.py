@@ -16,7 +16,7 @@ from idverify.isolation.walls import available
 WALLS = available()
 
 INSIDE = """
-import ctypes, json, os, platform, resource, socket, subprocess, sys, threading
+import ctypes, fcntl, json, os, platform, resource, socket, struct, subprocess, sys, threading
 from pathlib import Path
 import numpy as np
 from idverify.isolation.walls import close_walls
@@ -64,6 +64,8 @@ print(json.dumps({
     "signal": tried(lambda: os.kill(parent, 0)),
     "signal to a thread": tried(lambda: call(234 if x86 else 131, parent, parent, 0)),
     "queued signal": tried(lambda: call(129 if x86 else 138, parent, 0, 0)),
+    "signal by a file": tried(lambda: fcntl.fcntl(0, fcntl.F_SETOWN, parent)),
+    "signal by a file, otherwise": tried(lambda: fcntl.fcntl(0, 15, struct.pack("ii", 1, parent))),
     "limits of the parent": tried(lambda: resource.prlimit(parent, resource.RLIMIT_CPU)),
     "higher limits": tried(lambda: call(302 if x86 else 261, 0, resource.RLIMIT_AS, ctypes.addressof(no_limit), 0)),
     "other process": tried(os.fork),
@@ -77,6 +79,7 @@ print(json.dumps({
     "own limits": tried(lambda: resource.getrlimit(resource.RLIMIT_AS)),
     "memory": tried(lambda: np.ones((512 << 20,), np.uint8)),
     "own work": tried(thread),
+    "own files": tried(lambda: fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL))),
     "library": tried(lambda: open(os.__file__).read()),
 }))
 """
@@ -109,6 +112,8 @@ needs_files = pytest.mark.skipif(not WALLS.no_files, reason="this system has no 
         "signal",
         "signal to a thread",
         "queued signal",
+        "signal by a file",
+        "signal by a file, otherwise",
         "limits of the parent",
         "higher limits",
         "other process",
@@ -138,7 +143,7 @@ def test_memory_has_an_end(found):
     assert found["memory"] in ("MemoryError", "_ArrayMemoryError")
 
 
-@pytest.mark.parametrize("way", ["own work", "library"])
+@pytest.mark.parametrize("way", ["own work", "own files", "library"])
 def test_its_work_goes_on(found, way):
     assert found[way] == "worked"
 
