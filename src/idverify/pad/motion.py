@@ -215,6 +215,8 @@ class _Background:
         shrink = min(1.0, BACKGROUND_SIDE_PX / max(luma.shape))
         small = cv2.resize(luma, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
         motion = np.full((2, 3), np.nan)
+        if self._before is not None and self._before.shape != small.shape:  # it shows another part of the scene
+            self._points = self._points[:0]
         if self._before is not None and len(self._points) >= MIN_BACKGROUND_POINTS:
             moved, found, _ = cv2.calcOpticalFlowPyrLK(
                 self._before, small, self._points, None, winSize=(11, 11), maxLevel=2

@@ -171,3 +171,15 @@ def test_scale_refuses_bounds_on_one_side():
         LLRScale.logistic(intercept=0, slope=1, offset=1, floor=0.5, ceiling=1)
     with pytest.raises(CalibrationError, match="no usable table"):
         load_scale("astrology")
+
+
+@pytest.mark.parametrize("columns", [slice(60, None), slice(None, 300)])
+def test_pictures_of_another_shape_show_another_part_of_the_background(columns):
+    film = photograph(3, sway=1.0, noise=1)
+    half = len(film.pictures) // 2
+    film.pictures[half:] = [np.ascontiguousarray(picture[:, columns]) for picture in film.pictures[half:]]
+    film.anchors[half:] = [anchors - [columns.start or 0, 0] for anchors in film.anchors[half:]]
+    known = np.isfinite(film.signals().background).all(axis=(1, 2))
+    assert not known[half]
+    assert known[1:half].mean() > 0.9
+    assert known[half + 1 :].mean() > 0.9
