@@ -8,7 +8,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from idverify.faces.uprightness import EIGHTHS_DEG, QUARTERS_DEG, find_turn, turned
+from idverify.faces import uprightness
+from idverify.faces.detection import DetectedFace
+from idverify.faces.uprightness import EIGHTHS_DEG, QUARTERS_DEG, find_turn, shows_upright_face, turned
 
 SCORES = hnp.arrays(np.float64, st.tuples(st.integers(1, 6), st.just(4)), elements=st.floats(0, 1))
 
@@ -74,3 +76,24 @@ def test_other_turns_lose_nothing_of_the_picture_and_go_clockwise(angle):
     assert float(out.sum()) == pytest.approx(float(image.sum()), rel=0.05)
     y, x = np.argwhere(out[..., 0] > 127).mean(axis=0) - (np.array(out.shape[:2]) - 1) / 2
     assert np.degrees(np.arctan2(y, x)) == pytest.approx(angle, abs=2)
+
+
+class SureOfHeads:
+    """A detector that is sure of a face whether the picture's lighter half is above or, a little less, below."""
+
+    def detect(self, image_rgb):
+        upright = image_rgb[: len(image_rgb) // 2].mean() > image_rgb.mean()
+        face = DetectedFace(
+            bbox_xyxy_px=np.array([8.0, 8.0, 56.0, 56.0]),
+            keypoints_px=np.zeros((4, 2)),
+            detection_score=0.95 if upright else 0.92,
+        )
+        return (face,)
+
+
+@pytest.mark.parametrize("turn_deg", [0, 180])
+def test_a_face_that_is_surer_the_other_way_up_is_not_surely_upright(turn_deg, monkeypatch):
+    monkeypatch.setattr(uprightness, "_presence_and_roll", lambda *_: (0.998, 0.0))
+    image = np.full((64, 64, 3), 60, np.uint8)
+    image[:32] = 200
+    assert shows_upright_face(turned(image, turn_deg), SureOfHeads(), None) is (turn_deg == 0)

@@ -3,12 +3,13 @@
 Goal: recorders that save upside down, and photos that lost their orientation tag. Detector and mesh were trained on
 upright faces: in a face that lies or stands on its head they see another one, mouth for eyes, and are nearly as sure of
 it. So a picture is asked in several turns, and the one with the surest face is upright: recordings in four, photos, in
-which a head may lie at any angle, in eight. A face that is found surely, and level, needs no such question.
+which a head may lie at any angle, in eight. A face that is found surely, level, and surer than on its head, needs no
+such question.
 
 Conventions: a turn is clockwise, in degrees; turning the picture by it sets the faces upright.
 
-Public items: :func:`is_surely_upright`, :func:`shows_upright_face`, :func:`turn_scores`, :func:`find_turn`,
-:func:`sure_turn`, :func:`turned`, :data:`QUARTERS_DEG`, :data:`EIGHTHS_DEG`.
+Public items: :func:`is_surely_upright`, :func:`leads_half_turn`, :func:`shows_upright_face`, :func:`turn_scores`,
+:func:`find_turn`, :func:`sure_turn`, :func:`turned`, :data:`QUARTERS_DEG`, :data:`EIGHTHS_DEG`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ __all__ = [
     "QUARTERS_DEG",
     "find_turn",
     "is_surely_upright",
+    "leads_half_turn",
     "shows_upright_face",
     "sure_turn",
     "turn_scores",
@@ -68,9 +70,21 @@ def is_surely_upright(face: DetectedFace, presence: float, roll_deg: float) -> b
 
 
 def shows_upright_face(image_rgb: NDArray[np.uint8], detector: FaceDetector, mesh: FaceMesh) -> bool:
-    """Whether the surest face of a picture is surely upright."""
+    """Whether the surest face of a picture is surely upright, and surer than on its head."""
     faces = detector.detect(image_rgb)
-    return bool(faces) and is_surely_upright(faces[0], *_presence_and_roll(image_rgb, faces[0], mesh))
+    if not faces:
+        return False
+    presence, roll_deg = _presence_and_roll(image_rgb, faces[0], mesh)
+    score = faces[0].detection_score * presence
+    return is_surely_upright(faces[0], presence, roll_deg) and leads_half_turn(score, image_rgb, detector, mesh)
+
+
+def leads_half_turn(score: float, image_rgb: NDArray[np.uint8], detector: FaceDetector, mesh: FaceMesh) -> bool:
+    """Whether no face is surer on its head than one of this score, detection times presence, as it stands.
+
+    A beard on its head is much like hair: its face may be as sure as upright ones are.
+    """
+    return bool(score > turn_scores(image_rgb, detector, mesh, (180,))[0])
 
 
 def sure_turn(image_rgb: NDArray[np.uint8], detector: FaceDetector, mesh: FaceMesh) -> int:
