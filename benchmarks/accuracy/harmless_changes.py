@@ -245,6 +245,21 @@ def black_start(for_s: float) -> Callable[[Shots], Shots]:
     return change
 
 
+def from_the_middle(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Shots], Shots]:
+    """Something happens at once and for good, half-way through."""
+
+    def changed(shots: Shots) -> Shots:
+        for image, time_s in shots:
+            yield (np.ascontiguousarray(change(image)) if time_s >= SECONDS / 2 else image), time_s
+
+    return changed
+
+
+def lit(gain: float) -> Callable[[np.ndarray], np.ndarray]:
+    """Another exposure, or a lamp that is switched."""
+    return lambda image: np.clip(image * gain, 0, 255).astype(np.uint8)
+
+
 def at_rate(rate_hz: float) -> Callable[[Shots], Shots]:
     """Pictures repeated or dropped to a constant rate, as players and converters do."""
 
@@ -298,6 +313,9 @@ CHANGES: dict[str, Change] = {
     "freeze of 2.5 s": Change(family="stalls", shots=stalled(1.5, 2.5)),
     "gap of 1 s": Change(family="stalls", shots=gap(2.0, 1.0)),
     "black first second": Change(family="stalls", shots=black_start(1.0)),
+    "upside down from the middle": Change(family="turns", shots=from_the_middle(lambda i: np.rot90(i, 2))),
+    "light halved in the middle": Change(family="light", shots=from_the_middle(lit(0.45))),
+    "light doubled in the middle": Change(family="light", shots=from_the_middle(lit(2.2))),
     "begins at 60 s, MP4": Change(family="offsets", shots=late(60.0), how=Coding(file_options={"use_editlist": "1"})),
     "begins at 60 s, Matroska": Change(family="offsets", shots=late(60.0), how=Coding(container="matroska")),
     "a thumbnail track before": Change(family="tracks", how=Coding(thumbnail=True, container="mov")),
