@@ -1,8 +1,8 @@
 """How the pictures of a recording are to be looked at: its first pictures in, the recording in the right framing out.
 
 Goal: bars around the picture are left out, and a recording that was saved lying or upside down is set upright, both
-decided once and for the whole recording. One whose first picture shows an upright face up to its edges costs one run of
-the detector and goes on as it is.
+decided once and for the whole recording. One whose first picture shows an upright face up to its edges costs two runs
+of the detector and goes on as it is.
 
 Public items: :func:`settle`.
 """
