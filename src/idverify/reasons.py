@@ -56,8 +56,8 @@ class Reason(str, Enum):
     )
     REFERENCE_COVERED = (
         "reference_covered",
-        "Nose or mouth is covered in the reference photo.",
-        "Please supply a photo that shows your whole face, without a mask, a scarf or a hand before it.",
+        "Part of the face is covered in the reference photo.",
+        "Please supply a photo that shows your whole face, without a mask, a scarf, sunglasses or a hand.",
     )
     REFERENCE_MULTIPLE_FACES = (
         "reference_multiple_faces",

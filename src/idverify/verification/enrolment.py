@@ -72,6 +72,9 @@ class EnrolledFace:
     surely_set_upright
         Whether the photo stayed as it came, or was turned and now shows a face that surely stands upright. Else there
         may be another face in it than was seen, and what does not resemble it is no stranger for that.
+    seems_covered
+        Whether something seems to lie before eyes or cheeks. It is compared all the same, but what does not resemble it
+        is no stranger for that, either.
     """
 
     template: Template
@@ -82,6 +85,7 @@ class EnrolledFace:
     looks: ReferenceFace = field(repr=False)
     notes: tuple[str, ...] = ()
     surely_set_upright: bool = True
+    seems_covered: bool = False
 
 
 # The one face of a photo, or why there is none.
@@ -242,7 +246,8 @@ def _enrolled(found: _Found, models: FaceModels, notes: tuple[str, ...]) -> Enro
     chips = align([photo_rgb], face.points_px[None], quality.CHIP)
     components = face_quality([photo_rgb], chips, [face], size, models.occlusion)
     values = {name: float(v[0]) for name, v in components.items()}
-    failed = [r for r in quality.retry_reasons(values) if r not in _TOLERATED]
+    asked = quality.retry_reasons(values)
+    failed = [r for r in asked if r not in _TOLERATED]
     if failed:
         covered = failed[0] is Reason.MOUTH_COVERED
         return NotAssessed(
@@ -263,6 +268,7 @@ def _enrolled(found: _Found, models: FaceModels, notes: tuple[str, ...]) -> Enro
             looks=ReferenceFace.of(photo_rgb, face.points_px),
             notes=notes,
             surely_set_upright=found.surely_upright or not found.turned,
+            seems_covered=not {Reason.FACE_COVERED, Reason.EYES_NOT_VISIBLE}.isdisjoint(asked),
         )
     )
 

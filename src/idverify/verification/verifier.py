@@ -494,7 +494,7 @@ class Verifier:
             task=task,
             match=match,
             liveness=liveness,
-            obstacles=(*unusable, *hindrances, *_doubts_about_turns(match, reference, probe)),
+            obstacles=(*unusable, *hindrances, *_doubts_about_photos(match, reference, probe)),
             handicaps=presentation.handicaps if presentation else (),
             challenge=self._answer(attempt, presentation, admission, face) if attempt and presentation else None,  # (5)
             warranted=judged_live.tampering if judged_live else (),
@@ -608,14 +608,22 @@ def _notes(which: str, photo: Presentation | Enrolment | None) -> tuple[str, ...
     return tuple(f"{which}: {note}" for note in notes)
 
 
-def _doubts_about_turns(
+def _doubts_about_photos(
     match: MatchEvidence | None, reference: Enrolment | None, probe: Presentation | Enrolment
 ) -> tuple[Reason, ...]:
     """What speaks against taking faces that do not match for those of two people."""
     if match is None or match.matched:
         return ()
-    words = ((reference, Reason.REFERENCE_ROTATED), (probe, _PROBE_WORDS[Reason.REFERENCE_ROTATED]))
-    return tuple(r for photo, r in words if isinstance(photo, Assessed) and not photo.value.surely_set_upright)
+    photos = (
+        (reference, Reason.REFERENCE_ROTATED, Reason.REFERENCE_COVERED),
+        (probe, _PROBE_WORDS[Reason.REFERENCE_ROTATED], Reason.FACE_COVERED),
+    )
+    doubts = []
+    for photo, rotated, covered in photos:
+        if isinstance(photo, Assessed):
+            doubts += [] if photo.value.surely_set_upright else [rotated]
+            doubts += [covered] if photo.value.seems_covered else []
+    return tuple(doubts)
 
 
 def _template_of_photo(probe: Enrolment) -> tuple[Template | None, tuple[Reason, ...]]:

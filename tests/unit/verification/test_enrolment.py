@@ -21,7 +21,7 @@ from idverify.verification.enrolment import (
     fit_face,
     search_faces,
 )
-from idverify.verification.verifier import _doubts_about_turns, _notes
+from idverify.verification.verifier import _doubts_about_photos, _notes
 
 
 def models(*detectors, mesh=None) -> FaceModels:
@@ -213,10 +213,21 @@ def test_a_face_that_was_found_by_a_turn_and_is_unsure_is_no_evidence_of_a_stran
     assert isinstance(ann, Assessed)
     assert ann.value.surely_set_upright is sure
     stranger = SimpleNamespace(matched=False)
-    assert _doubts_about_turns(stranger, ann, ann) == (
+    assert _doubts_about_photos(stranger, ann, ann) == (
         () if sure else (Reason.REFERENCE_ROTATED, Reason.MISALIGNED_FACE)
     )
-    assert _doubts_about_turns(SimpleNamespace(matched=True), ann, ann) == ()
+    assert _doubts_about_photos(SimpleNamespace(matched=True), ann, ann) == ()
+
+
+@pytest.mark.parametrize("asked", [[Reason.EYES_NOT_VISIBLE], [Reason.FACE_COVERED], [Reason.EYES_CLOSED], []])
+def test_a_face_with_something_before_its_eyes_is_no_evidence_of_a_stranger(asked, monkeypatch):
+    monkeypatch.setattr("idverify.verification.enrolment.quality.retry_reasons", lambda _: tuple(asked))
+    ann = enrol(marked(), models(OneWayUp()))
+    assert isinstance(ann, Assessed), "it is compared"
+    covered = bool({Reason.EYES_NOT_VISIBLE, Reason.FACE_COVERED} & set(asked))
+    expected = (Reason.REFERENCE_COVERED, Reason.FACE_COVERED) if covered else ()
+    assert _doubts_about_photos(SimpleNamespace(matched=False), ann, ann) == expected
+    assert _doubts_about_photos(SimpleNamespace(matched=True), ann, ann) == ()
 
 
 def test_a_head_that_stays_tilted_is_no_evidence_of_a_stranger():
