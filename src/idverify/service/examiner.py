@@ -66,7 +66,7 @@ class Examiner:
         if answer.get("error") in ("media", "memory"):
             raise Problem("not_a_photo")
         if answer.get("usable") is False:
-            raise Problem("reference_unusable", f"{answer['reason']}: {answer['detail']}"[:250])
+            raise Problem("reference_unusable", f"{answer.get('reason')}: {answer.get('detail')}"[:250])
 
     def as_jpeg(self, photo: bytes) -> bytes | None:
         """A photo of a kind that browsers do not show, as one that they do; None where it cannot be had."""
@@ -96,7 +96,8 @@ class Examiner:
             self._hints.release()
         if answer.get("error") in ("media", "memory"):
             raise Problem("not_a_photo")
-        return answer.get("hint")
+        word = answer.get("hint")
+        return word if isinstance(word, str) else None
 
     def end(self) -> None:
         """End the process."""
