@@ -69,3 +69,17 @@ def test_a_child_that_dies_is_one_sentence_and_the_next_question_is_answered(iso
         isolated.assess_liveness(CLIP)
     monkeypatch.undo()
     assert isolated.assess_liveness(CLIP).outcome.value == "reject"
+
+
+@pytest.mark.parametrize("answer", [None, "accept", [], [None], {"outcome": "accept"}])
+def test_what_is_no_decision_is_not_taken_for_one(isolated, monkeypatch, answer):
+    monkeypatch.setattr(isolated._child._child, "ask", lambda *_: answer)
+    for ask in (
+        lambda: isolated.check(CLIP, PHOTO),
+        lambda: isolated.check_many(CLIP, [PHOTO]),
+        lambda: isolated.assess_liveness(CLIP),
+        lambda: isolated.compare(PHOTO, PHOTO),
+        lambda: isolated.inspect(CLIP),
+    ):
+        with pytest.raises(MediaCrashedError, match="something else than was asked for"):
+            ask()

@@ -11,24 +11,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from idverify.errors import MediaCrashedError
 from idverify.isolation.process import ChildProcess
 from idverify.media.source import MediaLimits, open_source
+from idverify.verification.decision import Decision
+from idverify.verification.inspection import Inspection
 
 if TYPE_CHECKING:
     from idverify.challenge import Admission
     from idverify.challenge.attempt import Attempt
     from idverify.comparison.calibration import CalibrationCard
     from idverify.verification.binding import CaptureEvidence
-    from idverify.verification.decision import Decision
-    from idverify.verification.inspection import Inspection
     from idverify.verification.policy import DecisionPolicy
 
 __all__ = ["IsolatedQuestions"]
 
+T = TypeVar("T")
+_ANOTHER = "the process that decodes answered with something else than was asked for"
 # Beyond what loaded models take. A whole check of 30 s of 1080p takes 0.4 GB.
 MEMORY_BYTES = 2 << 30
 # Longer than a policy lets decoding take.
@@ -78,33 +81,36 @@ class IsolatedQuestions:
         """Steps (1) to (9) for an attempt that was admitted."""
         # The child judges the answer and has no use for the secret.
         known = None if attempt is None else replace(attempt, key=b"")
-        decision: Decision = self._child.ask(
-            "check", self._bytes(video), self._photo(reference), known, admission, capture, face_images, seed
-        )
-        return decision
+        sources = self._bytes(video), self._photo(reference)
+        return self._asked(Decision, "check", *sources, known, admission, capture, face_images, seed)
 
     def check_many(self, video: Any, references: Sequence[Any], seed: int | None) -> list[Decision]:
         """One recording against many photos."""
-        decisions: list[Decision] = self._child.ask(
-            "check_many", self._bytes(video), [self._photo(photo) for photo in references], seed
-        )
+        photos = [self._photo(photo) for photo in references]
+        decisions = self._asked(list, "check_many", self._bytes(video), photos, seed)
+        if [type(decision) for decision in decisions] != [Decision] * len(photos):
+            raise MediaCrashedError(_ANOTHER)
         return decisions
 
     def assess_liveness(self, video: Any, face_images: bool, seed: int | None) -> Decision:
         """Liveness alone."""
-        decision: Decision = self._child.ask("assess_liveness", self._bytes(video), face_images, seed)
-        return decision
+        return self._asked(Decision, "assess_liveness", self._bytes(video), face_images, seed)
 
     def compare(self, probe: Any, reference: Any, face_images: bool, seed: int | None) -> Decision:
         """Comparison alone."""
         photos = self._photo(probe), self._photo(reference)
-        decision: Decision = self._child.ask("compare", *photos, face_images, seed)
-        return decision
+        return self._asked(Decision, "compare", *photos, face_images, seed)
 
     def inspect(self, video: Any) -> Inspection:
         """Tracks, quality, signals."""
-        inspection: Inspection = self._child.ask("inspect", self._bytes(video))
-        return inspection
+        return self._asked(Inspection, "inspect", self._bytes(video))
+
+    def _asked(self, kind: type[T], question: str, *arguments: Any) -> T:
+        """An answer of the kind that was asked for; a process in a stranger's hands may send any value."""
+        answer = self._child.ask(question, *arguments)
+        if type(answer) is not kind:
+            raise MediaCrashedError(_ANOTHER)
+        return answer
 
     def _bytes(self, source: Any) -> bytes:
         return _read(source, self._limits)
