@@ -90,7 +90,7 @@ class MediaCrashedError(MediaError):
     Parameters
     ----------
     killed
-        Whether the process was killed by the system or an operator, and not for what it read.
+        Whether the process was killed, or stopped for long, by the system or an operator, and not for what it read.
     """
 
     def __init__(self, *message: object, killed: bool = False) -> None:

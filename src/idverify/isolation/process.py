@@ -198,6 +198,7 @@ class ChildProcess:
 
         watch = threading.Timer(limit_s, stop)
         watch.daemon = True
+        began_s = time.monotonic()
         watch.start()
         try:
             say(cast("BinaryIO", process.stdin))
@@ -209,7 +210,9 @@ class ChildProcess:
                 process.wait(_ENDING_S)
             code = process.poll()
             self.end()
-            killed = code == -signal.SIGKILL and not ended.is_set()
+            # Who was stopped meanwhile (a shell's Ctrl-Z, a frozen container) finds that all the time is over.
+            stopped = time.monotonic() - began_s > limit_s + _OVERDUE_S
+            killed = (code == -signal.SIGKILL and not ended.is_set()) or stopped
             raise MediaCrashedError(_how_it_ended(code, ended.is_set(), limit_s), killed=killed) from error
         except BaseException:
             # Interrupted: the answer that is still to come would be taken for that of the next question.

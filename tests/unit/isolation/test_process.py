@@ -156,6 +156,34 @@ def test_who_was_killed_is_told_from_who_took_too_long(child):
     assert ended.value.killed
 
 
+STOPPED = """
+from idverify.errors import MediaCrashedError
+from idverify.isolation import process
+process._OVERDUE_S = 0.5
+child = process.ChildProcess("some_child", None, memory_bytes=1 << 30, time_limit_s=3.0)
+child.start()
+print("ready", flush=True)
+try:
+    child.ask("hang")
+except MediaCrashedError as error:
+    print(error.killed)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system stops no processes")
+def test_who_was_stopped_for_long_has_read_nothing_bad(child):
+    asking = subprocess.Popen([sys.executable, "-c", STOPPED], stdout=subprocess.PIPE, text=True)
+    try:
+        assert asking.stdout.readline() == "ready\n"
+        asking.send_signal(signal.SIGSTOP)
+        time.sleep(5.0)
+        asking.send_signal(signal.SIGCONT)
+        assert asking.communicate(timeout=60)[0] == "True\n"
+    finally:
+        asking.kill()
+        asking.communicate()
+
+
 def test_its_errors_are_those_of_the_package_or_a_failure_of_its_own(child):
     with pytest.raises(CorruptMediaError, match="no picture"):
         child.ask("corrupt")
