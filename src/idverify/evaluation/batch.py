@@ -49,7 +49,7 @@ class Job:
 
     video: str
     policy: str
-    base: Path
+    base: Path | str
     # Row number, id and reference.
     wanted: tuple[tuple[int, str, str], ...]
 
@@ -338,7 +338,7 @@ class _Jobs:
                 yield job
 
 
-def _jobs_of(rows: Iterable[Row], base: Path) -> list[Job]:
+def _jobs_of(rows: Iterable[Row], base: Path | str) -> list[Job]:
     """One job a recording, with all the rows of the part that want it."""
     wanted: dict[tuple[str, str], list[tuple[int, str, str]]] = {}
     for row in rows:

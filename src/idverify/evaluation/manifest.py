@@ -49,13 +49,13 @@ class Manifest:
     table
         A ``pyarrow.Table``; the columns that have a meaning here are text, without nulls.
     base
-        Folder that relative paths start from.
+        Folder that relative paths start from; text where it is one of an object store.
     sha256
         Of the file.
     """
 
     table: Any = field(repr=False)
-    base: Path
+    base: Path | str
     sha256: str
 
     def __len__(self) -> int:
@@ -132,7 +132,7 @@ def read_manifest(where: str) -> Manifest:
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ParameterError(f"{foreign(where)} is neither CSV in UTF-8 nor Parquet: {foreign(error)}") from error
     local = "://" not in where
-    base = Path(where).resolve().parent if local else Path()
+    base = Path(where).resolve().parent if local else where.rpartition("/")[0]
     return Manifest(table=table, base=base, sha256=hashlib.sha256(data).hexdigest())
 
 

@@ -10,6 +10,7 @@ Public items: :class:`Storage`, :func:`open_storage`, :func:`read_media`, :func:
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import secrets
 import stat
@@ -201,7 +202,7 @@ def _store_of_root(root: str) -> Any:
     return _store(root)
 
 
-def read_media(where: str, base: Path | None = None, *, max_bytes: int) -> bytes:
+def read_media(where: str, base: Path | str = "", *, max_bytes: int) -> bytes:
     """Read one recording or photo.
 
     Parameters
@@ -209,7 +210,7 @@ def read_media(where: str, base: Path | None = None, *, max_bytes: int) -> bytes
     where
         A path, relative to `base`, or an address.
     base
-        Folder of the manifest.
+        Folder of the manifest, here or in an object store.
     max_bytes
         More than this is not read.
 
@@ -220,12 +221,14 @@ def read_media(where: str, base: Path | None = None, *, max_bytes: int) -> bytes
     ParameterError
         See :func:`require_addresses`.
     """
-    address = _ADDRESS.fullmatch(where)
+    join = posixpath.join if isinstance(base, str) else os.path.join
+    place = where if _ADDRESS.fullmatch(where) else join(base, where)
+    address = _ADDRESS.fullmatch(place)
     if address is not None:
         require_addresses()
     try:
         if address is None:
-            return _read_file((base or Path()) / where, max_bytes)
+            return _read_file(Path(place), max_bytes)
         return _read_object(_store_of_root(f"{address['root']}/"), address["path"], max_bytes)
     except FileNotFoundError as error:
         raise MediaNotFoundError(f"there is no file {foreign(where)!r}") from error

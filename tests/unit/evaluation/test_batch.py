@@ -160,6 +160,20 @@ def test_a_parquet_manifest_and_an_object_store_are_the_same_batch(manifest, tmp
     assert table(tmp_path / "bucket").column("id").to_pylist() == [f"r{n}" for n in range(N_ROWS)]
 
 
+def test_paths_of_a_manifest_in_an_object_store_start_from_its_place_there(tmp_path, monkeypatch):
+    pytest.importorskip("obstore", reason="needs obstore")
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "m.csv").write_text("video,reference\nclip.mp4,photos/a.jpg\n", encoding="utf-8")
+    (tmp_path / "there" / "clip.mp4").write_bytes(b"video")
+    (tmp_path / "here.jpg").write_bytes(b"photo")
+    found = read_manifest(f"file://{tmp_path}/there/m.csv")
+    monkeypatch.chdir(tmp_path)
+    assert read_media("clip.mp4", found.base, max_bytes=9) == b"video"
+    assert read_media(str(tmp_path / "here.jpg"), found.base, max_bytes=9) == b"photo"
+    with pytest.raises(MediaNotFoundError, match=r"'here.jpg'"):
+        read_media("here.jpg", found.base, max_bytes=9)
+
+
 def test_another_batch_is_not_mixed_in(manifest, tmp_path):
     out = tmp_path / "out"
     run_batch(str(manifest), out, engine=LocalExecutor(1), make_system=Stub)
