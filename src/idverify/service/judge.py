@@ -111,7 +111,9 @@ class Judge(threading.Thread):
             try:
                 answer = self._ask(case)
             except _UNFIT as error:
-                self._wait_for_the_operator(job, str(error))
+                self._tell_the_operator(str(error))
+                jobs.give_back_untried(self._core, job)
+                self._told.wait(PAUSE_S)
                 return
             except MediaCrashedError as error:
                 if self._told.is_set() or (error.killed and job.tries < jobs.MAX_TRIES):
@@ -127,18 +129,21 @@ class Judge(threading.Thread):
             if done:
                 series.keep(self._core, job.attempt_id, job.recording_id, answer.get("series"))
         elif answer.get("error") == "setup":
-            self._wait_for_the_operator(job, str(answer.get("detail", "")))
+            # The next process says as it begins whether it lacks anything, and then nothing is claimed. One that lacks
+            # nothing then and says so of this recording again: others would wait behind it for ever, so this is a try.
+            self._tell_the_operator(str(answer.get("detail", "")))
+            self._inmate.end()
+            jobs.put_back(self._core, job)
+            self._told.wait(PAUSE_S)
         else:
             code = _FAILURES.get(str(answer.get("error")), "judge_failed")
             log.warning("attempt %s: %s, %s", job.attempt_id, code, foreign(answer.get("detail", "")))
             self._settled(job, "failed", jobs.fail(self._core, job, code))
 
-    def _wait_for_the_operator(self, job: Job, why: str) -> None:
-        """No fault of the recording: it waits until the models or the policy have been mended."""
+    def _tell_the_operator(self, why: str) -> None:
+        """Say what keeps recordings waiting until the models or the policy have been mended."""
         self.trouble = why
         log.error("recordings cannot be judged: %s", foreign(why))
-        jobs.give_back_untried(self._core, job)
-        self._told.wait(PAUSE_S)
 
     def _ask(self, case: Case) -> dict[str, Any]:
         limits = self._core.settings.limits

@@ -245,6 +245,38 @@ def test_evidence_deleted_in_mid_judgement_is_not_judged(core, walk, judge):
     assert (walk.state, walk.view["decision"]) == ("redacted", None)
 
 
+def test_one_recording_that_blames_the_models_again_and_again_keeps_no_other_waiting(core, monkeypatch):
+    monkeypatch.setattr("idverify.service.judge.PAUSE_S", 0.05)
+    began = []
+
+    class Blaming:
+        alive, missing_walls = True, ()
+
+        def start(self):
+            began.append("start")
+
+        def end(self):
+            self.alive = False
+
+        def answer(self, what, video, photo, **case):
+            return {"error": "setup", "detail": "no model"} if video == b"poison" else {"error": "media"}
+
+    key = make_key(core, "tests")
+    first, second = (Walk(core, Caller(id=key.id, name="")) for _ in range(2))
+    send_file(first, b"poison")
+    send_file(second, b"no video", subject="another")
+    judge = Judge(core, inmate=Blaming())
+    judge.start()
+    try:
+        wait_for(lambda: {first.state, second.state} == {"requires_input"}, "both ends")
+        assert (first.view["failure"], second.view["failure"]) == ("judge_failed", "recording_unreadable")
+        # What it said was asked of a process of its own each time.
+        assert len(began) >= jobs.MAX_TRIES
+    finally:
+        judge.stop()
+        judge.join(timeout=30)
+
+
 def test_the_examiner_knows_a_usable_photo(core):
     examiner = Examiner(core)
     try:
