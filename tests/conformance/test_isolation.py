@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from idverify import Verifier
-from idverify.errors import MediaCrashedError, MediaNotFoundError, ParameterError
+from idverify.errors import MediaCrashedError, MediaNotFoundError, ModelMissingError, ParameterError
 from idverify.report import to_json
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
@@ -69,6 +69,18 @@ def test_a_child_that_dies_is_one_sentence_and_the_next_question_is_answered(iso
         isolated.assess_liveness(CLIP)
     monkeypatch.undo()
     assert isolated.assess_liveness(CLIP).outcome.value == "reject"
+
+
+def test_models_that_were_there_are_not_missed_later(isolated, tmp_path, monkeypatch):
+    def lies(*_):
+        raise ModelMissingError("the model sface is not on this machine")
+
+    isolated.load()
+    monkeypatch.setattr(isolated._child._child, "ask", lies)
+    with pytest.raises(MediaCrashedError, match="something else than was asked for"):
+        isolated.check_many(CLIP, [PHOTO])
+    with pytest.raises(ModelMissingError):
+        Verifier(isolation="process", models_dir=tmp_path).check_many(CLIP, [PHOTO])
 
 
 @pytest.mark.parametrize("answer", [None, "accept", [], [None], {"outcome": "accept"}])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from idverify.errors import MediaCrashedError
+from idverify.errors import MediaCrashedError, ModelError
 from idverify.isolation.process import ChildProcess
 from idverify.media.source import MediaLimits, open_source
 from idverify.verification.decision import Decision
@@ -107,7 +107,12 @@ class IsolatedQuestions:
 
     def _asked(self, kind: type[T], question: str, *arguments: Any) -> T:
         """An answer of the kind that was asked for; a process in a stranger's hands may send any value."""
-        answer = self._child.ask(question, *arguments)
+        self._child.start()
+        try:
+            answer = self._child.ask(question, *arguments)
+        except ModelError as error:
+            # They were all there when it began: this ends no batch.
+            raise MediaCrashedError(_ANOTHER) from error
         if type(answer) is not kind:
             raise MediaCrashedError(_ANOTHER)
         return answer
