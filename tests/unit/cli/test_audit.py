@@ -162,7 +162,7 @@ def test_wrong_usage_is_said(desk, tmp_path):
     empty.mkdir()
     for arguments, code in (
         (("verify",), 2),
-        (("verify", tmp_path / "none.json"), 2),
+        (("verify", tmp_path / "none.json"), 4),
         (("verify", "--data", empty), 4),
         (("verify", "--data", desk.folder, "--key", desk.key), 2),
         (("export", desk.case, "-o", tmp_path / "x.json"), 2),
