@@ -4,7 +4,8 @@ Five views of the face, from a tight one to one wide enough for bezels, hands an
 full picture in 8 to 15 frames spread over the recording and judged each by itself; a trimmed mean of the frames'
 logits is the native value, so that a few odd frames decide nothing. The network is trained in this project
 (``models/training/recapture``, model card ``models/cards/recapture.md``). Its calibration comes from sources that
-the network had not seen and names the network's SHA-256: a card of another network is refused.
+the network had not seen and names the network's SHA-256: a card of another network is refused. Frames in which light
+has blown the face out are left out: to the network they are glass or paper.
 
 Conventions: views are RGB as the camera gave them, side by side in one strip of 96 x 448 pixels; the native value grows
 with the evidence of a recapture; the LLR is natural-log, bona fide over attack. A face too small, dark or blurred is
@@ -82,6 +83,9 @@ _MIN_FRAMES = 3
 # Below these, on the median frame, the network's own training pictures are no longer told apart by eye: shorter side of
 # the face's box in native pixels, median luma of the face, and share of its contrast that is finer than 3 pixels.
 _MIN_FACE_PX, _MIN_LUMA, _MIN_DETAIL = 40.0, 22.0, 0.03
+# Blown out is a frame of which this share of the face has this luma. Of the clips at hand, none is bona fide in which
+# it is more than 0.23.
+_BLOWN_SHARE, _BLOWN_LUMA = 0.4, 250
 # Something is drawn around the face where this share of the sides of the view of the scene, and of its lower side, is
 # of one colour to so many levels, so many lines deep: before a plain wall, shoulders reach the lower side. The clips
 # at hand have 0.60 at most.
@@ -254,9 +258,11 @@ def assess(times_s: F64, faces_px: F64, views: U8, session: Session) -> PADEvide
     CalibrationError
         The card is missing, damaged or of another network.
     """
-    problem = _problem(faces_px, views)
+    seen = np.array([not _is_blown_out(tight) for tight in views[:, :, :SIDE_PX]], bool)
+    problem = _problem(faces_px, views, seen)
     if problem is not None:
         return PADEvidence.not_assessed(NAME, UNIT, problem)
+    times_s, views = times_s[seen], views[seen]
     weights, scale = load_card(session.spec.sha256)
     per_view = frame_logits(views, session) * weights
     values = per_view.sum(axis=1)
@@ -278,12 +284,15 @@ def assess(times_s: F64, faces_px: F64, views: U8, session: Session) -> PADEvide
     )
 
 
-def _problem(faces_px: F64, views: U8) -> NotAssessed | None:
-    """Why the views cannot be judged."""
+def _problem(faces_px: F64, views: U8, seen: NDArray[np.bool_]) -> NotAssessed | None:
+    """Why the views, or those in which something of the face is seen, cannot be judged."""
     if len(views) < _MIN_FRAMES:
         return NotAssessed(
             reason=Reason.VIDEO_TOO_SHORT, detail=f"the face is seen in {len(views)} frames spread over time"
         )
+    if seen.sum() < _MIN_FRAMES:
+        return NotAssessed(reason=Reason.TOO_BRIGHT, detail=f"the face is blown out in {(~seen).sum()} frames")
+    faces_px, views = faces_px[seen], views[seen]
     size = float(np.median(faces_px))
     if size < _MIN_FACE_PX:
         return NotAssessed(
@@ -310,9 +319,17 @@ def _drawn_share(scene: U8) -> float:
     return float(min(shares[1], shares.mean()))
 
 
+def _luma_of_middle(tight: U8) -> U8:
+    return np.asarray(cv2.cvtColor(tight, cv2.COLOR_RGB2GRAY)[16:80, 16:80])
+
+
+def _is_blown_out(tight: U8) -> bool:
+    return bool((_luma_of_middle(tight) >= _BLOWN_LUMA).mean() > _BLOWN_SHARE)
+
+
 def _light_and_detail(tight: U8) -> tuple[float, float]:
     """Median luma of the middle of the view, and fine contrast over all contrast."""
-    luma = cv2.cvtColor(tight, cv2.COLOR_RGB2GRAY)[16:80, 16:80].astype(np.float32)
+    luma = _luma_of_middle(tight).astype(np.float32)
     fine = luma - cv2.GaussianBlur(luma, (0, 0), 1.5)
     return float(np.median(luma)), float(fine.std() / (luma.std() + 2.0))
 

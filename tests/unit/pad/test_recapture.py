@@ -25,14 +25,16 @@ BOX = np.array([100.0, 80.0, 180.0, 190.0])
 
 @dataclass
 class Says:
-    """A session that gives each frame the recapture logit it is told, all of it from the tight view."""
+    """A session that gives one frame after another the recapture logit it is told, all of it from the tight view."""
 
     values: np.ndarray
     spec: models.ModelSpec = SPEC
+    n_asked: int = 0
 
     def run(self, views):
         logits = np.zeros((len(views), 5), np.float32)
-        logits[:, 0] = -np.resize(self.values, len(views))
+        logits[:, 0] = -np.take(self.values, np.arange(self.n_asked, self.n_asked + len(views)), mode="wrap")
+        self.n_asked += len(views)
         return (logits,)
 
 
@@ -186,6 +188,13 @@ def test_one_glaring_frame_proves_nothing():
     assert not judged(np.r_[np.full(7, -5.0), 90.0]).decisive
 
 
+def test_frames_that_light_has_blown_out_are_left_out():
+    lit = np.concatenate([textured(5), textured(7, level=254.0, sigma=2.0), textured(4)])
+    left, alone = judged(np.arange(9.0), lit), judged(np.arange(9.0), textured(9))
+    assert left.native == alone.native
+    np.testing.assert_array_equal(left.times_s, np.r_[:5, 12:16] * 0.4)
+
+
 def test_card_of_another_network_is_refused():
     other = replace(SPEC, sha256="0" * 64)
     with pytest.raises(CalibrationError, match="fitted on the network"):
@@ -201,9 +210,10 @@ def test_card_of_another_network_is_refused():
         (textured(2), 120.0, Reason.VIDEO_TOO_SHORT),
         (textured(), 30.0, Reason.LOW_RESOLUTION),
         (textured(level=8.0, sigma=4.0), 120.0, Reason.TOO_DARK),
+        (textured(level=254.0, sigma=2.0), 120.0, Reason.TOO_BRIGHT),
         (smooth(), 120.0, Reason.BLURRY),
     ],
-    ids=["short", "small", "dark", "blurred"],
+    ids=["short", "small", "dark", "bright", "blurred"],
 )
 def test_what_cannot_be_seen_is_not_judged(views, face_px, reason):
     evidence = judged(60.0, views, face_px)
