@@ -255,9 +255,9 @@ def from_the_middle(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Sho
     return changed
 
 
-def lit(gain: float) -> Callable[[np.ndarray], np.ndarray]:
-    """Another exposure, or a lamp that is switched."""
-    return lambda image: np.clip(image * gain, 0, 255).astype(np.uint8)
+def lit(times: float) -> Callable[[np.ndarray], np.ndarray]:
+    """Another exposure, or a lamp that is switched: so many times the light, by a display's exponent of 2.2."""
+    return lambda image: np.clip(image * times ** (1 / 2.2), 0, 255).astype(np.uint8)
 
 
 def at_rate(rate_hz: float) -> Callable[[Shots], Shots]:
@@ -314,8 +314,8 @@ CHANGES: dict[str, Change] = {
     "gap of 1 s": Change(family="stalls", shots=gap(2.0, 1.0)),
     "black first second": Change(family="stalls", shots=black_start(1.0)),
     "upside down from the middle": Change(family="turns", shots=from_the_middle(lambda i: np.rot90(i, 2))),
-    "light halved in the middle": Change(family="light", shots=from_the_middle(lit(0.45))),
-    "light doubled in the middle": Change(family="light", shots=from_the_middle(lit(2.2))),
+    "light halved in the middle": Change(family="light", shots=from_the_middle(lit(0.5))),
+    "light doubled in the middle": Change(family="light", shots=from_the_middle(lit(2.0))),
     "begins at 60 s, MP4": Change(family="offsets", shots=late(60.0), how=Coding(file_options={"use_editlist": "1"})),
     "begins at 60 s, Matroska": Change(family="offsets", shots=late(60.0), how=Coding(container="matroska")),
     "a thumbnail track before": Change(family="tracks", how=Coding(thumbnail=True, container="mov")),
