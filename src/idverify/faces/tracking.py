@@ -107,10 +107,8 @@ MAX_TRACKS = 3
 # A box of the same face one step later still overlaps this much.
 SAME_FACE_OVERLAP = 0.3
 # A cut changes a luma thumbnail by more than this many levels on average, and by this many times the largest of the
-# last few changes: a moving camera changes picture after picture. Pictures that correlate as much as this show one
-# scene, in another light.
+# last few changes: a moving camera changes picture after picture.
 CUT_LEVELS, CUT_TIMES_BEFORE, CHANGES_KEPT = 15.0, 2.5, 4
-SAME_SCENE = 0.6
 _THUMBNAIL_WH = (32, 18)
 
 
@@ -271,10 +269,7 @@ class Tracker:
         change = float(np.abs(now - before).mean())
         usual = max(self._changes, default=change)
         self._changes.append(change)
-        jumped = change > CUT_LEVELS and change > CUT_TIMES_BEFORE * usual
-        a, b = before - before.mean(), now - now.mean()
-        # Asked this way, a blank picture, which correlates with none, is another scene.
-        return jumped and not (a * b).sum() > SAME_SCENE * np.linalg.norm(a) * np.linalg.norm(b)
+        return change > CUT_LEVELS and change > CUT_TIMES_BEFORE * usual
 
 
 def as_track(track_id: int, seen: Sequence[FaceObservation]) -> FaceTrack:

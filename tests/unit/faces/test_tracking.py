@@ -110,19 +110,6 @@ def test_a_cut_ends_every_track_and_is_reported():
     assert run.tracks[1][0].time_s == 1.0
 
 
-@pytest.mark.parametrize("gain", [0.3, 0.5, 2.0])
-def test_light_that_changes_at_once_is_no_cut(gain):
-    class Lit(stage.StageFrame):
-        def luma(self, size_wh=None):
-            light = gain if self.time_s >= 1 else 1.0
-            return np.clip(light * stage.StageFrame.luma(self, size_wh), 0, 255).astype(np.uint8)
-
-    play = stage.Play(lambda t: {"ann": (320, 240, 260)}, seconds=2)
-    run = Followed([Lit(frame.index, frame.time_s, frame.picture) for frame in play])
-    assert run.tracker.cuts_s == []
-    assert [len(track) for track in run.tracks.values()] == [play.n_frames]
-
-
 def test_nobody_is_carried_over_into_a_picture_of_another_size():
     """Browsers change the sides of what they record when a phone is turned."""
     play = list(stage.Play(lambda t: {"ann": (320, 240, 160)}, seconds=2))
