@@ -38,6 +38,19 @@ def test_a_picture_does_not_wander_whatever_noise_and_exposure_do(seed, noise, e
 
 
 @settings(deadline=None, max_examples=25)
+@given(seed=seeds, first=st.floats(0.6, 1.6), last=st.floats(0.6, 1.6), sway=st.floats(0, 0.3))
+def test_light_that_drifts_on_a_picture_makes_no_wander_even_where_tones_clip(seed, first, last, sway):
+    """What software does to a picture that it animates: levels of the picture times a gain, in 8 bits."""
+    rng, t = np.random.default_rng(seed), np.arange(75) / RATE_HZ
+    gain = np.linspace(first, last, len(t)) * (1 + sway * np.sin(2 * np.pi * 0.5 * t))
+    levels = np.clip(rng.uniform(70, 190, len(SKIN)) * gain[:, None] + rng.normal(0, 0.5, (75, len(SKIN))), 0, 255)
+    shade = np.log(np.round(levels) + 12).astype(np.float32)
+    found = native_value(ShadeSignals(times_s=t, shade=shade, slope=np.zeros(len(SKIN), np.float32)))
+    # Where hardly any tone stays in range, nothing is said.
+    assert found is None or found < 0.3
+
+
+@settings(deadline=None, max_examples=25)
 @given(seed=seeds, wander=st.floats(0.01, 0.1), exposure=st.floats(0, 0.3))
 def test_the_wander_comes_out_in_per_cent(seed, wander, exposure):
     found = native_value(signals(wander=wander, exposure=exposure, noise=0.003, seed=seed))

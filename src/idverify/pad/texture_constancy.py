@@ -9,7 +9,8 @@ Shade is read where the mesh places :data:`SKIN` points, away from eyes, brows, 
 logarithm of luma, so that exposure drops out as one common offset. The native value is how far the shade of the typical
 point wanders over :data:`WINDOW_S`, in per cent: the standard deviation of its means over slots of :data:`SLOT_S`, less
 what noise inside the slots explains, less what the mesh's own tremor of :data:`TREMOR_PX` makes of the slope of the
-shade there. It is free of exposure, size and noise, and about zero for a picture.
+shade there. It is free of exposure, size and noise, and about zero for a picture. Where the whole face grows much
+lighter or darker, tones move apart as well, in a picture as on a face: what follows the face's own light is taken out.
 
 A screen that plays a moving person shows that person's light: this mechanism does not speak for bona fide.
 
@@ -65,9 +66,13 @@ SLOT_S, WINDOW_S = 1 / 3, 5.0
 # How far the mesh's points tremble on a face, in pixels of the patch: 0.4 % of the distance of the eye corners.
 TREMOR_PX = 0.15
 MIN_FRAMES_IN_SLOT, MIN_SLOTS = 3, 7
-# A point whose mean luma is outside is clipped or too dark to say its shade; so many must be left.
-_LUMA_RANGE = (25.0, 240.0)
+# A point whose luma is outside, be it for this share of the time, is clipped or too dark to say its shade; so many must
+# be left.
+_LUMA_RANGE, _TIME_OUTSIDE = (25.0, 240.0), 0.05
 MIN_POINTS = 60
+# From this standard deviation of the face's own light over time on, in natural logarithms, tones move apart with it:
+# steadily, and a little more at one end.
+_DRIFT, _ORDERS = 0.05, 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,25 +155,41 @@ def wander_percent(times_s: F64, shade: F32, slope: F32) -> float | None:
     float or None
         Per cent; None where fewer than :data:`MIN_SLOTS` slots hold frames enough.
     """
-    means, noise2 = _slots(times_s, shade)
+    means, noise2, light = _slots(times_s, shade)
     if len(means) < MIN_SLOTS:
         return None
-    excess = means.var(axis=0, ddof=1) - noise2.mean(axis=0) - (TREMOR_PX * slope.astype(np.float64)) ** 2
+    own, orders = _without_light(means, light)
+    wander2 = np.square(own).sum(axis=0) / (len(means) - 1 - orders)
+    excess = wander2 - noise2.mean(axis=0) - (TREMOR_PX * slope.astype(np.float64)) ** 2
     return 100.0 * float(np.sqrt(max(float(np.median(excess)), 0.0)))
 
 
-def _slots(times_s: F64, shade: F32) -> tuple[F64, F64]:
-    """Mean shade of each slot of time, less the face's median, and the variance of that mean [shape=(s, k) each]."""
+def _without_light(means: F64, light: F64) -> tuple[F64, int]:
+    """What is left about each point's mean without a curve over the face's light, and the curve's order; 0 for none."""
+    drift = light - light.mean()
+    about = means - means.mean(axis=0)
+    if drift.std() < _DRIFT:
+        return about, 0
+    curve = np.linalg.qr(np.vander(drift / drift.std(), _ORDERS + 1))[0]
+    return about - curve @ (curve.T @ about), _ORDERS
+
+
+def _slots(times_s: F64, shade: F32) -> tuple[F64, F64, F64]:
+    """Of each slot of time: mean shade less the face's median, the variance of that mean, and the mean of the median.
+
+    Shapes are (s, k), (s, k) and (s,).
+    """
     if not len(times_s):
-        return np.empty((0, shade.shape[1])), np.empty((0, shade.shape[1]))
-    own = shade - np.median(shade, axis=1, keepdims=True)
+        return np.empty((0, shade.shape[1])), np.empty((0, shade.shape[1])), np.empty(0)
+    light = np.median(shade, axis=1, keepdims=True)
+    own = shade - light
     slot = ((times_s - times_s[0]) / SLOT_S).astype(int)
     member = (slot == np.arange(slot[-1] + 1)[:, None]).astype(np.float64)
     member = member[member.sum(axis=1) >= MIN_FRAMES_IN_SLOT]
     count = member.sum(axis=1, keepdims=True)
     means = member @ own / count
     spread = np.maximum(member @ (own.astype(np.float64) ** 2) / count - means**2, 0.0)
-    return means, spread / (count - 1)
+    return means, spread / (count - 1), (member @ light / count)[:, 0]
 
 
 def native_value(signals: ShadeSignals) -> float | None:
@@ -189,8 +210,8 @@ def native_value(signals: ShadeSignals) -> float | None:
 def _usable(signals: ShadeSignals) -> NDArray[np.bool_]:
     if not len(signals):
         return np.zeros(signals.shade.shape[1], np.bool_)
-    luma = np.exp(np.median(signals.shade, axis=0)) - _LUMA_FLOOR
-    return np.asarray((luma > _LUMA_RANGE[0]) & (luma < _LUMA_RANGE[1]))
+    low, high = np.exp(np.quantile(signals.shade, (_TIME_OUTSIDE, 1 - _TIME_OUTSIDE), axis=0)) - _LUMA_FLOOR
+    return np.asarray((low > _LUMA_RANGE[0]) & (high < _LUMA_RANGE[1]))
 
 
 def assess(signals: ShadeSignals) -> PADEvidence:
@@ -198,7 +219,7 @@ def assess(signals: ShadeSignals) -> PADEvidence:
     native = native_value(signals)
     if native is None:
         return PADEvidence.not_assessed(NAME, UNIT, _why_not(signals))
-    means, _ = _slots(signals.times_s, signals.shade[:, _usable(signals)])
+    means, _, _ = _slots(signals.times_s, signals.shade[:, _usable(signals)])
     step = len(signals) / max(len(means), 1)
     return PADEvidence(
         name=NAME,
