@@ -108,7 +108,8 @@ def _count_wrong_landmarks(image, expected, models, counts):
     if away > 0.25:
         counts["faces with wrong landmarks"] += 1
         counts["of them surely upright"] += is_surely_upright(
-            faces[0], float(presence[0]), float(head_pose_deg(points[0])[2])
+            *(faces[0], float(presence[0]), float(head_pose_deg(points[0])[2])),
+            *(image, models.detectors[0], models.mesh),
         )
 
 

@@ -8,8 +8,8 @@ such question.
 
 Conventions: a turn is clockwise, in degrees; turning the picture by it sets the faces upright.
 
-Public items: :func:`is_surely_upright`, :func:`leads_half_turn`, :func:`shows_upright_face`, :func:`turn_scores`,
-:func:`find_turn`, :func:`sure_turn`, :func:`turned`, :data:`QUARTERS_DEG`, :data:`EIGHTHS_DEG`.
+Public items: :func:`is_surely_upright`, :func:`shows_upright_face`, :func:`turn_scores`, :func:`find_turn`,
+:func:`sure_turn`, :func:`turned`, :data:`QUARTERS_DEG`, :data:`EIGHTHS_DEG`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ __all__ = [
     "QUARTERS_DEG",
     "find_turn",
     "is_surely_upright",
-    "leads_half_turn",
     "shows_upright_face",
     "sure_turn",
     "turn_scores",
@@ -63,28 +62,31 @@ def turned(image: NDArray[np.uint8], turn_deg: float) -> NDArray[np.uint8]:
     return np.asarray(level, np.uint8)
 
 
-def is_surely_upright(face: DetectedFace, presence: float, roll_deg: float) -> bool:
-    """Whether a face that was found and fitted leaves no doubt about which way up the picture is."""
-    found = face.detection_score >= _SURE_SCORE and presence >= _SURE_PRESENCE
-    return found and abs(roll_deg) <= _SURE_ROLL_DEG
+def is_surely_upright(
+    face: DetectedFace,
+    presence: float,
+    roll_deg: float,
+    image_rgb: NDArray[np.uint8],
+    detector: FaceDetector,
+    mesh: FaceMesh,
+) -> bool:
+    """Whether a face that was found in a picture and fitted leaves no doubt about which way up the picture is.
+
+    It is surely found, level, and no face is surer on its head: a beard on its head is much like hair, and may be as
+    sure as upright faces are.
+    """
+    if face.detection_score < _SURE_SCORE or presence < _SURE_PRESENCE or abs(roll_deg) > _SURE_ROLL_DEG:
+        return False
+    return face.detection_score * presence > float(turn_scores(image_rgb, detector, mesh, (180,))[0])
 
 
 def shows_upright_face(image_rgb: NDArray[np.uint8], detector: FaceDetector, mesh: FaceMesh) -> bool:
-    """Whether the surest face of a picture is surely upright, and surer than on its head."""
+    """Whether the surest face of a picture is surely upright."""
     faces = detector.detect(image_rgb)
     if not faces:
         return False
     presence, roll_deg = _presence_and_roll(image_rgb, faces[0], mesh)
-    score = faces[0].detection_score * presence
-    return is_surely_upright(faces[0], presence, roll_deg) and leads_half_turn(score, image_rgb, detector, mesh)
-
-
-def leads_half_turn(score: float, image_rgb: NDArray[np.uint8], detector: FaceDetector, mesh: FaceMesh) -> bool:
-    """Whether no face is surer on its head than one of this score, detection times presence, as it stands.
-
-    A beard on its head is much like hair: its face may be as sure as upright ones are.
-    """
-    return bool(score > turn_scores(image_rgb, detector, mesh, (180,))[0])
+    return is_surely_upright(faces[0], presence, roll_deg, image_rgb, detector, mesh)
 
 
 def sure_turn(image_rgb: NDArray[np.uint8], detector: FaceDetector, mesh: FaceMesh) -> int:

@@ -22,7 +22,7 @@ from idverify.faces.detection import DetectedFace, YuNet
 from idverify.faces.landmarks import EyeModel, FaceMesh, inter_eye_distance, region_of_detection, region_of_points
 from idverify.faces.occlusion import OcclusionModel
 from idverify.faces.tracking import MIN_PRESENCE, FaceObservation, observations
-from idverify.faces.uprightness import EIGHTHS_DEG, find_turn, is_surely_upright, leads_half_turn, turn_scores, turned
+from idverify.faces.uprightness import EIGHTHS_DEG, find_turn, is_surely_upright, turn_scores, turned
 from idverify.pad.reference_reuse import ReferenceFace
 from idverify.reasons import Assessed, NotAssessed, Reason
 
@@ -190,10 +190,8 @@ def _find(photo_rgb: NDArray[np.uint8], models: FaceModels) -> _Found | NotAsses
     face = fit_face(photo_rgb, by_size[0], models.mesh, models.eyes)
     if face is None:
         return NotAssessed(reason=Reason.REFERENCE_UNUSABLE, detail="no face landmarks could be fitted")
-    score = by_size[0].detection_score * face.presence
-    sure = is_surely_upright(by_size[0], face.presence, float(face.yaw_pitch_roll_deg[2])) and leads_half_turn(
-        score, photo_rgb, models.detectors[0], models.mesh
-    )
+    roll_deg = float(face.yaw_pitch_roll_deg[2])
+    sure = is_surely_upright(by_size[0], face.presence, roll_deg, photo_rgb, models.detectors[0], models.mesh)
     return _Found(photo_rgb=photo_rgb, face=face, n_faces=len(faces), surely_upright=sure)
 
 
