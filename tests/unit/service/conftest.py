@@ -18,9 +18,13 @@ import pytest
 pytest.importorskip("sqlalchemy", reason="needs the extra 'serve'")
 pytest.importorskip("starlette", reason="needs the extra 'serve'")
 
+from argon2 import PasswordHasher
+from walk import open_new
+
 from idverify.service import api_keys
 from idverify.service.api_keys import Caller
 from idverify.service.core import Core, open_core
+from idverify.service.desk import accounts
 from idverify.service.settings import Limits, Settings
 
 
@@ -140,6 +144,12 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterat
         yield url
 
 
+@pytest.fixture(autouse=True)
+def _passwords_cost_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what is checked here, nothing depends on what a guess costs; that it costs something is one test's matter."""
+    monkeypatch.setattr(accounts, "_hasher", lambda: PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
@@ -148,7 +158,7 @@ def clock() -> Clock:
 @pytest.fixture
 def core(tmp_path: Path, database_url: str, clock: Clock) -> Iterator[Core]:
     settings = Settings(data=tmp_path / "data", database=database_url, limits=Limits(lease_s=15.0))
-    opened = open_core(settings, clock=clock)
+    opened = open_new(settings, clock=clock)
     yield opened
     opened.database.close()
 

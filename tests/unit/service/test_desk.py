@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from itertools import product
 
+import argon2
 import pytest
 from desk_site import BASE, FILM, FOR_PERSON, INTERNAL, ORIGIN, PHOTO, UNSHOWN, Browser, Site, words_of
 from sqlalchemy import select
@@ -130,6 +131,17 @@ def test_every_page_is_open_to_those_who_may_and_to_nobody_else(site, role):
 
 
 # -- signing in ------------------------------------------------------------------------------------
+
+
+def test_every_guess_at_a_stored_password_costs_time_and_memory(core, monkeypatch):
+    monkeypatch.undo()
+    accounts.add(core, "ann", Role.REVIEWER)
+    with core.database.reading() as session:
+        cost = argon2.extract_parameters(session.scalars(select(Account)).one().password)
+    assert cost.type is argon2.Type.ID
+    # The least that OWASP's Password Storage Cheat Sheet names: 19 MiB, two passes.
+    assert cost.memory_cost >= 19 * 1024
+    assert cost.time_cost >= 2
 
 
 def test_signed_in_and_out(site):

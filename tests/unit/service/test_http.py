@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
+from walk import open_new
 
 from idverify.service import attempts, capture, jobs, routes_demo, throttle
 from idverify.service.api_keys import make_key
 from idverify.service.app import HEADERS, make_app
-from idverify.service.core import open_core
 from idverify.service.database import DatabaseUnavailableError
 from idverify.service.metrics import Metrics
 from idverify.service.pages import Pages
@@ -52,7 +52,7 @@ class Site:
 
     def __init__(self, tmp_path, **settings):
         self.settings = Settings(data=tmp_path / "data", **settings)
-        self.core = open_core(self.settings)
+        self.core = open_new(self.settings)
         self.key = make_key(self.core, "tests")
         self.web = Web(
             core=self.core,

@@ -12,13 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
-from walk import Walk, sha256
+from walk import Walk, open_new, sha256
 
 from idverify import models
 from idverify.errors import MediaCrashedError
 from idverify.service import attempts, capture, jobs
 from idverify.service.api_keys import Caller, make_key
-from idverify.service.core import open_core
 from idverify.service.examiner import Examiner
 from idverify.service.inmate import Inmate
 from idverify.service.judge import Judge
@@ -41,7 +40,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture
 def core(tmp_path):
     """On SQLite and by the real clock: a process of its own takes part."""
-    opened = open_core(Settings(data=tmp_path / "data", limits=Limits(lease_s=2.0)))
+    opened = open_new(Settings(data=tmp_path / "data", limits=Limits(lease_s=2.0)))
     yield opened
     opened.database.close()
 
