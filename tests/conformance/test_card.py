@@ -116,9 +116,12 @@ def test_a_card_of_other_models_is_refused_by_evaluations(foreign_card, tmp_path
         lambda v: v.load(),
     ],
 )
-def test_a_card_of_other_models_is_refused_whatever_is_asked(foreign_card, given, question):
+def test_a_card_of_other_models_is_refused_whatever_is_asked(verifier, foreign_card, given, question):
+    asked = Verifier(policy="convenience", card=given(foreign_card))
+    # To load the same models again for each question takes most of the time, and shows nothing.
+    vars(asked._models)["_sessions"] = verifier._models._sessions
     with pytest.raises(CalibrationError, match="fitted"):
-        question(Verifier(policy="convenience", card=given(foreign_card)))
+        question(asked)
 
 
 def test_a_card_without_the_policys_target_is_refused_before_anything_is_judged(own_card):

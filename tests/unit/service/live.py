@@ -1,4 +1,7 @@
-"""A service as it is run: a process of its own, reached over the loopback interface."""
+"""A service as it is run: a process of its own, reached over the loopback interface.
+
+Without TLS, and so without the authorities' certificates: to load them takes a client longer than twenty requests.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +90,7 @@ class Service:
 
     def answers(self, path: str) -> bool:
         try:
-            return httpx.get(self.base + path, timeout=5).status_code == 200
+            return httpx.get(self.base + path, timeout=5, verify=False).status_code == 200
         except httpx.HTTPError:
             return False
 
@@ -112,7 +115,7 @@ class Service:
     def api(self) -> httpx.Client:
         assert self.key is not None
         headers = {"Authorization": f"Bearer {self.key.secret}"}
-        return httpx.Client(base_url=self.base, headers=headers, timeout=30)
+        return httpx.Client(base_url=self.base, headers=headers, timeout=30, verify=False)
 
     def ask(self, **body: Any) -> dict[str, Any]:
         photo = base64.b64encode(PHOTO).decode()
@@ -160,7 +163,7 @@ class Person:
 
     def __init__(self, service: Service, made: dict[str, Any]) -> None:
         self.service, self.attempt = service, made["id"]
-        self.http = httpx.Client(base_url=service.base, headers={"Origin": service.base}, timeout=30)
+        self.http = httpx.Client(base_url=service.base, headers={"Origin": service.base}, timeout=30, verify=False)
         token = made["link"].rsplit("/", 1)[1]
         answer = insist(lambda: self.http.post(f"/r/{token}/open", json={}))
         assert answer.status_code == 200, answer.text
