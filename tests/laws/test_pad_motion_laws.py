@@ -17,6 +17,10 @@ from idverify.reasons import Reason
 FLOATS = st.floats(-1, 1, allow_nan=False)
 
 
+def coloured(grey):
+    return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
+
+
 def patch_picture(seed=3):
     rng = np.random.default_rng(seed)
     layers = [cv2.GaussianBlur(rng.standard_normal((200, 200)).astype(np.float32), (0, 0), s) for s in (2, 5)]
@@ -33,10 +37,10 @@ def test_a_plane_is_registered_whatever_its_motion(p):
     # Where all of it adds up, the far corner goes further than the search reaches.
     assume(np.linalg.norm(cv2.perspectiveTransform(corners, warp) - corners, axis=-1).max() < 12)
     to_centre = np.array([[1.0, 0, -30], [0, 1, -25], [0, 0, 1]])
-    key = KeyPatch.of(cut_patch(picture, to_centre[:2]))
+    key = KeyPatch.of(cut_patch(picture, coloured(picture), to_centre[:2]))
     whole = np.linalg.inv(to_centre) @ warp @ to_centre
     moved = cv2.warpPerspective(picture, whole, (200, 200), borderMode=cv2.BORDER_REFLECT)
-    fit = register(key, cut_patch(moved, to_centre[:2]), key.points)
+    fit = register(key, cut_patch(moved, coloured(moved), to_centre[:2]), key.points)
     assert fit is not None
     expected = cv2.perspectiveTransform(CELL_CORNERS.reshape(1, -1, 2), warp)
     assert np.abs(cv2.perspectiveTransform(CELL_CORNERS.reshape(1, -1, 2), fit.homography) - expected).max() < 0.5

@@ -26,6 +26,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from idverify.pad._clipping import CLIPPED, strongest
+
 __all__ = ["EYE_DISTANCE", "N_CELLS", "KeyPatch", "Registration", "cut_patch", "patch_transform", "register"]
 
 F32 = NDArray[np.float32]
@@ -49,6 +51,7 @@ SHADING_PX = 31
 # Grey-level noise against which the gradient of a cell is weighed; a cell without texture shows no shift.
 NOISE_GREY = 4.5
 # Above this grey level a pixel may be saturated; a cell with more than SATURATED_SHARE of such pixels tells nothing.
+# Nor does one in which that share more, or less, of the pixels than in the key have a colour that clips.
 SATURATED_GREY, SATURATED_SHARE = 250, 0.08
 TRACK_TOLERANCE_PX = 1.0
 AFFINE_STEPS = 2
@@ -143,24 +146,38 @@ def patch_transform(points_px: F32, scale: float) -> F64:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """A face cut out of one picture: shading removed [shape=(144, 128)], and which cells can be judged."""
+    """A face cut out of one picture: shading removed [shape=(144, 128)], and which cells can be judged.
+
+    ``clipped`` is the share of each cell's pixels of which a colour may be clipped.
+    """
 
     patch: U8
     usable: Bools
+    clipped: F32
     to_patch: F64
     picture_wh: tuple[int, int]
 
 
-def cut_patch(luma: U8, to_patch: F64) -> Cut:
-    """Cut out the face; its local mean is replaced by mid-grey."""
-    raw = cv2.warpAffine(luma, to_patch, PATCH_WH, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+def cut_patch(luma: U8, image_rgb: U8, to_patch: F64) -> Cut:
+    """Cut out the face of a picture, given as luma and in its colours; its local mean is replaced by mid-grey."""
+    raw, colours = (
+        cv2.warpAffine(image, to_patch, PATCH_WH, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        for image in (luma, image_rgb)
+    )
     raw = cv2.GaussianBlur(raw, (3, 3), 0)
-    bright = cv2.threshold(_window(raw), SATURATED_GREY, 255, cv2.THRESH_BINARY)[1]
-    share = cv2.resize(bright, (WINDOW[2] // CELL, WINDOW[3] // CELL), interpolation=cv2.INTER_AREA)
+    saturated = _shares_above(_window(raw), SATURATED_GREY)
+    clipped = _shares_above(strongest(np.asarray(_window(colours), np.uint8)), CLIPPED - 1)
     patch = cv2.addWeighted(raw, 1, cv2.blur(raw, (SHADING_PX, SHADING_PX)), -1, 128)
     size = (luma.shape[1], luma.shape[0])
-    usable = (share.ravel()[CELLS] <= 255 * SATURATED_SHARE) & _in_picture(CELL_CORNERS, to_patch, size)
-    return Cut(patch=patch, usable=usable, to_patch=to_patch, picture_wh=size)
+    usable = (saturated <= SATURATED_SHARE) & _in_picture(CELL_CORNERS, to_patch, size)
+    return Cut(patch=patch, usable=usable, clipped=clipped, to_patch=to_patch, picture_wh=size)
+
+
+def _shares_above(window: NDArray[np.generic], level: int) -> F32:
+    """Share of each cell's pixels above a grey level [shape=(N_CELLS,)]."""
+    above = cv2.threshold(window, level, 255, cv2.THRESH_BINARY)[1]
+    share = cv2.resize(above, (WINDOW[2] // CELL, WINDOW[3] // CELL), interpolation=cv2.INTER_AREA)
+    return np.asarray(share.ravel()[CELLS] / np.float32(255), np.float32)
 
 
 def _in_picture(corners: F32, to_patch: F64, picture_wh: tuple[int, int]) -> Bools:
@@ -262,7 +279,8 @@ def register(key: KeyPatch, cut: Cut, guess: F32) -> Registration | None:
         return None
     homography, left_over = refined
     seen = cv2.perspectiveTransform(CELL_CORNERS.reshape(1, -1, 2), homography)[0].reshape(-1, 4, 2)
-    usable = key.cut.usable & cut.usable & _in_picture(seen, cut.to_patch, cut.picture_wh)
+    in_one_light = np.abs(cut.clipped - key.cut.clipped) <= SATURATED_SHARE
+    usable = key.cut.usable & cut.usable & in_one_light & _in_picture(seen, cut.to_patch, cut.picture_wh)
     points[~kept] = np.nan
     change = np.sqrt(_energy(left_over, left_over) / key.gradient_energy)
     on_plane = cv2.perspectiveTransform(key.points[None], homography)[0]

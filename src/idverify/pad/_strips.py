@@ -7,7 +7,7 @@ of its pixels lies among the mesh's points was read off the mean of many faces s
 
 Conventions: strips are luma, 8 bits; positions are working-size pixels.
 
-Public items: :data:`SIDE_PX`, :class:`FaceStrips`, :func:`cut_strip`.
+Public items: :data:`SIDE_PX`, :class:`FaceStrips`, :func:`cut_strip`, :func:`colour_strip`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from idverify.errors import CalibrationError
 from idverify.models.manifest import data_dir
 
-__all__ = ["SIDE_PX", "FaceStrips", "cut_strip"]
+__all__ = ["SIDE_PX", "FaceStrips", "colour_strip", "cut_strip", "luma_of"]
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
@@ -66,7 +66,17 @@ def _layout() -> tuple[NDArray[np.intp], F32, float]:
 
 
 def cut_strip(image_rgb: U8, points_px: F32) -> U8:
-    """The strip of one face.
+    """The strip of one face in luma, uint8 [shape=(96, 96)]; as :func:`colour_strip`."""
+    return luma_of(colour_strip(image_rgb, points_px))
+
+
+def luma_of(strip_rgb: U8) -> U8:
+    """Luma of a strip, uint8 [shape=(96, 96)]."""
+    return np.asarray(cv2.extractChannel(cv2.cvtColor(strip_rgb, cv2.COLOR_RGB2YCrCb), 0), np.uint8)
+
+
+def colour_strip(image_rgb: U8, points_px: F32) -> U8:
+    """The strip of one face in its colours.
 
     Parameters
     ----------
@@ -76,7 +86,7 @@ def cut_strip(image_rgb: U8, points_px: F32) -> U8:
 
     Returns
     -------
-    uint8 [shape=(96, 96)]
+    uint8 [shape=(96, 96, 3)]
 
     Raises
     ------
@@ -100,5 +110,4 @@ def cut_strip(image_rgb: U8, points_px: F32) -> U8:
     nodes = np.einsum("nk,nkc->nc", weights, whole[points]).astype(np.float32)
     side = int(np.sqrt(len(nodes)))
     at = cv2.resize(nodes.reshape(side, side, 2), (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_LINEAR)
-    strip = cv2.remap(part, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(cv2.extractChannel(cv2.cvtColor(strip, cv2.COLOR_RGB2YCrCb), 0), np.uint8)
+    return np.asarray(cv2.remap(part, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)

@@ -11,7 +11,7 @@ the steadier eye that lasts for :data:`BLINK_S`, a blink, in the liveliest windo
 :data:`MOST_OVER_TYPICAL` times the change that it reaches for a quarter of the time: living eyes are never quite one
 picture between two blinks, and one painted blink makes no eye of a picture. Somebody who stares without a blink looks
 like a picture here, so that it is never proof; and a film of living eyes is full of life: it does not speak for bona
-fide.
+fide. Frames in which light takes more of the eyes, or less, than in most are left out.
 
 Sources: blinks missing from manipulated video: Li et al. 2018, arXiv:1806.02877; lengths of blinks: Caffier et al.
 2003, doi:10.1007/s00421-003-0807-5; the measure is this project's own.
@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idverify.faces.tracking import FaceObservation
+from idverify.pad._clipping import alike, lost_share
 from idverify.pad._llr import load_scale
 from idverify.pad.evidence import AnalysedFrame, PADEvidence, Status, why_few
 from idverify.reasons import NotAssessed, Reason
@@ -49,6 +50,8 @@ CORNERS = ((33, 133), (362, 263))
 PICTURE_WH, LEFT_XY, WIDTH_PX = (48, 24), (8.0, 12.0), 32.0
 # The best shift is looked for within these many pixels of the eye's picture, across and down.
 SHIFT_XY_PX = (4, 3)
+# Of the little that an eye's picture shows, a glint takes a larger share.
+LIGHT_APART = 0.15
 # Frames in a window, and pixels of the picture at working size from outer corner to outer corner, to judge at all.
 MIN_FRAMES, MIN_EYES_PX = 30, 30.0
 # Analysed frames come at about 15 per second; a window that holds more ends early.
@@ -89,8 +92,9 @@ class EyePictures:
 
     def __init__(self) -> None:
         self._done: list[tuple[F64, F64]] = []
-        # Of the current window: time, distance of the eyes, yaw; pictures. Of the last: the eyes at rest.
-        self._frames: list[tuple[float, float, float]] = []
+        # Of the current window: time, distance of the eyes, yaw, what light takes of them; pictures. Of the last:
+        # the eyes at rest.
+        self._frames: list[tuple[float, float, float, float]] = []
         self._pictures = np.empty((_MOST_FRAMES, 2, *PICTURE_WH[::-1]), np.uint8)
         self._rest: tuple[F64, U8] | None = None
         self._followed: list[float] = []
@@ -109,14 +113,22 @@ class EyePictures:
         corners = face.points_px[np.ravel(CORNERS), :2].astype(np.float64).reshape(2, 2, 2) / view.scale
         for eye, pair in enumerate(corners):
             self._pictures[len(self._frames), eye] = _cut(view.luma, *pair)
-        self._frames.append((face.time_s, float(np.hypot(*(corners[1, 1] - corners[0, 0]))), yaw))
+        lost = float(np.mean([lost_share(_cut(view.image_rgb, *pair)) for pair in corners]))
+        self._frames.append((face.time_s, float(np.hypot(*(corners[1, 1] - corners[0, 0]))), yaw, lost))
+
+    def _in_one_light(self) -> tuple[U8, F64]:
+        """Pictures and frames of the window, without those in another light than most."""
+        frames = np.array(self._frames)
+        kept = alike(frames[:, 3], LIGHT_APART)
+        return self._pictures[: len(frames)][kept], frames[kept]
 
     def _at_rest(self) -> tuple[F64, U8]:
-        return eyes_at_rest(self._pictures[: len(self._frames)], np.array(self._frames)[:, 2])
+        pictures, frames = self._in_one_light()
+        return eyes_at_rest(pictures, frames[:, 2])
 
     def _compared(self, rest: tuple[F64, U8]) -> tuple[F64, F64]:
-        frames = np.array(self._frames)
-        return frames, eye_change(self._pictures[: len(frames)], frames[:, 2], *rest)
+        pictures, frames = self._in_one_light()
+        return frames, eye_change(pictures, frames[:, 2], *rest)
 
     def signals(self) -> EyeSignals:
         """Everything collected so far."""
@@ -127,7 +139,7 @@ class EyePictures:
             rest = self._at_rest() if self._rest is None or alone else self._rest
             parts.append(self._compared(rest))
             window.append(len(self._done) - (not alone))
-        frames = np.concatenate([np.empty((0, 3)), *(frames for frames, _ in parts)])
+        frames = np.concatenate([np.empty((0, 4)), *(frames for frames, _ in parts)])
         return EyeSignals(
             times_s=frames[:, 0],
             change=np.concatenate([np.empty((0, 2)), *(change for _, change in parts)]),
@@ -137,14 +149,14 @@ class EyePictures:
         )
 
 
-def _cut(luma: U8, right: F64, left: F64) -> U8:
+def _cut(image: U8, right: F64, left: F64) -> U8:
     """The picture of an eye whose corners lie at two points of the picture."""
     across = left - right
     # Turn and scale as one complex factor; corners that fall together give a factor of no size and a flat picture.
     factor = WIDTH_PX / max(float(across @ across), 1.0) * across
     turn = np.array([[factor[0], factor[1]], [-factor[1], factor[0]]])
     to_picture = np.column_stack([turn, LEFT_XY - turn @ right])
-    cut = cv2.warpAffine(luma, to_picture, PICTURE_WH, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    cut = cv2.warpAffine(image, to_picture, PICTURE_WH, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(cut, np.uint8)
 
 

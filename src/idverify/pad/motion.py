@@ -126,7 +126,7 @@ class MotionObserver:
 
     def observe(self, view: AnalysedFrame, face: FaceObservation) -> None:
         """See one analysed frame in which the face was followed."""
-        cut = cut_patch(view.luma, patch_transform(face.points_px, view.scale))
+        cut = cut_patch(view.luma, view.image_rgb, patch_transform(face.points_px, view.scale))
         fit = register(self._key, cut, self._guess) if self._key is not None else None
         row = self._measure(cut, fit, face)
         row["background"] = self._background.step(view.luma, face.bbox_xyxy_px / view.scale, face.time_s)

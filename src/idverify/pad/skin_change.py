@@ -11,8 +11,9 @@ are followed against their lids: eyes that look at a screen turn back as the hea
 warped picture are dragged along. About these numbers a forest of trees and a weighted sum
 (``models/training/skin_change``) say which it looks like.
 
-The native value is the mean over all windows, so that one lively moment does not decide. Grain, light over the whole
-face and coding were varied in training on both sides, so that none of them is an answer.
+The native value is the mean over all windows, so that one lively moment does not decide. Pictures of a window in which
+light takes more of the face, or less, than in most are left out. Grain, light over the whole face and coding were
+varied in training on both sides, so that none of them is an answer.
 
 Conventions: blocks run row by row; a window is :data:`WINDOW_S` long; the native value grows with the evidence of a
 warped or pasted picture; the LLR is natural-log, bona fide over attack.
@@ -35,8 +36,9 @@ from numpy.typing import NDArray
 
 from idverify.faces.tracking import FaceObservation
 from idverify.models.session import Session
+from idverify.pad._clipping import alike, lost_share
 from idverify.pad._llr import load_scale
-from idverify.pad._strips import SIDE_PX, FaceStrips, cut_strip
+from idverify.pad._strips import SIDE_PX, FaceStrips, colour_strip, luma_of
 from idverify.pad.evidence import AnalysedFrame, PADEvidence, Status
 from idverify.reasons import NotAssessed, Reason
 
@@ -53,6 +55,8 @@ BLOCK_PX = 12
 GRID = SIDE_PX // BLOCK_PX
 # Fewer frames a second leave less than two in a slot; fewer frames in a window, or fewer pixels of face, no texture.
 MIN_RATE_HZ, MIN_FRAMES, MIN_FACE_PX = 4.5, 10, 50.0
+# Numbers kept of a frame: its time and :func:`placement`.
+_ROW = 7
 # Frames closer than this are skipped: what is typical shows at seven a second, as a slow webcam gives them. A window
 # that holds more frames ends early.
 _LEAST_STEP_S, _MOST_FRAMES = 0.12, 24
@@ -62,6 +66,8 @@ _MOST_KEPT = 48
 _LUMA_FLOOR = 10.0
 # Wider than this is shading; bands of the rest.
 _SHADING_PX, _BANDS_PX = 5.0, (0.9, 2.0)
+# Rows and columns of a strip that show the face and nothing beside it, however it is turned.
+_WITHIN = (slice(14, 88), slice(20, 76))
 # Least texture that a block's fit may lean on: logarithm of luma, its slope, its second derivative, and an offset.
 _RIDGE = np.array([0.02**2, 0.01**2, 0.01**2, 0.02**2, 1e-3]) * BLOCK_PX**2
 _TINY = 1e-6
@@ -119,6 +125,7 @@ class SkinStrips:
         self._strips = np.empty((_MOST_FRAMES, SIDE_PX, SIDE_PX), np.uint8)
         # Of the current window: time, yaw, pitch, roll, x and y of the face's middle, distance of the eyes.
         self._rows: list[tuple[float, ...]] = []
+        self._lost: list[float] = []
         self._features: list[tuple[float, F32]] = []
         self._widths: list[float] = []
         self._steps: list[float] = []
@@ -136,7 +143,9 @@ class SkinStrips:
             self._steps.append(face.time_s - self._last_s)
         self._last_s = face.time_s
         points = face.points_px / np.float32(view.scale)
-        self._strips[len(self._rows)] = cut_strip(view.image_rgb, points)
+        strip = colour_strip(view.image_rgb, points)
+        self._strips[len(self._rows)] = luma_of(strip)
+        self._lost.append(lost_share(strip[_WITHIN]))
         self._rows.append((face.time_s, *placement(points, face.yaw_pitch_roll_deg)))
         if len(self._widths) % self._every == 0:
             if len(self._kept) == _MOST_KEPT:
@@ -153,18 +162,23 @@ class SkinStrips:
         )
 
     def _close(self) -> None:
-        if len(self._rows) >= MIN_FRAMES:
-            rows = np.array(self._rows)
-            self._features.append((float(rows[:, 0].mean()), describe(self._strips[: len(rows)], rows)))
-        self._rows = []
+        strips, rows = self._in_one_light()
+        if len(rows) >= MIN_FRAMES:
+            self._features.append((float(rows[:, 0].mean()), describe(strips, rows)))
+        self._rows, self._lost = [], []
+
+    def _in_one_light(self) -> tuple[U8, F64]:
+        """Strips and rows of the current window, without those in another light than most."""
+        kept = alike(np.array(self._lost))
+        return self._strips[: len(self._rows)][kept], np.array(self._rows).reshape(-1, _ROW)[kept]
 
     def signals(self) -> StripSignals:
         """Everything collected so far; a last stretch shorter than two thirds of a window is left out, if not alone."""
         parts = list(self._features)
-        rows = np.array(self._rows)
+        strips, rows = self._in_one_light()
         long = len(rows) >= MIN_FRAMES and (not parts or rows[-1, 0] - rows[0, 0] >= WINDOW_S * 2 / 3)
         if long:
-            parts.append((float(rows[:, 0].mean()), describe(self._strips[: len(rows)], rows)))
+            parts.append((float(rows[:, 0].mean()), describe(strips, rows)))
         step = float(np.median(self._steps)) if self._steps else 0.0
         return StripSignals(
             times_s=np.array([t for t, _ in parts], np.float64),

@@ -10,7 +10,8 @@ logarithm of luma, so that exposure drops out as one common offset. The native v
 point wanders over :data:`WINDOW_S`, in per cent: the standard deviation of its means over slots of :data:`SLOT_S`, less
 what noise inside the slots explains, less what the mesh's own tremor of :data:`TREMOR_PX` makes of the slope of the
 shade there. It is free of exposure, size and noise, and about zero for a picture. Where the whole face grows much
-lighter or darker, tones move apart as well, in a picture as on a face: what follows the face's own light is taken out.
+lighter or darker, tones move apart as well, in a picture as on a face: what follows the face's own light is taken out,
+and frames in which light takes more of the face, or less, than in most are left out.
 
 A screen that plays a moving person shows that person's light: this mechanism does not speak for bona fide.
 
@@ -30,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idverify.faces.tracking import FaceObservation
+from idverify.pad._clipping import alike, lost_share
 from idverify.pad._llr import load_scale
 from idverify.pad._registration import patch_transform
 from idverify.pad.evidence import ANALYSIS_RATE_HZ, AnalysedFrame, PADEvidence, Status, why_few
@@ -57,6 +59,8 @@ SKIN = (
 # The face is read in a patch of this size, in which the outer eye corners lie 34 pixels apart; smoothing over 2.5 of
 # them leaves the light and takes the pores.
 _PATCH_WH, _ZOOM, _MARGIN_PX, _SMOOTH_PX = (96, 112), 0.5, np.array([16.0, 20.0]), 2.5
+# Rows and columns of the patch that show the face and nothing beside it.
+_WITHIN = (slice(20, 92), slice(24, 72))
 # Added to luma before the logarithm, so that the noise of a dark pixel is no change of light.
 _LUMA_FLOOR = 12.0
 _LOG = np.log(np.arange(256) + _LUMA_FLOOR).astype(np.float32)
@@ -108,13 +112,18 @@ class SkinShade:
         self._times: list[float] = []
         self._shade: list[F32] = []
         self._slope: list[F32] = []
+        self._lost: list[float] = []
 
     def observe(self, view: AnalysedFrame, face: FaceObservation) -> None:
         """See one analysed frame in which the face was followed."""
         to_patch = patch_transform(face.points_px, view.scale)
         to_patch[:, 2] += _MARGIN_PX / _ZOOM
         to_patch *= _ZOOM
-        patch = cv2.warpAffine(view.luma, to_patch, _PATCH_WH, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        patch, colours = (
+            cv2.warpAffine(image, to_patch, _PATCH_WH, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            for image in (view.luma, view.image_rgb)
+        )
+        self._lost.append(lost_share(np.asarray(colours[_WITHIN], np.uint8)))
         smooth = cv2.GaussianBlur(cv2.LUT(patch, _LOG), (0, 0), _SMOOTH_PX)
         points = face.points_px[list(SKIN), :2] / np.float32(view.scale)
         at = (points @ to_patch[:, :2].T + to_patch[:, 2]).astype(np.float32)
@@ -126,10 +135,10 @@ class SkinShade:
 
     def signals(self) -> ShadeSignals:
         """Everything collected so far."""
-        none = np.empty((0, len(SKIN)), np.float32)
+        none, kept = np.empty((0, len(SKIN)), np.float32), alike(np.array(self._lost))
         return ShadeSignals(
-            times_s=np.array(self._times, np.float64),
-            shade=np.stack(self._shade) if self._shade else none,
+            times_s=np.array(self._times, np.float64)[kept],
+            shade=np.stack(self._shade)[kept] if self._shade else none,
             slope=np.median(self._slope, axis=0) if self._slope else none.sum(axis=0),
         )
 

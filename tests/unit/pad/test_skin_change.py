@@ -154,3 +154,17 @@ def test_the_trees_answer_with_a_bounded_logit():
         values = session.run((RNG.normal(0, scale, (8, N_FEATURES))).astype(np.float32))[0]
         assert np.isfinite(values).all()
         assert np.abs(values).max() < 7
+
+
+def test_a_window_is_described_without_the_pictures_that_light_took():
+    """Whatever swells over the face in four of twenty pictures, the numbers are those of the other sixteen."""
+    mesh, image = flat_mesh(), np.clip(picture() * 0.8, 0, 255).astype(np.uint8)
+    blown = np.clip(image * 2.5, 0, 255).astype(np.uint8)
+    whole, without = SkinStrips(), SkinStrips()
+    for k in range(20):
+        lit, taken = 0.97 + 0.03 * np.sin(k), 8 <= k < 12
+        shown = blown if taken else np.clip(image * lit, 0, 255).astype(np.uint8)
+        face = SimpleNamespace(time_s=k * STEP_S, points_px=mesh, yaw_pitch_roll_deg=np.array([np.sin(k), 0.0, 0.0]))
+        for observer in (whole, without)[: 1 if taken else 2]:
+            observer.observe(SimpleNamespace(image_rgb=shown, scale=1.0), face)
+    np.testing.assert_allclose(whole.signals().features, without.signals().features)
