@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from motion_scenes import RATE_HZ, Film, blinking, face, looking, photograph
 
 from idverify.pad import eye_stillness, liveliness, stillness, texture_constancy
-from idverify.pad._clipping import alike, lost_share, strongest
+from idverify.pad._clipping import alike, lost_share, strongest, what_hid
 from idverify.pad.evidence import AnalysedFrame
 from idverify.pad.eye_stillness import EyePictures
 from idverify.pad.motion import MotionObserver
@@ -88,3 +88,15 @@ def test_most_pictures_are_alike_where_the_typical_one_is(shares):
 def test_what_is_black_is_lost():
     assert lost_share(np.full((8, 8, 3), 10, np.uint8)) == 1.0
     assert lost_share(np.full((8, 8, 3), (90, 60, 40), np.uint8)) == 0.0
+
+
+def test_what_light_hid_is_said():
+    assert what_hid(np.r_[np.zeros(20), 0.7], 1) is None
+    assert what_hid(np.r_[np.zeros(10), np.full(10, 0.7)], 10) is Reason.TOO_BRIGHT
+    assert what_hid(np.r_[np.zeros(10), np.ones(10)], 10) is Reason.TOO_DARK
+
+
+def test_waves_of_light_do_not_silence_what_a_picture_shows():
+    """Hardly any third of a second is in one light, and yet the skin of the picture stays what it is."""
+    (shade,) = shown(photograph(5.4, sway=0.5, noise=1), lambda t: 1.7 ** np.sin(2 * np.pi * t), SkinShade())
+    assert texture_constancy.native_value(shade.signals()) < 1.0

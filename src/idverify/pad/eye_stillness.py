@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idverify.faces.tracking import FaceObservation
-from idverify.pad._clipping import alike, lost_share
+from idverify.pad._clipping import alike, lost_share, what_hid
 from idverify.pad._llr import load_scale
 from idverify.pad.evidence import AnalysedFrame, PADEvidence, Status, why_few
 from idverify.reasons import NotAssessed, Reason
@@ -75,6 +75,8 @@ class EyeSignals:
         From outer corner to outer corner at working size.
     followed_s : float64 [shape=(m,)]
         Times of all frames in which the face was followed, those in which it is turned away among them.
+    hidden_by
+        What to say where light hid too many; None where it did not.
     """
 
     times_s: F64
@@ -82,6 +84,7 @@ class EyeSignals:
     window: NDArray[np.int64]
     eyes_px: F64
     followed_s: F64
+    hidden_by: Reason | None = None
 
     def __len__(self) -> int:
         return len(self.times_s)
@@ -98,6 +101,7 @@ class EyePictures:
         self._pictures = np.empty((_MOST_FRAMES, 2, *PICTURE_WH[::-1]), np.uint8)
         self._rest: tuple[F64, U8] | None = None
         self._followed: list[float] = []
+        self._lost: list[float] = []
 
     def observe(self, view: AnalysedFrame, face: FaceObservation) -> None:
         """See one analysed frame in which the face was followed."""
@@ -114,6 +118,7 @@ class EyePictures:
         for eye, pair in enumerate(corners):
             self._pictures[len(self._frames), eye] = _cut(view.luma, *pair)
         lost = float(np.mean([lost_share(_cut(view.image_rgb, *pair)) for pair in corners]))
+        self._lost.append(lost)
         self._frames.append((face.time_s, float(np.hypot(*(corners[1, 1] - corners[0, 0]))), yaw, lost))
 
     def _in_one_light(self) -> tuple[U8, F64]:
@@ -146,6 +151,7 @@ class EyePictures:
             window=np.repeat(np.array(window, np.int64), [len(frames) for frames, _ in parts]),
             eyes_px=frames[:, 1],
             followed_s=np.array(self._followed, np.float64),
+            hidden_by=what_hid(np.array(self._lost), len(self._lost) - len(frames)),
         )
 
 
@@ -242,7 +248,7 @@ def assess(signals: EyeSignals) -> PADEvidence:
         turned_away = 2 * len(signals) <= len(signals.followed_s)
         otherwise = Reason.MISALIGNED_FACE if turned_away else Reason.LOW_FRAME_RATE
         reason = why_few(signals.followed_s, MIN_FRAMES, otherwise)
-        return PADEvidence.not_assessed(NAME, UNIT, NotAssessed(reason=reason, detail=detail))
+        return PADEvidence.not_assessed(NAME, UNIT, NotAssessed(reason=signals.hidden_by or reason, detail=detail))
     return PADEvidence(
         name=NAME,
         status=Status.ASSESSED,

@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 
 from idverify.faces.tracking import FaceObservation
 from idverify.models.session import Session
-from idverify.pad._clipping import alike, lost_share
+from idverify.pad._clipping import alike, lost_share, what_hid
 from idverify.pad._llr import load_scale
 from idverify.pad._strips import SIDE_PX, FaceStrips, colour_strip, luma_of
 from idverify.pad.evidence import AnalysedFrame, PADEvidence, Status
@@ -106,6 +106,8 @@ class StripSignals:
         Width of the median face at working size; 0 where none was seen.
     rate_hz : float
         Frames a second, by the median step; 0 where there are fewer than two.
+    hidden_by
+        What to say where light hid too many; None where it did not.
     """
 
     times_s: F64
@@ -113,6 +115,7 @@ class StripSignals:
     frames: int
     face_px: float
     rate_hz: float
+    hidden_by: Reason | None = None
 
 
 class SkinStrips:
@@ -126,6 +129,8 @@ class SkinStrips:
         # Of the current window: time, yaw, pitch, roll, x and y of the face's middle, distance of the eyes.
         self._rows: list[tuple[float, ...]] = []
         self._lost: list[float] = []
+        self._all_lost: list[float] = []
+        self._left_out = 0
         self._features: list[tuple[float, F32]] = []
         self._widths: list[float] = []
         self._steps: list[float] = []
@@ -163,6 +168,8 @@ class SkinStrips:
 
     def _close(self) -> None:
         strips, rows = self._in_one_light()
+        self._all_lost += self._lost
+        self._left_out += len(self._lost) - len(rows)
         if len(rows) >= MIN_FRAMES:
             self._features.append((float(rows[:, 0].mean()), describe(strips, rows)))
         self._rows, self._lost = [], []
@@ -180,12 +187,14 @@ class SkinStrips:
         if long:
             parts.append((float(rows[:, 0].mean()), describe(strips, rows)))
         step = float(np.median(self._steps)) if self._steps else 0.0
+        left_out = self._left_out + len(self._lost) - len(rows)
         return StripSignals(
             times_s=np.array([t for t, _ in parts], np.float64),
             features=np.array([f for _, f in parts], np.float32).reshape(-1, N_FEATURES),
             frames=len(self._widths),
             face_px=float(np.median(self._widths)) if self._widths else 0.0,
             rate_hz=1.0 / step if step > 0 else 0.0,
+            hidden_by=what_hid(np.array([*self._all_lost, *self._lost]), left_out),
         )
 
 
@@ -482,5 +491,6 @@ def _problem(signals: StripSignals) -> NotAssessed | None:
         detail = f"{signals.rate_hz:.1f} pictures a second, {MIN_RATE_HZ:g} are needed"
         return NotAssessed(reason=Reason.LOW_FRAME_RATE, detail=detail)
     if not len(signals.features):
-        return NotAssessed(reason=Reason.VIDEO_TOO_SHORT, detail=f"the face is followed in {signals.frames} frames")
+        reason = signals.hidden_by or Reason.VIDEO_TOO_SHORT
+        return NotAssessed(reason=reason, detail=f"the face is followed in {signals.frames} frames")
     return None

@@ -11,7 +11,7 @@ point wanders over :data:`WINDOW_S`, in per cent: the standard deviation of its 
 what noise inside the slots explains, less what the mesh's own tremor of :data:`TREMOR_PX` makes of the slope of the
 shade there. It is free of exposure, size and noise, and about zero for a picture. Where the whole face grows much
 lighter or darker, tones move apart as well, in a picture as on a face: what follows the face's own light is taken out,
-and frames in which light takes more of the face, or less, than in most are left out.
+and frames in which light takes more of the face, or less, than in most bring no wander.
 
 A screen that plays a moving person shows that person's light: this mechanism does not speak for bona fide.
 
@@ -90,18 +90,27 @@ class ShadeSignals:
         Logarithm of smoothed luma at each point.
     slope : float32 [shape=(k,)]
         How fast it changes from place to place, per pixel of the patch.
+    in_one_light : bool [shape=(n,)]
+        Frames in which light takes no other share of the face than in most; None for all.
     """
 
     times_s: F64
     shade: F32
     slope: F32
+    in_one_light: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.times_s)
 
     def between(self, start_s: float, end_s: float) -> ShadeSignals:
         """The rows with ``start_s <= time < end_s``."""
-        keep = (self.times_s >= start_s) & (self.times_s < end_s)
+        return self._kept((self.times_s >= start_s) & (self.times_s < end_s))
+
+    def without_other_light(self) -> ShadeSignals:
+        """The rows that are in one light."""
+        return self if self.in_one_light is None else self._kept(self.in_one_light)
+
+    def _kept(self, keep: NDArray[np.bool_]) -> ShadeSignals:
         return ShadeSignals(times_s=self.times_s[keep], shade=self.shade[keep], slope=self.slope)
 
 
@@ -135,11 +144,12 @@ class SkinShade:
 
     def signals(self) -> ShadeSignals:
         """Everything collected so far."""
-        none, kept = np.empty((0, len(SKIN)), np.float32), alike(np.array(self._lost))
+        none = np.empty((0, len(SKIN)), np.float32)
         return ShadeSignals(
-            times_s=np.array(self._times, np.float64)[kept],
-            shade=np.stack(self._shade)[kept] if self._shade else none,
+            times_s=np.array(self._times, np.float64),
+            shade=np.stack(self._shade) if self._shade else none,
             slope=np.median(self._slope, axis=0) if self._slope else none.sum(axis=0),
+            in_one_light=alike(np.array(self._lost)),
         )
 
 
@@ -202,7 +212,15 @@ def _slots(times_s: F64, shade: F32) -> tuple[F64, F64, F64]:
 
 
 def native_value(signals: ShadeSignals) -> float | None:
-    """The wander in the middle one of all stretches of :data:`WINDOW_S`; None where it cannot be judged."""
+    """The wander in the middle one of all stretches of :data:`WINDOW_S`; None where it cannot be judged.
+
+    Frames in another light may bring a wander, and never take one away: with or without them, the lesser counts.
+    """
+    found = [_wander(one) for one in (signals, signals.without_other_light())]
+    return min((one for one in found if one is not None), default=None)
+
+
+def _wander(signals: ShadeSignals) -> float | None:
     usable = _usable(signals)
     if len(signals) == 0 or usable.sum() < MIN_POINTS:
         return None
