@@ -131,9 +131,13 @@ def choose_subject(capture: Capture, models: FaceModels) -> Subject | NotAssesse
     template = pool(chosen.vectors, chosen.weights)
     size = float(np.median(_heights(track)))
     rivals = [t for t in tracks if t is not track and np.median(_heights(t)) >= RIVAL_SIZE * size]
-    others = [t for t in rivals if not _is_same_person(capture, t, template, models, rng)]
-    own = len(track) + sum(len(t) for t in rivals if t not in others)
-    problems = [*_rival_problems(track, others), *_eye_problems(chosen.faces, models)]
+    known = [(t, _is_same_person(capture, t, template, models, rng)) for t in rivals]
+    # A face that cannot be compared, before or after, is nobody else's for that. Beside the subject's it is.
+    hidden = [(t, why) for t, why in known if not isinstance(why, bool) and not _together(track, [t])]
+    others = [t for t, same in known if same is not True and all(t is not one for one, _ in hidden)]
+    hiding = _hiding_problems(track, hidden)
+    own = len(track) + sum(len(t) for t, same in known if same is True or (hiding and t not in others))
+    problems = [*_rival_problems(track, others), *hiding, *_eye_problems(chosen.faces, models)]
     return Subject(
         track=track,
         compared=chosen.faces,
@@ -221,20 +225,18 @@ def _drawn(usable: NDArray[np.intp], weights: F64, wanted: int, rng: np.random.G
 
 def _is_same_person(
     capture: Capture, track: FaceTrack, template: Template, models: FaceModels, rng: np.random.Generator
-) -> bool:
-    """Whether another track shows the subject again; if it cannot be told, it does not."""
+) -> bool | NotAssessed:
+    """Whether another track shows the subject again, or why it cannot be told."""
     chosen = _faces(capture, track, models, 3, rng)
     if isinstance(chosen, NotAssessed):
-        return False
+        return chosen
     return shows_same_person(float(pool(chosen.vectors, chosen.weights).vector @ template.vector))
 
 
 def _rival_problems(track: FaceTrack, others: list[FaceTrack]) -> list[NotAssessed]:
     if not others:
         return []
-    theirs = np.concatenate([t.frame_indices for t in others])
-    together = np.isin(track.frame_indices, theirs).mean()
-    apart = np.setdiff1d(theirs, track.frame_indices).size / len(track)
+    together, apart = _together(track, others), _apart(track, others)
     found = []
     if together >= RIVAL_SHARE:
         detail = f"another face of similar size is in {together:.0%} of the subject's frames"
@@ -243,6 +245,27 @@ def _rival_problems(track: FaceTrack, others: list[FaceTrack]) -> list[NotAssess
         detail = f"another person is shown for {apart:.0%} of the subject's time, before or after"
         found.append(NotAssessed(reason=Reason.PERSON_CHANGED, detail=detail))
     return found
+
+
+def _together(track: FaceTrack, others: list[FaceTrack]) -> float:
+    """Share of the subject's frames that others share."""
+    return float(np.isin(track.frame_indices, np.concatenate([t.frame_indices for t in others])).mean())
+
+
+def _apart(track: FaceTrack, others: list[FaceTrack]) -> float:
+    """Frames of others without the subject, over the subject's."""
+    theirs = np.concatenate([t.frame_indices for t in others])
+    return np.setdiff1d(theirs, track.frame_indices).size / len(track)
+
+
+def _hiding_problems(track: FaceTrack, hidden: list[tuple[FaceTrack, NotAssessed]]) -> list[NotAssessed]:
+    """What kept a face from being compared that was shown in the subject's place."""
+    share = _apart(track, [t for t, _ in hidden]) if hidden else 0.0
+    if share < RIVAL_SHARE:
+        return []
+    longest = max(hidden, key=lambda one: len(one[0]))[1]
+    detail = f"who is shown for {share:.0%} of the subject's time, before or after, cannot be told: {longest.detail}"
+    return [NotAssessed(reason=longest.reason, detail=detail)]
 
 
 def _eye_problems(faces: tuple[Candidate, ...], models: FaceModels) -> list[NotAssessed]:

@@ -150,6 +150,29 @@ def test_any_pictures_of_another_face_in_the_subjects_place_are_a_change(at, k, 
     assert identity_continuity.assess(subject.likenesses).reason is Reason.PERSON_CHANGED
 
 
+def test_a_face_that_light_hides_for_a_while_is_nobody_elses():
+    """Gone for a moment, back without any detail, gone and back: who that was cannot be told, and is not said."""
+
+    class Hidden(stage.Play):
+        def __iter__(self):
+            for frame in super().__iter__():
+                picture = frame.picture.copy()
+                if 2 <= frame.time_s < 3.3:
+                    picture[..., 1:] = 120
+                yield stage.StageFrame(frame.index, frame.time_s, picture)
+
+    def cast(t):
+        return {} if 1.8 <= t < 2.0 or 3.3 <= t < 3.5 else {"ann": MIDDLE}
+
+    tracker = Tracker(stage.StageDetector(), stage.StageMesh())
+    found = choose_subject(acquire(Hidden(cast, seconds=6), tracker, factories={}), models())
+    assert isinstance(found, Subject)
+    assert Reason.PERSON_CHANGED not in reasons(found)
+    assert set(reasons(found)) <= {Reason.BLURRY, Reason.EYES_NOT_VISIBLE}
+    assert reasons(found)
+    assert found.coverage > 0.75
+
+
 def test_what_keeps_faces_from_being_compared_is_named():
     assert choose(lambda t: {"ann": MIDDLE}).scarcity is None
 
