@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from desk_site import Site
@@ -20,6 +21,13 @@ MECHANISMS = [
     {"name": "liveliness", "status": "assessed", "detail": "two blinks", "unit": "change (higher: livelier)"},
     {"name": "recapture", "status": "assessed", "detail": "all is well", "unit": "logit (higher: a picture)"},
 ]
+
+
+@pytest.fixture
+def core(core):
+    """Two rejections are enough to bring a case to a person."""
+    policy = replace(core.settings.cases, judged_rejections=2)
+    return replace(core, settings=replace(core.settings, cases=policy))
 
 
 @pytest.fixture
