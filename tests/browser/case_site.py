@@ -25,7 +25,7 @@ START_S, WAIT_S = 60.0, 120.0
 
 
 class CaseSite:
-    """``idverify serve --role web``, the calling service's side of it, and a judge that says what it is told."""
+    """A web process that asks briskly, the calling service's side of it, and a judge that says what it is told."""
 
     def __init__(self, data: Path, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
@@ -34,8 +34,8 @@ class CaseSite:
         self._outcomes: list[dict[str, Any]] = []
         self._over = threading.Event()
         self._log = (data / "log").open("w")
-        command = [sys.executable, "-m", "idverify.cli", "serve", "--data", str(data), "--port", str(port)]
-        self._process = subprocess.Popen([*command, "--role", "web"], stdout=self._log, stderr=self._log)
+        command = [sys.executable, str(Path(__file__).with_name("brisk_serve.py")), str(data), str(port)]
+        self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
         self._judge = threading.Thread(target=self._judging, daemon=True)
         self._judge.start()
         self.wait(self._answers, "the service to answer", within_s=START_S)

@@ -103,19 +103,28 @@ def playwright() -> Iterator[object]:
         yield started
 
 
-@pytest.fixture
-def browser(playwright) -> Iterator[Callable]:
-    """Start a Chromium with flags; all that were started end with the test."""
-    started = []
-
-    def launch(*flags: str):
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags])
-        started.append(found)
-        return found
-
-    yield launch
-    for each in started:
+@pytest.fixture(scope="session")
+def chromiums(playwright) -> Iterator[dict[tuple[str, ...], object]]:
+    """Every Chromium that runs, by its flags."""
+    started: dict[tuple[str, ...], object] = {}
+    yield started
+    for each in started.values():
         each.close()
+
+
+@pytest.fixture
+def browser(playwright, chromiums) -> Iterator[Callable]:
+    """A Chromium with flags, started once; what a test opens in it is its own, and ends with it."""
+
+    def running(*flags: str):
+        if flags not in chromiums or not chromiums[flags].is_connected():
+            chromiums[flags] = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags])
+        return chromiums[flags]
+
+    yield running
+    for each in chromiums.values():
+        for context in each.contexts:
+            context.close()
 
 
 @pytest.fixture
