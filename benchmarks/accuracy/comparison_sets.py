@@ -1,7 +1,7 @@
 """Photos and pairs of the benchmarks of comparison: LFW, UTKFace by group and padding, stage photos of one look.
 
-Features are those of both networks as they come, 128 each: what is balanced and with what weight is for who compares
-them. The subject of a photo is the face nearest to its centre.
+Features are those of both networks, 128 each, SFace's with the length that it gives them: what is balanced and with
+what weight is for who compares them. The subject of a photo is the face nearest to its centre.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idverify.comparison.balance import Balance
-from idverify.comparison.features import SFACE_WEIGHT, DlibExtractor, SFaceExtractor
+from idverify.comparison.features import SFACE_WEIGHT, DlibExtractor, SFaceExtractor, sface_features
 from idverify.faces.alignment import align
 from idverify.faces.tracking import FaceObservation
 from idverify.metrics import wilson
@@ -73,14 +73,14 @@ class Features:
         (sface, _), (dlib, _) = self._models.extractor.parts
         assert isinstance(sface, SFaceExtractor)
         assert isinstance(dlib, DlibExtractor)
-        self._extractors = (SFaceExtractor(sface.session, Balance.none(128)), dlib)
+        self._sface, self._dlib = sface, dlib
 
     def of(self, photo: NDArray[np.uint8]) -> tuple[FaceObservation, NDArray[np.float32]] | None:
         """The face and its vector [shape=(256,)]; None where no face is usable."""
         if (face := subject_of(photo, self._models)) is None:
             return None
-        chips = [(each, align([photo], face.points_px[None], each.canonical)) for each in self._extractors]
-        return face, np.concatenate([each.extract(chip)[0] for each, chip in chips])
+        ours, dlibs = (align([photo], face.points_px[None], each.canonical) for each in (self._sface, self._dlib))
+        return face, np.concatenate([sface_features(self._sface.session, ours)[0], self._dlib.extract(dlibs)[0]])
 
 
 # -- sets --------------------------------------------------------------------------------------------------------------
@@ -123,7 +123,7 @@ class Portraits:
     def pairs(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]:
         """Pairs of different photos as positions in `rows`, and which of them are known to be of two people."""
         i, j = np.triu_indices(len(rows), 1)
-        raw = self.vectors[rows, :128]
+        raw = unit(self.vectors[rows, :128])
         photo = (raw @ raw.T)[i, j] < SAME_PHOTO
         i, j = i[photo], j[photo]
         two = self.person[rows][i] != self.person[rows][j]
@@ -184,9 +184,12 @@ def read_sets(lfw: Path, strangers: Path) -> tuple[Comparisons, F64, dict[str, P
 
 def balanced(vectors: F64, balance: Balance, sface_weight: float = SFACE_WEIGHT) -> F64:
     """Templates of raw vectors: SFace balanced, and dlib, with their weights."""
-    sface, dlib = balance.apply(vectors[:, :128].astype(np.float64)), vectors[:, 128:].astype(np.float64)
-    dlib = dlib / np.linalg.norm(dlib, axis=1, keepdims=True)
+    sface, dlib = balance.apply(vectors[:, :128].astype(np.float64)), unit(vectors[:, 128:].astype(np.float64))
     return np.hstack([np.sqrt(sface_weight) * sface, np.sqrt(1 - sface_weight) * dlib])
+
+
+def unit(x: F64) -> F64:
+    return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True))
 
 
 def person_mean(vectors: F64, person: NDArray[np.int64]) -> F64:

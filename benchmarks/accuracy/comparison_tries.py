@@ -12,16 +12,17 @@ What ships is fitted on twice as many people as any of these, which changes more
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from comparison_sets import GROUPS, Comparisons, Portraits, Stage, person_mean, read_sets
+from comparison_sets import GROUPS, Comparisons, Portraits, Stage, person_mean, read_sets, unit
 from numpy.typing import NDArray
 
-from idverify.comparison.balance import Balance, fit_balance
+from idverify.comparison.balance import Balance, fit_balance, lengthened
 from idverify.metrics.error_rates import threshold_at_fmr
 
 F64 = NDArray[np.float64]
@@ -67,14 +68,16 @@ class Half:
     def balance_of(self, means: F64, weights: F64, part: slice, strength: float) -> Balance:
         """The balance of means that were formed in another way."""
         within = float(np.trace(self.within(part)) / means.shape[1])
-        return fit_balance(means, weights, within=within, strength=strength)
+        return fit_balance(means, weights, length=1.0, within=within, strength=strength)
 
 
 SFACE, DLIB = slice(0, 128), slice(128, 256)
 
 
-def unit(x: F64) -> F64:
-    return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True))
+def taken_off(x: F64, b: Balance) -> F64:
+    """What the balance leaves of vectors, at whatever length."""
+    centred = x - b.centre
+    return np.asarray(centred - (centred @ b.directions.T * (1 - b.gains)) @ b.directions)
 
 
 def cosines(*parts: tuple[float, Callable[[F64], F64]]) -> Score:
@@ -117,8 +120,7 @@ def half_scaled(power: float) -> Callable[[Half], Score]:
         b = half.balance(SFACE, 30.0)
 
         def away(v: F64) -> F64:
-            centred = v[:, SFACE] - b.centre
-            return np.asarray(centred - (centred @ b.directions.T * (1 - b.gains)) @ b.directions)
+            return taken_off(v[:, SFACE], b)
 
         typical = np.median(np.linalg.norm(away(half.lfw), axis=1))
 
@@ -127,6 +129,29 @@ def half_scaled(power: float) -> Callable[[Half], Score]:
             return np.asarray(unit(x) * (np.linalg.norm(x, axis=1, keepdims=True) / typical) ** power)
 
         return cosines((0.8, apply), (0.2, lambda v: unit(v[:, DLIB])))
+
+    return fit
+
+
+def by_length(weight: float, left_in: float, *, before: bool = True) -> Callable[[Half], Score]:
+    """Of vectors with their lengths: short ones are lengthened, before the centre goes and in what comes out."""
+
+    def fit(half: Half) -> Score:
+        typical = float(np.exp(np.log(np.linalg.norm(half.lfw[:, SFACE], axis=1)).mean()))
+
+        def given(v: F64) -> F64:
+            return lengthened(v[:, SFACE], typical) if before else unit(v[:, SFACE])
+
+        own = copy.copy(half)
+        parts = ((given(v), v[:, DLIB]) for v in (half.lfw, half.portraits, half.stage))
+        own.lfw, own.portraits, own.stage = map(np.hstack, parts)
+        b = own.balance(SFACE, 30.0)
+
+        def apply(v: F64) -> F64:
+            longer = np.linalg.norm(lengthened(v[:, SFACE], typical), axis=1, keepdims=True)
+            return np.asarray(unit(taken_off(given(v), b)) * longer**left_in)
+
+        return cosines((weight, apply), (1 - weight, lambda v: unit(v[:, DLIB])))
 
     return fit
 
@@ -230,8 +255,9 @@ TRIES: dict[str, Callable[[Half], Score]] = {
     "both centred on balanced groups, dlib a fifth": centred(0.8, both=True),
     "both centred on balanced groups, half each": centred(0.5, both=True),
     "groups and sources balanced (strength 30), SFace alone": balanced(30, 1.0),
-    "**the way that ships: the same, dlib as it is, a fifth**": balanced(30, 0.8),
+    "the same, dlib as it is, a fifth (shipped before)": balanced(30, 0.8),
     "dlib a tenth": balanced(30, 0.9),
+    "dlib a quarter": balanced(30, 0.75),
     "dlib three tenths": balanced(30, 0.7),
     "dlib half": balanced(30, 0.5),
     "dlib balanced as well, a fifth": balanced(30, 0.8, dlib_too=True),
@@ -248,6 +274,18 @@ TRIES: dict[str, Callable[[Half], Score]] = {
     "balanced, less likeness to a cohort of cluster centres (whole)": cohort(1.0),
     "balanced, adaptive symmetric norm by cluster centres": cohort(1.0, divided=True),
 }
+
+# Of vectors that keep the length which the network gave them.
+WITH_LENGTHS: dict[str, Callable[[Half], Score]] = {
+    "**the way that ships: dlib a quarter, short vectors lengthened before the centre goes, and by a fifth after**":
+        by_length(0.75, 0.2),
+    "not before, only by a fifth after": by_length(0.75, 0.2, before=False),
+    "only before": by_length(0.75, 0.0),
+    "by a tenth after": by_length(0.75, 0.1),
+    "by three tenths after": by_length(0.75, 0.3),
+    "the way that ships, dlib a fifth": by_length(0.8, 0.2),
+    "the way that ships, dlib three tenths": by_length(0.7, 0.2),
+}  # fmt: skip
 
 
 def judge(fit: Callable[[Half], Score], sets: Any, test: bool) -> dict[str, float]:
@@ -280,6 +318,15 @@ def judge(fit: Callable[[Half], Score], sets: Any, test: bool) -> dict[str, floa
     }
 
 
+def without_length(own: Any) -> Any:
+    """Vectors, or a set with its vectors, SFace's brought to unit length."""
+    if isinstance(own, np.ndarray):
+        return np.hstack([unit(own[:, SFACE]), own[:, DLIB]])
+    own = copy.copy(own)
+    own.vectors = without_length(own.vectors)
+    return own
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("lfw", type=Path)
@@ -287,9 +334,12 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     pairs, vectors, portraits, stage = read_sets(args.lfw, args.strangers)
-    sets = (pairs, vectors, *portraits.values(), stage)
+    with_lengths = (pairs, vectors, *portraits.values(), stage)
+    without = (pairs, *(without_length(each) for each in with_lengths[1:]))
+    ways = [(name, fit, without) for name, fit in TRIES.items()]
+    ways += [(name, fit, with_lengths) for name, fit in WITH_LENGTHS.items()]
     results = []
-    for name, fit in TRIES.items():
+    for name, fit, sets in ways:
         folds = [judge(fit, sets, test) for test in (True, False)]
         row = {key: float(np.mean([fold[key] for fold in folds])) for key in folds[0]}
         results.append({"way": name, **row})

@@ -28,7 +28,7 @@ from comparison_sets import (
 )
 from numpy.typing import NDArray
 
-from idverify.comparison.balance import Balance, fit_balance
+from idverify.comparison.balance import Balance, fit_balance, lengthened
 from idverify.comparison.calibration import thresholds_for
 from idverify.comparison.strangers import GroupScores
 
@@ -106,7 +106,8 @@ def blocks() -> Iterator[tuple[int, int]]:
 def fit_balance_on(sets: Sets, part: Part) -> tuple[Balance, dict[str, int]]:
     """The balance from some people, and how many they were."""
     pairs, vectors, portraits, stage = sets
-    sface = vectors[part.lfw, :128]
+    length = float(np.exp(np.log(np.linalg.norm(vectors[part.lfw, :128], axis=1)).mean()))
+    sface = lengthened(vectors[part.lfw, :128], length)
     _, person = np.unique(pairs.person[part.lfw], return_inverse=True)
     own = np.zeros((person.max() + 1, 128))
     np.add.at(own, person, sface)
@@ -119,14 +120,15 @@ def fit_balance_on(sets: Sets, part: Part) -> tuple[Balance, dict[str, int]]:
             rows = part.portraits[padding] & (photos.group == number)
             if rows.sum() < 10:
                 raise SystemExit(f"{name}: {rows.sum()} photos are too few for a mean")
-            means.append(photos.vectors[rows, :128].mean(axis=0))
+            means.append(lengthened(photos.vectors[rows, :128], length).mean(axis=0))
             weights.append(SHARES["utkface"] / len(portraits) / len(GROUPS))
             counts[f"UTKFace, {name}, {PADDINGS[padding]}"] = int(rows.sum())
     _, star = np.unique(stage.person[part.stage], return_inverse=True)
-    means.append(person_mean(stage.vectors[part.stage, :128], star))
+    means.append(person_mean(lengthened(stage.vectors[part.stage, :128], length), star))
     weights.append(SHARES["stage"])
     counts |= {"stage_people": int(star.max()) + 1, "stage_photos": int(part.stage.sum())}
-    return fit_balance(np.array(means), np.array(weights), within=float(within), strength=STRENGTH), counts
+    spread = {"within": float(within), "strength": STRENGTH}
+    return fit_balance(np.array(means), np.array(weights), length=length, **spread), counts
 
 
 def as_shipped(sets: Sets) -> Callable[[Part], Compare]:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from comparison_sets import ADULT, GROUPS, PADDINGS, Features, Portraits, person_mean, rate, read_sets
+from comparison_sets import ADULT, GROUPS, PADDINGS, Features, Portraits, person_mean, rate, read_sets, unit
 from left_out import (
     LeftOut,
     as_shipped,
@@ -113,12 +113,11 @@ def make_selfies(shared: Path, out: Path) -> None:
 def before(part: Any, sets: Any) -> Any:
     """How vectors were compared before, fitted on a part of the people."""
     pairs, vectors, _, _ = sets
-    centre = person_mean(vectors[part.lfw, :128], np.unique(pairs.person[part.lfw], return_inverse=True)[1])
+    person = np.unique(pairs.person[part.lfw], return_inverse=True)[1]
+    centre = person_mean(unit(vectors[part.lfw, :128]), person)
 
     def compare(v: F64) -> F64:
-        sface = v[:, :128] - centre
-        parts = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in (sface, v[:, 128:])]
-        return np.sqrt(0.5) * np.hstack(parts)
+        return np.sqrt(0.5) * np.hstack([unit(unit(v[:, :128]) - centre), unit(v[:, 128:])])
 
     return compare
 

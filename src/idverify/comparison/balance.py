@@ -10,9 +10,10 @@ Conventions: rows are faces. The map is of one network; a file of it names that 
 
 Sources: within-class covariance normalisation: Hatch et al. 2006, ISCA Interspeech, doi:10.21437/Interspeech.2006-183;
 the nuisance of groups is projected out as nuisance attribute projection does: Solomonoff et al. 2005,
-doi:10.1109/ICASSP.2005.1415192. The one strength for both is this project's own.
+doi:10.1109/ICASSP.2005.1415192. The one strength for both is this project's own. That lengths tell quality: Meng et al.
+2021, "MagFace", doi:10.1109/CVPR46437.2021.01400; what is made of them is this project's own.
 
-Public items: :class:`Balance`, :func:`fit_balance`, :func:`load_balance`, :func:`write_balance`.
+Public items: :class:`Balance`, :func:`lengthened`, :func:`fit_balance`, :func:`load_balance`, :func:`write_balance`.
 """
 
 from __future__ import annotations
@@ -35,15 +36,20 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["Balance", "fit_balance", "load_balance", "write_balance"]
+__all__ = ["Balance", "fit_balance", "lengthened", "load_balance", "write_balance"]
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 _FILE = Path("calibration") / "sface_balance.toml"
-FORMAT = 1
+FORMAT = 2
 # A direction that shrinks by less than this changes no cosine in its third digit.
 _UNCHANGED = 0.99
+# Of the typical length over a face's own, as natural logarithm: one LFW photo in a hundred goes as far.
+_MOST_LENGTHENED = 0.25
+# What of it is left in the vectors that are compared: more finds more mates of LFW, and more strangers among portraits
+# that are all poor (benchmarks/accuracy/comparison_tries.py prints the neighbours).
+_LEFT_IN = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +58,17 @@ class Balance:
 
     Parameters
     ----------
+    length
+        Typical length of the network's vectors.
     centre : float64 [shape=(d,)]
-        Mean over groups and sources of the unit vectors.
+        Mean over groups and sources of the vectors that :func:`lengthened` gives.
     directions : float64 [shape=(k, d)]
         Orthonormal: along these, groups and sources differ.
     gains : float64 [shape=(k,)]
         What is kept along each, in (0, 1].
     """
 
+    length: float
     centre: F64 = field(repr=False)
     directions: F64 = field(repr=False)
     gains: F64 = field(repr=False)
@@ -68,43 +77,64 @@ class Balance:
         k, d = self.directions.shape
         if self.centre.shape != (d,) or self.gains.shape != (k,):
             raise ValueError("centre, directions and gains do not fit together")
+        if not (np.isfinite(self.length) and self.length > 0):
+            raise ValueError("the typical length is no positive number")
         # Asked this way, NaN is refused.
         if not (np.isfinite(self.centre).all() and ((self.gains > 0) & (self.gains <= 1)).all()):
             raise ValueError("a gain is not in (0, 1], or the centre is not finite")
         if not np.allclose(self.directions @ self.directions.T, np.eye(k), atol=1e-4):
             raise ValueError("the directions are not orthonormal")
 
-    @classmethod
-    def none(cls, d: int) -> Balance:
-        """The map that changes nothing, for features of length d."""
-        return cls(centre=np.zeros(d), directions=np.empty((0, d)), gains=np.empty(0))
-
     def apply(self, vectors: NDArray[np.floating]) -> F32:
-        """Unit vectors of n faces, balanced.
+        """Vectors of n faces, balanced: of about unit length, a little more where the network found little.
 
         Parameters
         ----------
         vectors : float [shape=(n, d)]
-            Unit vectors of the network.
+            As the network gives them.
 
         Returns
         -------
         float32 [shape=(n, d)]
         """
-        centred = vectors - self.centre
+        x = lengthened(vectors, self.length)
+        left_in = np.linalg.norm(x, axis=1, keepdims=True) ** _LEFT_IN
+        centred = x - self.centre
         shrunk = centred - (centred @ self.directions.T * (1 - self.gains)) @ self.directions
-        return np.asarray(shrunk / np.maximum(np.linalg.norm(shrunk, axis=1, keepdims=True), 1e-12), np.float32)
+        length = np.maximum(np.linalg.norm(shrunk, axis=1, keepdims=True), 1e-12)
+        return np.asarray(shrunk / length * left_in, np.float32)
 
 
-def fit_balance(means: F64, weights: F64, *, within: float, strength: float) -> Balance:
+def lengthened(vectors: NDArray[np.floating], typical: float) -> F64:
+    """Vectors of unit length where their own is typical, longer where it is less, shorter where it is more.
+
+    Parameters
+    ----------
+    vectors : float [shape=(n, d)]
+        As the network gives them.
+    typical
+        Length that becomes 1.
+
+    Returns
+    -------
+    float64 [shape=(n, d)]
+    """
+    length = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True).astype(np.float64), 1e-12)
+    longer = np.exp(np.clip(np.log(typical / length), -_MOST_LENGTHENED, _MOST_LENGTHENED))
+    return np.asarray(vectors / length * longer)
+
+
+def fit_balance(means: F64, weights: F64, *, length: float, within: float, strength: float) -> Balance:
     """Fit the map to the means of groups and sources.
 
     Parameters
     ----------
     means : float64 [shape=(m, d)]
-        Mean unit vector of each group of people and each source of pictures.
+        Mean vector, :func:`lengthened`, of each group of people and each source of pictures.
     weights : float64 > 0 [shape=(m,)]
         How much each counts, whatever its number of people.
+    length
+        Typical length of the network's vectors.
     within
         Variance within a person, mean over dimensions.
     strength
@@ -120,7 +150,7 @@ def fit_balance(means: F64, weights: F64, *, within: float, strength: float) -> 
     between, directions = np.linalg.eigh(spread.T @ spread)
     gains = 1 / np.sqrt(1 + strength * np.maximum(between, 0) / within)
     kept = gains < _UNCHANGED
-    return Balance(centre=centre, directions=directions.T[kept], gains=gains[kept])
+    return Balance(length=length, centre=centre, directions=directions.T[kept], gains=gains[kept])
 
 
 def load_balance(model_sha256: str) -> tuple[Balance, str]:
@@ -140,6 +170,7 @@ def load_balance(model_sha256: str) -> tuple[Balance, str]:
         made_with = str(table["model_sha256"])
         centre = np.asarray(table["centre"], np.float64)
         balance = Balance(
+            length=float(table["length"]),
             centre=centre,
             directions=np.asarray(table["directions"], np.float64).reshape(-1, len(centre)),
             gains=np.asarray(table["gains"], np.float64),
@@ -161,7 +192,8 @@ def write_balance(
 
     lines = ['kind = "balance"', f"format = {FORMAT}"]
     lines += [f"{key} = {json.dumps(text)}" for key, text in about.items()]
-    lines += [f'model_sha256 = "{model_sha256}"', f"centre = {numbers(balance.centre)}"]
+    lines += [f'model_sha256 = "{model_sha256}"', f"length = {balance.length:.4f}"]
+    lines += [f"centre = {numbers(balance.centre)}"]
     lines += [f"gains = {numbers(balance.gains)}", "directions = ["]
     lines += [f"  {numbers(row)}," for row in balance.directions]
     lines += ["]", "", "[counts]", *(f"{json.dumps(name)} = {n}" for name, n in counts.items())]

@@ -2,14 +2,14 @@
 
 Two extractors that fail on different faces are fused: SFace (mean of the crop and its mirror image, less what all
 faces, and all of a group or a camera, share: :mod:`idverify.comparison.balance`) and, with a small weight, the dlib
-ResNet. Each gives unit vectors, so that the scalar product of two is a cosine; a template holds both, scaled so that
-its own scalar product is the weighted mean of the two cosines.
+ResNet. Each gives vectors of about unit length, so that the scalar product of two is about a cosine; a template holds
+both, scaled so that its own scalar product is the weighted mean of the two.
 
 Sources: Zhong et al. 2021, "SFace: Sigmoid-Constrained Hypersphere Loss", doi:10.1109/TIP.2020.3048632; D. King, dlib
 ``dnn_face_recognition_ex``.
 
 Public items: :class:`Template`, :class:`Extractor`, :class:`SFaceExtractor`, :class:`DlibExtractor`,
-:class:`FusedExtractor`, :func:`glanced`, :func:`pool`.
+:class:`FusedExtractor`, :func:`sface_features`, :func:`glanced`, :func:`pool`.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ __all__ = [
     "Template",
     "glanced",
     "pool",
+    "sface_features",
 ]
 
 F32 = NDArray[np.float32]
@@ -40,7 +41,7 @@ F64 = NDArray[np.float64]
 # Weight of each cosine in the fused similarity. dlib's lie within a few hundredths of each other and rise with group
 # and age: so much of it helps to tell strangers of different groups apart, more makes those of one group alike
 # (benchmarks/accuracy/comparison_tries.py prints the neighbours).
-SFACE_WEIGHT, DLIB_WEIGHT = 0.8, 0.2
+SFACE_WEIGHT, DLIB_WEIGHT = 0.75, 0.25
 
 # From this many faces of one person on, a mirror image of each brings nothing that the others do not.
 POOLED_FROM = 4
@@ -66,13 +67,13 @@ class Template:
 
 
 class Extractor(Protocol):
-    """Turns aligned crops of one network into unit vectors."""
+    """Turns aligned crops of one network into vectors of about unit length."""
 
     name: str
     canonical: CanonicalPoints
 
     def extract(self, chips_rgb: NDArray[np.uint8]) -> F32:
-        """Unit feature vectors.
+        """Feature vectors.
 
         Parameters
         ----------
@@ -91,7 +92,7 @@ def _unit(vectors: NDArray[np.floating]) -> F32:
 
 
 class SFaceExtractor:
-    """SFace, 112 x 112 RGB; unit vectors of crop and mirrored crop averaged, what faces share taken off.
+    """SFace, 112 x 112 RGB; crop and mirrored crop averaged, what faces share taken off.
 
     Many faces at once are taken to be one person's, to be pooled: then every other one is looked at in the mirror.
 
@@ -100,7 +101,7 @@ class SFaceExtractor:
     session
         The ``sface`` model.
     balance
-        Of the averaged unit vectors; ``Balance.none(128)`` takes nothing off.
+        Of the averaged vectors.
     """
 
     name = "sface"
@@ -112,15 +113,33 @@ class SFaceExtractor:
 
     def extract(self, chips_rgb: NDArray[np.uint8]) -> F32:
         """See :class:`Extractor`."""
-        if not len(chips_rgb):
-            return np.empty((0, 128), np.float32)
-        mirrored = chips_rgb[:, :, ::-1]
-        if len(chips_rgb) >= POOLED_FROM:
-            # Their mean is wanted: every other face in the mirror averages both at half the price.
-            turn = (np.arange(len(chips_rgb)) % 2 == 1)[:, None, None, None]
-            return self._balance.apply(_unit(self.session.run(np.where(turn, mirrored, chips_rgb))[0]))
-        straight, turned = np.split(_unit(self.session.run(np.concatenate([chips_rgb, mirrored]))[0]), 2)
-        return self._balance.apply(_unit(straight + turned))
+        return self._balance.apply(sface_features(self.session, chips_rgb))
+
+
+def sface_features(session: Session, chips_rgb: NDArray[np.uint8]) -> F32:
+    """Averaged vectors of faces and their mirror images, with the length that the network gave them.
+
+    Parameters
+    ----------
+    session
+        The ``sface`` model.
+    chips_rgb : uint8 [shape=(n, 112, 112, 3)]
+
+    Returns
+    -------
+    float32 [shape=(n, 128)]
+    """
+    if not len(chips_rgb):
+        return np.empty((0, 128), np.float32)
+    mirrored = chips_rgb[:, :, ::-1]
+    if len(chips_rgb) >= POOLED_FROM:
+        # Their mean is wanted: every other face in the mirror averages both at half the price.
+        turn = (np.arange(len(chips_rgb)) % 2 == 1)[:, None, None, None]
+        return session.run(np.where(turn, mirrored, chips_rgb))[0]
+    both = session.run(np.concatenate([chips_rgb, mirrored]))[0]
+    straight, turned = np.split(_unit(both), 2)
+    lengths = np.linalg.norm(both, axis=1).reshape(2, -1, 1)
+    return np.asarray(_unit(straight + turned) * np.sqrt(lengths[0] * lengths[1]), np.float32)
 
 
 class DlibExtractor:
@@ -149,7 +168,7 @@ class FusedExtractor:
         self.parts = ((sface, SFACE_WEIGHT), (dlib, DLIB_WEIGHT))
 
     def extract(self, images_rgb: list[NDArray[np.uint8]], points_px: NDArray[np.float32]) -> F64:
-        """Fused vectors of n faces, each of unit length.
+        """Fused vectors of n faces, each of about unit length.
 
         Parameters
         ----------

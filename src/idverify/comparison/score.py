@@ -14,8 +14,9 @@ __all__ = ["similarity", "similarity_matrix"]
 
 
 def similarity(probe: Template, reference: Template) -> float:
-    """Weighted mean of the networks' cosines, -1..1; grows with likeness. Symmetric."""
-    return float(probe.vector @ reference.vector)
+    """Weighted mean of what the networks say, -1..1; grows with likeness. Symmetric."""
+    # Vectors of poor pictures are a little longer than 1: a picture beside itself would be more than alike.
+    return float(np.clip(probe.vector @ reference.vector, -1, 1))
 
 
 def similarity_matrix(probes: NDArray[np.float64], references: NDArray[np.float64]) -> NDArray[np.float64]:

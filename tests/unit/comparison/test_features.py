@@ -8,7 +8,7 @@ import stage
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idverify.comparison.balance import Balance
+from idverify.comparison.balance import Balance, lengthened
 from idverify.comparison.features import (
     DLIB_WEIGHT,
     SFACE_WEIGHT,
@@ -17,6 +17,7 @@ from idverify.comparison.features import (
     SFaceExtractor,
     Template,
     pool,
+    sface_features,
 )
 from idverify.comparison.score import similarity, similarity_matrix
 from idverify.faces.alignment import DLIB, SFACE
@@ -24,11 +25,20 @@ from idverify.faces.alignment import DLIB, SFACE
 seeds = st.integers(0, 2**32 - 1)
 
 
+def unit(x: np.ndarray) -> np.ndarray:
+    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+
 def faces(seed: int, n: int) -> np.ndarray:
     """Fused vectors as an extractor gives them: two unit parts, each with its weight [shape=(n, 256)]."""
     parts = np.random.default_rng(seed).normal(0.3, 1.0, (2, n, 128))
     parts /= np.linalg.norm(parts, axis=-1, keepdims=True)
     return np.hstack([SFACE_WEIGHT**0.5 * parts[0], DLIB_WEIGHT**0.5 * parts[1]])
+
+
+def test_a_poor_picture_is_no_more_than_alike_to_itself():
+    template = Template(vector=1.03 * faces(0, 1)[0], n_faces=1)
+    assert similarity(template, template) == 1.0
 
 
 # -- pooling -----------------------------------------------------------------------------------------------------------
@@ -135,44 +145,48 @@ def chips(side: int, n: int = 3) -> np.ndarray:
     return np.random.default_rng(n).integers(0, 256, (n, side, side, 3), np.uint8)
 
 
+def nothing_off(length: float = 1.0) -> Balance:
+    return Balance(length=length, centre=np.zeros(128), directions=np.empty((0, 128)), gains=np.empty(0))
+
+
 def test_sface_does_not_care_about_mirroring():
-    extractor = SFaceExtractor(Network(112), Balance.none(128))
+    extractor = SFaceExtractor(Network(112), nothing_off())
     straight = extractor.extract(chips(112))
-    np.testing.assert_allclose(np.linalg.norm(straight, axis=1), 1, atol=1e-6)
     np.testing.assert_allclose(extractor.extract(chips(112)[:, :, ::-1]), straight, atol=1e-5)
 
 
 def test_sface_takes_off_what_all_people_share():
     network = Network(112)
-    plain = SFaceExtractor(network, Balance.none(128)).extract(chips(112))
-    balance = Balance(centre=np.full(128, 0.02), directions=np.eye(128)[:1], gains=np.array([0.25]))
-    expected = plain - 0.02
+    plain = sface_features(network, chips(112))
+    parts = {"centre": np.full(128, 0.02), "directions": np.eye(128)[:1], "gains": np.array([0.25])}
+    balance = Balance(length=float(np.linalg.norm(plain, axis=1).mean()), **parts)
+    expected = lengthened(plain, balance.length) - 0.02
     expected[:, 0] *= 0.25
-    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
-    np.testing.assert_allclose(SFaceExtractor(network, balance).extract(chips(112)), expected, atol=1e-6)
+    found = SFaceExtractor(network, balance).extract(chips(112))
+    np.testing.assert_allclose(unit(found), unit(expected), atol=1e-6)
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: SFaceExtractor(Network(112), Balance.none(128)), lambda: DlibExtractor(Network(150))]
+    "make", [lambda: SFaceExtractor(Network(112), nothing_off()), lambda: DlibExtractor(Network(150))]
 )
-def test_extractors_give_unit_vectors_one_by_one_as_together(make):
+def test_extractors_give_vectors_of_about_unit_length_one_by_one_as_together(make):
     extractor = make()
     shown = chips(extractor.canonical.size_px)
     together = extractor.extract(shown)
     assert together.dtype == np.float32
-    np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, atol=0.06)
     np.testing.assert_allclose(np.concatenate([extractor.extract(c[None]) for c in shown]), together, atol=1e-5)
     assert extractor.extract(shown[:0]).shape == (0, 128)
 
 
 def test_the_fused_extractor_aligns_for_each_network_and_keeps_their_weights():
-    fused = FusedExtractor(SFaceExtractor(Network(112), Balance.none(128)), DlibExtractor(Network(150)))
+    fused = FusedExtractor(SFaceExtractor(Network(112), nothing_off()), DlibExtractor(Network(150)))
     assert [part.canonical for part, _ in fused.parts] == [SFACE, DLIB]
     picture = stage.draw({"ann": (200, 200, 150)})
     points = np.stack([stage.head_points((200, 200), 150), stage.head_points((210, 195), 140)])
     vectors = fused.extract([picture, picture], points)
     assert vectors.shape == (2, 256)
-    np.testing.assert_allclose(np.square(vectors[:, :128]).sum(axis=1), SFACE_WEIGHT, atol=1e-6)
+    np.testing.assert_allclose(np.square(vectors[:, :128]).sum(axis=1), SFACE_WEIGHT, atol=0.1)
     np.testing.assert_allclose(np.square(vectors[:, 128:]).sum(axis=1), DLIB_WEIGHT, atol=1e-6)
 
 
