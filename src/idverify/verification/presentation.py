@@ -175,12 +175,13 @@ def observe(
                 mechanisms = panel.assess(_inputs(capture, subject), seen())  # (5)
             injection_signals = panel.injection_signals()
     dark = isinstance(subject, NotAssessed) and panel.median_luma() < DARK_SCENE_LUMA
+    uncertain = Reason.LIVENESS_UNCERTAIN if liveness else Reason.MATCH_UNCERTAIN
     return Presentation(
         capture=capture,
         subject=subject,
         obstacles=(
             *hindrances,
-            *_subject_problems(subject, policy, dark, _scarcity(capture, subject)),
+            *_subject_problems(subject, policy, dark, _scarcity(capture, subject, uncertain)),
             *_doubts_about_the_file(injection_signals),
         ),
         handicaps=(*handicaps, *(subject.handicaps if isinstance(subject, Subject) else ())),
@@ -206,12 +207,19 @@ def _inputs(
     )
 
 
-def _scarcity(capture: Capture, subject: Subject | NotAssessed) -> Reason:
-    """Why there may be little of the face: the recording is short, goes on without it, or hangs."""
+def _scarcity(
+    capture: Capture, subject: Subject | NotAssessed, uncertain: Reason = Reason.LIVENESS_UNCERTAIN
+) -> Reason:
+    """Why there may be little of the face: the recording is short, goes on without it, or hangs.
+
+    Where light or scene jumps, a face that was in sight throughout is not followed for long. What is left `uncertain`
+    by that is said then: nobody moved out of the picture.
+    """
     if capture.decoded_span_s < LONG_ENOUGH_S:
         return Reason.VIDEO_TOO_SHORT
-    followed = 0 if isinstance(subject, NotAssessed) else len(subject.track)
-    return Reason.FACE_LOST if followed < THROUGHOUT * capture.n_analysed else Reason.LOW_FRAME_RATE
+    if isinstance(subject, NotAssessed) or subject.coverage < THROUGHOUT:
+        return Reason.FACE_LOST
+    return uncertain if len(subject.track) < THROUGHOUT * capture.n_analysed else Reason.LOW_FRAME_RATE
 
 
 def _recording_problems(recording: Recording, capture: Capture, policy: DecisionPolicy) -> list[Reason]:

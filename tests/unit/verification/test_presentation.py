@@ -47,18 +47,24 @@ def test_what_keeps_a_recording_from_being_judged_and_what_only_makes_it_hard(wh
 
 
 @pytest.mark.parametrize(
-    ("span_s", "followed", "analysed", "scarcity"),
+    ("span_s", "followed", "seen", "analysed", "scarcity"),
     [
-        (2.9, 20, 44, Reason.VIDEO_TOO_SHORT),
-        (3.0, 20, 45, Reason.FACE_LOST),
-        (6.0, 20, 20, Reason.LOW_FRAME_RATE),
-        (60.0, 0, 900, Reason.FACE_LOST),
+        (2.9, 20, 20, 44, Reason.VIDEO_TOO_SHORT),
+        (3.0, 20, 20, 45, Reason.FACE_LOST),
+        (6.0, 20, 20, 20, Reason.LOW_FRAME_RATE),
+        (60.0, 0, 0, 900, Reason.FACE_LOST),
+        (6.0, 40, 90, 90, Reason.LIVENESS_UNCERTAIN),
     ],
-    ids=["it ends", "the face leaves", "it hangs", "hardly there"],
+    ids=["it ends", "the face leaves", "it hangs", "hardly there", "light jumps"],
 )
-def test_little_of_a_face_is_the_recordings_the_persons_or_the_lines_doing(span_s, followed, analysed, scarcity):
+def test_little_of_a_face_is_the_recordings_the_persons_or_the_lines_doing(span_s, followed, seen, analysed, scarcity):
     capture = SimpleNamespace(decoded_span_s=span_s, n_analysed=analysed)
-    assert presentation._scarcity(capture, subject_of(followed)) is scarcity
+    assert presentation._scarcity(capture, subject_of(followed, coverage=seen / analysed)) is scarcity
+
+
+def test_where_nobody_asks_for_liveness_a_jump_of_light_leaves_the_match_uncertain():
+    capture = SimpleNamespace(decoded_span_s=6.0, n_analysed=90)
+    assert presentation._scarcity(capture, subject_of(40), Reason.MATCH_UNCERTAIN) is Reason.MATCH_UNCERTAIN
 
 
 @pytest.mark.parametrize(
