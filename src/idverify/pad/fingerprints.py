@@ -68,6 +68,8 @@ _MIN_LAG_S = 0.6
 _BESIDE_S = 0.15
 # Added to both sides of a dip (levels squared), so that two still passages are no repeat.
 _FLOOR = 0.1
+# Pictures whose mean luma differs by more than this many levels are in another light.
+_OTHER_LIGHT = 2.0
 # Passages that differ by more than this (levels squared) are alike but not the same; codecs stay below.
 _SAME_PASSAGE = 8.0
 # Frames closer than this (levels squared), or than this share of a step that moves, are one picture that a codec passed
@@ -248,25 +250,35 @@ class Repeat:
     backwards: bool
 
 
-def _dips(distance: F32, width: int, step: int, allowed: NDArray[np.bool_]) -> tuple[float, float, int, int]:
-    """Deepest dip along the diagonals: dip, residual, first row, lag."""
-    n = len(distance)
-    padded = np.full((n, 2 * n + 1), np.float32(1e6))
-    padded[:, :n] = distance
-    # Row t of the skewed view starts on the diagonal, so its column is the lag.
-    skew = (padded.strides[0] + padded.strides[1], padded.strides[1])
-    lagged = np.ascontiguousarray(np.lib.stride_tricks.as_strided(padded, (n, n), skew))
-    mean = cv2.blur(lagged, (1, width), anchor=(0, 0), borderType=cv2.BORDER_CONSTANT)
+def _dips(
+    distance: F32, moved: F32, width: int, step: int, allowed: NDArray[np.bool_]
+) -> tuple[float, float, int, int]:
+    """Deepest dip along the diagonals, of what differs below what moved beside: dip, residual, first row, lag."""
+    mean, around = _along_diagonals(distance, width), _along_diagonals(moved, width)
     dip = np.ones_like(mean)
-    beside = np.minimum(mean[:, : -2 * step], mean[:, 2 * step :])
+    beside = np.minimum(around[:, : -2 * step], around[:, 2 * step :])
     dip[:, step:-step] = (mean[:, step:-step] + _FLOOR) / (beside + _FLOOR)
     dip[~allowed | (mean > _SAME_PASSAGE)] = 1.0
     row, lag = np.unravel_index(int(np.argmin(dip)), dip.shape)
     return float(dip[row, lag]), float(mean[row, lag]), int(row), int(lag)
 
 
-def deepest_repeat(times_s: F64, distance: F32) -> Repeat | None:
+def _along_diagonals(distance: F32, width: int) -> F32:
+    """Mean of so many pairs from each on, row by row and lag by lag."""
+    n = len(distance)
+    padded = np.full((n, 2 * n + 1), np.float32(1e6))
+    padded[:, :n] = distance
+    # Row t of the skewed view starts on the diagonal, so its column is the lag.
+    skew = (padded.strides[0] + padded.strides[1], padded.strides[1])
+    lagged = np.ascontiguousarray(np.lib.stride_tricks.as_strided(padded, (n, n), skew))
+    return np.asarray(cv2.blur(lagged, (1, width), anchor=(0, 0), borderType=cv2.BORDER_CONSTANT), np.float32)
+
+
+def deepest_repeat(times_s: F64, distance: F32, light: F64 | None = None) -> Repeat | None:
     """The passage that repeats most exactly, forwards or backwards.
+
+    Lamps and screens come on and go off as they did before, in nearly still pictures too: pictures in another light
+    show no movement.
 
     Parameters
     ----------
@@ -274,6 +286,8 @@ def deepest_repeat(times_s: F64, distance: F32) -> Repeat | None:
         Of pictures that are :func:`shown_anew`.
     distance : float32 [shape=(n, n)]
         Of :func:`squared_differences`.
+    light : float64 [shape=(n,)], optional
+        Mean luma of each picture; None for one light throughout.
 
     Returns
     -------
@@ -288,6 +302,9 @@ def deepest_repeat(times_s: F64, distance: F32) -> Repeat | None:
     step = max(1, round(_BESIDE_S / period))
     if n < width + apart + 2 * step:
         return None
+    moved = distance
+    if light is not None:
+        moved = np.where(np.abs(light[:, None] - light) > _OTHER_LIGHT, np.float32(0), distance)
     t, lag = np.ogrid[:n, :n]
     forwards = (lag >= apart) & (t + width + lag + step <= n)
     # With the columns reversed a diagonal holds pairs of frames (t, n-1-lag-t); with the rows reversed, (n-1-t,
@@ -295,11 +312,11 @@ def deepest_repeat(times_s: F64, distance: F32) -> Repeat | None:
     early = (lag >= step) & (lag <= n - 2 * (t + width) - step - apart)
     late = (lag >= step) & (2 * t + lag - n + 1 >= apart) & (t + width + lag + step <= n)
     found = []
-    dip, residual, row, k = _dips(distance, width, step, forwards)
+    dip, residual, row, k = _dips(distance, moved, width, step, forwards)
     found.append((dip, residual, row, row + k, False))
-    dip, residual, row, k = _dips(distance[:, ::-1], width, step, early)
+    dip, residual, row, k = _dips(distance[:, ::-1], moved[:, ::-1], width, step, early)
     found.append((dip, residual, row, max(n - row - k - width, 0), True))
-    dip, residual, row, k = _dips(distance[::-1], width, step, late)
+    dip, residual, row, k = _dips(distance[::-1], moved[::-1], width, step, late)
     found.append((dip, residual, max(n - row - width, 0), min(row + k, n - 1), True))
     dip, residual, first, second, backwards = min(found)
     return Repeat(

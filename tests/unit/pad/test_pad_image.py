@@ -291,6 +291,25 @@ def test_a_quiet_stretch_before_a_movement_is_no_repeat():
     assert found.dip > 0.5
 
 
+@pytest.mark.parametrize("ends", [(0.9, 1.8, 2.7, 3.6, 4.5), (1.2, 2.4, 3.6)], ids=["again", "back and forth"])
+def test_a_lamp_that_goes_off_as_before_repeats_nothing(ends):
+    """Nearly still pictures, in which light jumps: the jumps alone are alike."""
+    still = np.repeat(film(1, noise=0), 140, axis=0).astype(float)
+    still += np.random.default_rng(3).normal(0, 3.0, still.shape)
+    still += np.linspace(0, 6, 140)[:, None, None] * np.linspace(-1, 1, 144)
+    off = np.searchsorted(ends, np.arange(140) / 30) % 2 == 1
+    still[off] = 20 + 0.6 * still[off]
+    evidence = signal("repeated_passage", np.clip(still, 0, 255).astype(np.uint8), crf=18)
+    assert evidence.reason is None
+
+
+def test_a_loop_in_which_a_lamp_goes_off_is_still_a_loop():
+    passage = film(45).astype(float)
+    passage[20:35] = 20 + 0.6 * passage[20:35]
+    passage = passage.astype(np.uint8)
+    assert signal("repeated_passage", np.concatenate([passage, passage]), crf=18).decisive
+
+
 @pytest.mark.parametrize("dark_s", [0.3, 1.0])
 def test_a_black_start_is_no_cut(dark_s):
     moving = film(80, seed=4)
