@@ -344,6 +344,20 @@ def turned(r: dict[str, Any]) -> str:
     )
 
 
+def poor(r: dict[str, Any]) -> str:
+    rows = [
+        [row["way"], f"{row['photos']:,}", str(row["failures_to_enrol"]), rated(row["fmr"]), rated(row["fnmr"])]
+        for row in r["ways"]
+    ]
+    return (
+        "**Poor pictures.** LFW photos made worse, each against all photos as they are, at the threshold called "
+        f"FMR {r['target_fmr']:g}, by the comparison that ships.\n\n"
+        + table(["made worse", "photos", "no usable face", "FMR", "FNMR"], rows)
+        + "\n\n`python benchmarks/accuracy/poor_pictures.py LFW_DIR lfw.npz "
+        "--json benchmarks/results/poor_pictures.json`"
+    )
+
+
 def covered_in_short(r: dict[str, Any]) -> str:
     def said(name: str) -> str:
         of, covered = r[name]["of"], r[name]["covered"]
@@ -452,7 +466,7 @@ SECTIONS: dict[str, list[tuple[str, Section]]] = {
     ],
     "docs/service.md": [("service_latency", service_latency), ("slow_connection", slow_connection)],
     "docs/limits.md": [("occlusion", covered_in_short)],
-    "docs/scores.md": [("strangers", groups), ("comparison_tries", tries)],
+    "docs/scores.md": [("strangers", groups), ("poor_pictures", poor), ("comparison_tries", tries)],
     "docs/evaluation.md": [("evaluation", evaluation_at_length), ("evaluation_killed", killed)],
 }
 
