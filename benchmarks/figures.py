@@ -46,6 +46,12 @@ def photos(r: dict[str, Any]) -> str:
         for p in r["operating_points"]
     ]
     c, t, own, listed = r["calibration"], r["ten_fold_accuracy"], r["at_own_fmr"], r["official_pairs"]
+    official = (
+        f" Of the {listed['listed']:,} pairs of LFW's own protocol, the {listed['mated']:,} mated and "
+        f"{listed['non_mated']:,} non-mated whose photos were at hand: accuracy {rated(listed['accuracy'])}."
+        if listed
+        else ""
+    )
     return (
         f"**One photo against one photo.** {r['data']}: {r['people']:,} people, {r['photos']:,} photos, "
         f"{r['failures_to_enrol']} failures to enrol; {r['mated']:,} mated and {r['non_mated']:,} non-mated "
@@ -56,9 +62,7 @@ def photos(r: dict[str, Any]) -> str:
         + f"\n\nCllr {c['cllr']:.4f} (best possible {c['min_cllr']:.4f}), ECE {percent(c['ece'])} at the trials' own "
         f"prior of {percent(c['prior'])}. Ten-fold accuracy, mean of {t['draws']} draws of {t['pairs']:,} pairs: "
         f"{t['mean']:.2%} (standard deviation between folds {percent(t['std'])}). Where LFW's own strangers have FMR "
-        f"{own['fmr']:g}: FNMR {rated(own['fnmr'])}. Of the {listed['listed']:,} pairs of LFW's own protocol, the "
-        f"{listed['mated']:,} mated and {listed['non_mated']:,} non-mated whose photos were at hand: accuracy "
-        f"{rated(listed['accuracy'])}.\n\n"
+        f"{own['fmr']:g}: FNMR {rated(own['fnmr'])}.{official}\n\n"
         "`python benchmarks/accuracy/lfw.py templates LFW_DIR lfw.npz`, then `python benchmarks/accuracy/lfw.py report "
         "lfw.npz strangers.npz --pairs pairs.txt --json benchmarks/results/lfw.json`"
     )

@@ -192,6 +192,11 @@ def unit(x: F64) -> F64:
     return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True))
 
 
+def typical_length(vectors: F64) -> float:
+    """Geometric mean of the lengths of vectors."""
+    return float(np.exp(np.log(np.linalg.norm(vectors, axis=1)).mean()))
+
+
 def person_mean(vectors: F64, person: NDArray[np.int64]) -> F64:
     """Mean over people of each person's mean, so that the much photographed do not count for more."""
     sums = np.zeros((person.max() + 1, vectors.shape[1]))

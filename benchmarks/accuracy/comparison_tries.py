@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from comparison_sets import GROUPS, Comparisons, Portraits, Stage, person_mean, read_sets, unit
+from comparison_sets import GROUPS, Comparisons, Portraits, Stage, person_mean, read_sets, typical_length, unit
 from numpy.typing import NDArray
 
 from idverify.comparison.balance import Balance, fit_balance, lengthened
@@ -74,12 +74,6 @@ class Half:
 SFACE, DLIB = slice(0, 128), slice(128, 256)
 
 
-def taken_off(x: F64, b: Balance) -> F64:
-    """What the balance leaves of vectors, at whatever length."""
-    centred = x - b.centre
-    return np.asarray(centred - (centred @ b.directions.T * (1 - b.gains)) @ b.directions)
-
-
 def cosines(*parts: tuple[float, Callable[[F64], F64]]) -> Score:
     """Similarity of all with all: the weighted mean of cosines."""
 
@@ -120,7 +114,7 @@ def half_scaled(power: float) -> Callable[[Half], Score]:
         b = half.balance(SFACE, 30.0)
 
         def away(v: F64) -> F64:
-            return taken_off(v[:, SFACE], b)
+            return b.take_off(v[:, SFACE])
 
         typical = np.median(np.linalg.norm(away(half.lfw), axis=1))
 
@@ -137,7 +131,7 @@ def by_length(weight: float, left_in: float, *, before: bool = True) -> Callable
     """Of vectors with their lengths: short ones are lengthened, before the centre goes and in what comes out."""
 
     def fit(half: Half) -> Score:
-        typical = float(np.exp(np.log(np.linalg.norm(half.lfw[:, SFACE], axis=1)).mean()))
+        typical = typical_length(half.lfw[:, SFACE])
 
         def given(v: F64) -> F64:
             return lengthened(v[:, SFACE], typical) if before else unit(v[:, SFACE])
@@ -149,7 +143,7 @@ def by_length(weight: float, left_in: float, *, before: bool = True) -> Callable
 
         def apply(v: F64) -> F64:
             longer = np.linalg.norm(lengthened(v[:, SFACE], typical), axis=1, keepdims=True)
-            return np.asarray(unit(taken_off(given(v), b)) * longer**left_in)
+            return np.asarray(unit(b.take_off(given(v))) * longer**left_in)
 
         return cosines((weight, apply), (1 - weight, lambda v: unit(v[:, DLIB])))
 

@@ -25,6 +25,7 @@ from comparison_sets import (
     Stage,
     balanced,
     person_mean,
+    typical_length,
 )
 from numpy.typing import NDArray
 
@@ -106,7 +107,7 @@ def blocks() -> Iterator[tuple[int, int]]:
 def fit_balance_on(sets: Sets, part: Part) -> tuple[Balance, dict[str, int]]:
     """The balance from some people, and how many they were."""
     pairs, vectors, portraits, stage = sets
-    length = float(np.exp(np.log(np.linalg.norm(vectors[part.lfw, :128], axis=1)).mean()))
+    length = typical_length(vectors[part.lfw, :128])
     sface = lengthened(vectors[part.lfw, :128], length)
     _, person = np.unique(pairs.person[part.lfw], return_inverse=True)
     own = np.zeros((person.max() + 1, 128))

@@ -6,6 +6,11 @@ groups and sources alone, and counted as what changes within a person: along tho
 ``1 / sqrt(1 + strength * between / within)``, and along all others nothing changes. Nobody is assigned to a group, here
 or later: every face goes through the same map.
 
+The length of a network's vector says how much it found in a picture: little in one that is blurred, dark, turned or
+damaged, whose cosines are small with everybody, mates and strangers alike. Such a face is lengthened before the centre
+is taken off, so that less of it goes, and a little in what comes out, so that one threshold means nearly the same for
+clear and for poor pictures. How much is bounded: a picture made as poor as can be gains no more than a poor one.
+
 Conventions: rows are faces. The map is of one network; a file of it names that network's sha256.
 
 Sources: within-class covariance normalisation: Hatch et al. 2006, ISCA Interspeech, doi:10.21437/Interspeech.2006-183;
@@ -99,10 +104,14 @@ class Balance:
         """
         x = lengthened(vectors, self.length)
         left_in = np.linalg.norm(x, axis=1, keepdims=True) ** _LEFT_IN
-        centred = x - self.centre
-        shrunk = centred - (centred @ self.directions.T * (1 - self.gains)) @ self.directions
-        length = np.maximum(np.linalg.norm(shrunk, axis=1, keepdims=True), 1e-12)
-        return np.asarray(shrunk / length * left_in, np.float32)
+        left = self.take_off(x)
+        length = np.maximum(np.linalg.norm(left, axis=1, keepdims=True), 1e-12)
+        return np.asarray(left / length * left_in, np.float32)
+
+    def take_off(self, vectors: F64) -> F64:
+        """What is left of vectors, at whatever length, without the centre and along the directions [shape=(n, d)]."""
+        centred = vectors - self.centre
+        return np.asarray(centred - (centred @ self.directions.T * (1 - self.gains)) @ self.directions)
 
 
 def lengthened(vectors: NDArray[np.floating], typical: float) -> F64:

@@ -7,7 +7,7 @@ of its pixels lies among the mesh's points was read off the mean of many faces s
 
 Conventions: strips are luma, 8 bits; positions are working-size pixels.
 
-Public items: :data:`SIDE_PX`, :class:`FaceStrips`, :func:`cut_strip`, :func:`colour_strip`.
+Public items: :data:`SIDE_PX`, :class:`FaceStrips`, :func:`cut_strip`, :func:`colour_strip`, :func:`luma_of`.
 """
 
 from __future__ import annotations

@@ -95,12 +95,12 @@ class EyePictures:
 
     def __init__(self) -> None:
         self._done: list[tuple[F64, F64]] = []
-        # Of the current window: time, distance of the eyes, yaw, what light takes of them; pictures. Of the last:
-        # the eyes at rest.
-        self._frames: list[tuple[float, float, float, float]] = []
+        # Of the current window: time, distance of the eyes, yaw; pictures. Of the last: the eyes at rest.
+        self._frames: list[tuple[float, float, float]] = []
         self._pictures = np.empty((_MOST_FRAMES, 2, *PICTURE_WH[::-1]), np.uint8)
         self._rest: tuple[F64, U8] | None = None
         self._followed: list[float] = []
+        # What light takes of the eyes, in all frames.
         self._lost: list[float] = []
 
     def observe(self, view: AnalysedFrame, face: FaceObservation) -> None:
@@ -117,14 +117,13 @@ class EyePictures:
         corners = face.points_px[np.ravel(CORNERS), :2].astype(np.float64).reshape(2, 2, 2) / view.scale
         for eye, pair in enumerate(corners):
             self._pictures[len(self._frames), eye] = _cut(view.luma, *pair)
-        lost = float(np.mean([lost_share(_cut(view.image_rgb, *pair)) for pair in corners]))
-        self._lost.append(lost)
-        self._frames.append((face.time_s, float(np.hypot(*(corners[1, 1] - corners[0, 0]))), yaw, lost))
+        self._lost.append(float(np.mean([lost_share(_cut(view.image_rgb, *pair)) for pair in corners])))
+        self._frames.append((face.time_s, float(np.hypot(*(corners[1, 1] - corners[0, 0]))), yaw))
 
     def _in_one_light(self) -> tuple[U8, F64]:
         """Pictures and frames of the window, without those in another light than most."""
         frames = np.array(self._frames)
-        kept = alike(frames[:, 3], LIGHT_APART)
+        kept = alike(np.array(self._lost[len(self._lost) - len(frames) :]), LIGHT_APART)
         return self._pictures[: len(frames)][kept], frames[kept]
 
     def _at_rest(self) -> tuple[F64, U8]:
@@ -144,7 +143,7 @@ class EyePictures:
             rest = self._at_rest() if self._rest is None or alone else self._rest
             parts.append(self._compared(rest))
             window.append(len(self._done) - (not alone))
-        frames = np.concatenate([np.empty((0, 4)), *(frames for frames, _ in parts)])
+        frames = np.concatenate([np.empty((0, 3)), *(frames for frames, _ in parts)])
         return EyeSignals(
             times_s=frames[:, 0],
             change=np.concatenate([np.empty((0, 2)), *(change for _, change in parts)]),

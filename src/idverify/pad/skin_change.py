@@ -128,9 +128,9 @@ class SkinStrips:
         self._strips = np.empty((_MOST_FRAMES, SIDE_PX, SIDE_PX), np.uint8)
         # Of the current window: time, yaw, pitch, roll, x and y of the face's middle, distance of the eyes.
         self._rows: list[tuple[float, ...]] = []
+        # Of all frames; and how many of the windows before are in one light.
         self._lost: list[float] = []
-        self._all_lost: list[float] = []
-        self._left_out = 0
+        self._in_light = 0
         self._features: list[tuple[float, F32]] = []
         self._widths: list[float] = []
         self._steps: list[float] = []
@@ -168,15 +168,14 @@ class SkinStrips:
 
     def _close(self) -> None:
         strips, rows = self._in_one_light()
-        self._all_lost += self._lost
-        self._left_out += len(self._lost) - len(rows)
+        self._in_light += len(rows)
         if len(rows) >= MIN_FRAMES:
             self._features.append((float(rows[:, 0].mean()), describe(strips, rows)))
-        self._rows, self._lost = [], []
+        self._rows = []
 
     def _in_one_light(self) -> tuple[U8, F64]:
         """Strips and rows of the current window, without those in another light than most."""
-        kept = alike(np.array(self._lost))
+        kept = alike(np.array(self._lost[len(self._lost) - len(self._rows) :]))
         return self._strips[: len(self._rows)][kept], np.array(self._rows).reshape(-1, _ROW)[kept]
 
     def signals(self) -> StripSignals:
@@ -187,14 +186,13 @@ class SkinStrips:
         if long:
             parts.append((float(rows[:, 0].mean()), describe(strips, rows)))
         step = float(np.median(self._steps)) if self._steps else 0.0
-        left_out = self._left_out + len(self._lost) - len(rows)
         return StripSignals(
             times_s=np.array([t for t, _ in parts], np.float64),
             features=np.array([f for _, f in parts], np.float32).reshape(-1, N_FEATURES),
             frames=len(self._widths),
             face_px=float(np.median(self._widths)) if self._widths else 0.0,
             rate_hz=1.0 / step if step > 0 else 0.0,
-            hidden_by=what_hid(np.array([*self._all_lost, *self._lost]), left_out),
+            hidden_by=what_hid(np.array(self._lost), len(self._lost) - self._in_light - len(rows)),
         )
 
 

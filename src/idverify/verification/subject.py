@@ -131,12 +131,18 @@ def choose_subject(capture: Capture, models: FaceModels) -> Subject | NotAssesse
     template = pool(chosen.vectors, chosen.weights)
     size = float(np.median(_heights(track)))
     rivals = [t for t in tracks if t is not track and np.median(_heights(t)) >= RIVAL_SIZE * size]
-    known = [(t, _is_same_person(capture, t, template, models, rng)) for t in rivals]
-    # A face that cannot be compared, before or after, is nobody else's for that. Beside the subject's it is.
-    hidden = [(t, why) for t, why in known if not isinstance(why, bool) and not _together(track, [t])]
-    others = [t for t, same in known if same is not True and all(t is not one for one, _ in hidden)]
+    again, hidden, others = [], [], []
+    for rival in rivals:
+        same = _is_same_person(capture, rival, template, models, rng)
+        if same is True:
+            again.append(rival)
+        # A face that cannot be compared, before or after, is nobody else's for that. Beside the subject's it is.
+        elif isinstance(same, NotAssessed) and not _together(track, [rival]):
+            hidden.append((rival, same))
+        else:
+            others.append(rival)
     hiding = _hiding_problems(track, hidden)
-    own = len(track) + sum(len(t) for t, same in known if same is True or (hiding and t not in others))
+    own = len(track) + sum(map(len, again)) + (sum(len(rival) for rival, _ in hidden) if hiding else 0)
     problems = [*_rival_problems(track, others), *hiding, *_eye_problems(chosen.faces, models)]
     return Subject(
         track=track,
