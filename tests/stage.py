@@ -31,6 +31,7 @@ from idverify.faces.landmarks import (
     NOSE_TIP,
     RIGHT_CHEEK,
     RIGHT_EYE,
+    FaceMesh,
 )
 
 # Person -> red level. The background has none of them.
@@ -211,8 +212,11 @@ class StageDetector:
         )
 
 
-class StageMesh:
+class StageMesh(FaceMesh):
     """Fits the head to the person under the middle of each region; presence 0 where there is none."""
+
+    def __init__(self) -> None:
+        """Without a model."""
 
     def fit(self, image_rgb: NDArray[np.uint8], regions: Any) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         boxes, height, width = _boxes(image_rgb), *image_rgb.shape[:2]

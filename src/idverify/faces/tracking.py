@@ -22,7 +22,6 @@ from idverify.faces.landmarks import (
     eye_opening,
     head_pose_deg,
     mouth_opening,
-    region_of_detection,
     region_of_points,
 )
 from idverify.faces.uprightness import sure_turn
@@ -250,10 +249,7 @@ class Tracker:
         return np.concatenate([presence[kept], self._begin(image_rgb, [faces[j] for j in new])])
 
     def _begin(self, image_rgb: NDArray[np.uint8], faces: list[DetectedFace]) -> F64:
-        """Start following; the second fit starts from the first one's own points, which centres the face."""
-        points, presence = self._mesh.fit(image_rgb, [region_of_detection(f) for f in faces])
-        good = presence >= MIN_PRESENCE
-        points, presence = self._mesh.fit(image_rgb, [region_of_points(p) for p in points[good]])
+        points, presence = self._mesh.fit_detected(image_rgb, faces)
         good = presence >= MIN_PRESENCE
         for p in points[good]:
             self._followed.append(_Followed(self._next_id, p))

@@ -62,7 +62,7 @@ def default_locate() -> Locate:
 
 def _load() -> Locate:
     from idverify.faces.detection import YuNet
-    from idverify.faces.landmarks import FaceMesh, region_of_detection, region_of_points
+    from idverify.faces.landmarks import FaceMesh
     from idverify.models.session import Session
 
     detector, mesh = YuNet(Session("yunet", threads=1)), FaceMesh(Session("face_mesh", threads=1))
@@ -72,9 +72,8 @@ def _load() -> Locate:
         if not faces:
             return None
         largest = max(faces, key=lambda face: face.width_px)
-        rough, _ = mesh.fit(image_rgb, [region_of_detection(largest)])
-        fine, presence = mesh.fit(image_rgb, [region_of_points(rough[0])])
-        return fine[0] if presence[0] > 0.5 else None
+        points, presence = mesh.fit_detected(image_rgb, [largest])
+        return points[0] if presence[0] > 0.5 else None
 
     return locate
 

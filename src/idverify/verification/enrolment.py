@@ -19,7 +19,7 @@ from idverify.comparison.features import FusedExtractor, Template, pool
 from idverify.faces import quality
 from idverify.faces.alignment import align
 from idverify.faces.detection import DetectedFace, YuNet
-from idverify.faces.landmarks import EyeModel, FaceMesh, inter_eye_distance, region_of_detection, region_of_points
+from idverify.faces.landmarks import EyeModel, FaceMesh, inter_eye_distance
 from idverify.faces.occlusion import OcclusionModel
 from idverify.faces.tracking import MIN_PRESENCE, FaceObservation, observations
 from idverify.faces.uprightness import EIGHTHS_DEG, find_turn, is_surely_upright, turn_scores, turned
@@ -283,12 +283,9 @@ def search_faces(photo_rgb: NDArray[np.uint8], detectors: Sequence[YuNet]) -> tu
 def fit_face(
     photo_rgb: NDArray[np.uint8], found: DetectedFace, mesh: FaceMesh, eyes: EyeModel | None = None
 ) -> FaceObservation | None:
-    """Landmarks, the region being centred on the face once more after the first fit."""
-    region = region_of_detection(found)
-    for _ in range(2):
-        points, presence = mesh.fit(photo_rgb, [region])
-        if presence[0] < MIN_PRESENCE:
-            return None
-        region = region_of_points(points[0])
+    """Landmarks of a face that was found; None where there are none."""
+    points, presence = mesh.fit_detected(photo_rgb, [found])
+    if presence[0] < MIN_PRESENCE:
+        return None
     opening = eyes.opening(photo_rgb, points) if eyes else None
     return observations(points, presence, frame_index=0, time_s=0.0, eyes=opening)[0]

@@ -10,6 +10,7 @@ import pytest
 import stage
 
 from idverify.faces.detection import DetectedFace
+from idverify.faces.tracking import Tracker
 from idverify.faces.uprightness import turned
 from idverify.reasons import Assessed, NotAssessed, Reason
 from idverify.verification.enrolment import (
@@ -85,7 +86,12 @@ def test_a_small_face_behind_is_not_meant():
 
 
 def test_half_a_face_is_unusable():
-    """The detector's box is that of what is seen; the mesh reaches beyond the picture."""
+    """The detector's box is that of what is seen; its points and the mesh reach beyond the picture."""
+
+    class Guessing(stage.StageDetector):
+        def detect(self, image_rgb):
+            whole = np.array([-75.0, 142.5]) + np.array([[42, 76], [108, 76], [75, 109], [75, 142]])
+            return tuple(replace(face, keypoints_px=whole) for face in super().detect(image_rgb))
 
     class WholeFaces(stage.StageMesh):
         def fit(self, image_rgb, regions):
@@ -93,7 +99,7 @@ def test_half_a_face_is_unusable():
             # The visible right half of a face that is twice as wide, its middle on the picture's left edge.
             return np.stack([stage.head_points((0.0, 240.0), 150.0)] * len(points)), presence
 
-    found = enrol(photo({"ann": (0, 240, 150)}), models(mesh=WholeFaces()))
+    found = enrol(photo({"ann": (0, 240, 150)}), models(Guessing(), mesh=WholeFaces()))
     assert isinstance(found, NotAssessed)
     assert found.reason is Reason.REFERENCE_UNUSABLE
     assert "face_cropped" in found.detail
@@ -168,6 +174,38 @@ def test_the_fit_is_centred_once_more():
     face = fit_face(photo({"ann": (320, 240, 150)}), found, stage.StageMesh())
     assert face is not None
     assert face.bbox_xyxy_px == pytest.approx([245, 142.5, 395, 337.5], abs=2)
+
+
+class Drawn(stage.StageMesh):
+    """Fits whoever stands beside a face, where the region is as wide as `from_side_px`."""
+
+    def __init__(self, from_side_px):
+        self.from_side_px = from_side_px
+
+    def fit(self, image_rgb, regions):
+        points, presence = super().fit(image_rgb, regions)
+        for k, region in enumerate(regions):
+            if region.side_px >= self.from_side_px:
+                points[k, :, 0] += 110
+        return points, presence
+
+
+def test_a_face_beside_does_not_draw_the_landmarks_away():
+    picture = photo({"ann": (320, 240, 150)})
+    found = search_faces(picture, (stage.StageDetector(),))[0]
+    # A face is 195 pixels high here, so a region is 292 wide at first and 234 when it is narrow.
+    face = fit_face(picture, found, Drawn(from_side_px=270))
+    assert face is not None
+    assert face.bbox_xyxy_px == pytest.approx([245, 142.5, 395, 337.5], abs=2)
+
+
+def test_landmarks_of_another_face_are_none():
+    picture = photo({"ann": (320, 240, 150)})
+    found = search_faces(picture, (stage.StageDetector(),))[0]
+    assert fit_face(picture, found, Drawn(from_side_px=0)) is None
+    tracker = Tracker(stage.StageDetector(), Drawn(from_side_px=0))
+    luma = picture[..., 0]
+    assert tracker.step(picture, luma, scale=1, frame_index=0, time_s=0.0) == []
 
 
 def test_an_enrolled_face_shows_no_pixels():
