@@ -36,9 +36,8 @@ def depth_of(source):
         for frame in recording:
             seen.observe_frame(frame)
     times, thumbnails = seen.thumbnails()
-    distance = squared_differences(thumbnails)
-    new = shown_anew(thumbnails, distance)
-    repeat = deepest_repeat(times[new], np.ascontiguousarray(distance[np.ix_(new, new)]))
+    new = shown_anew(thumbnails, squared_differences(thumbnails))
+    repeat = deepest_repeat(times[new], thumbnails[new])
     return 0.0 if repeat is None else 1.0 - repeat.dip
 
 

@@ -12,7 +12,8 @@ Between two passages of one loop the difference falls sharply at exactly the loo
 motion is added. A person who comes back to a pose does not move through it in the same way to the pixel. So a repeat
 is measured as a *dip*: mean squared difference at a lag, where it is small, over the lesser of those at lags a moment
 beside, along a diagonal (loop) or an anti-diagonal (played backwards) of the self-similarity matrix. (Over their mean,
-a quiet stretch that ends in a movement would pass for a repeat.)
+a quiet stretch that ends in a movement would pass for a repeat.) What follows the light is taken out before: a lamp
+that goes on and off as before is no movement that repeats, and light that is laid over a loop does not hide it.
 
 A jump to another picture is a *cut* where the scene is another one: not the same after a change of light, nor after
 a shift of the camera. Where time went by unseen, a jump has to exceed what the recording shows elsewhere.
@@ -68,8 +69,8 @@ _MIN_LAG_S = 0.6
 _BESIDE_S = 0.15
 # Added to both sides of a dip (levels squared), so that two still passages are no repeat.
 _FLOOR = 0.1
-# Pictures whose mean luma differs by more than this many levels are in another light.
-_OTHER_LIGHT = 2.0
+# Light that changes by less than this (levels, root mean square over the recording) explains nothing.
+_LIGHT_LEVELS = 1.0
 # Passages that differ by more than this (levels squared) are alike but not the same; codecs stay below.
 _SAME_PASSAGE = 8.0
 # Frames closer than this (levels squared), or than this share of a step that moves, are one picture that a codec passed
@@ -191,10 +192,45 @@ def squared_differences(thumbnails: NDArray[np.uint8]) -> F32:
     -------
     float32 [shape=(n, n)]
     """
-    flat = thumbnails.reshape(len(thumbnails), np.prod(thumbnails.shape[1:], dtype=int)).astype(np.float32)
+    return _squared_differences(_rows(thumbnails))
+
+
+def _rows(thumbnails: NDArray[np.uint8]) -> F32:
+    """Thumbnails as rows [shape=(n, pixels)]."""
+    return thumbnails.reshape(len(thumbnails), np.prod(thumbnails.shape[1:], dtype=int)).astype(np.float32)
+
+
+def _apart_in_any_light(thumbnails: NDArray[np.uint8]) -> F32:
+    """Mean squared differences that neither exposure nor lamps explain [shape=(n, n)]."""
+    rows = _rows(thumbnails)
+    return np.minimum(_squared_differences(_in_one_exposure(rows)), _squared_differences(_without_lamps(rows)))
+
+
+def _in_one_exposure(rows: F32) -> F32:
+    """Pictures of one luma and one contrast: the middle one's."""
+    rows = rows - rows.mean(axis=1, keepdims=True)
+    contrast = rows.std(axis=1, keepdims=True)
+    return np.asarray(rows * (np.median(contrast) / np.maximum(contrast, 1.0)), np.float32)
+
+
+def _without_lamps(rows: F32) -> F32:
+    """Pictures less what follows the light in them, each pixel in its own measure.
+
+    That is what follows, over all pictures, their luma (and its square, as what clips does) and their contrast.
+    """
+    luma = rows.mean(axis=1, dtype=np.float64)
+    bent = (luma - luma.mean()) ** 2 / (luma.std() + _LIGHT_LEVELS)
+    light = np.stack([luma, bent, rows.std(axis=1)], axis=1)
+    light, rows = light - light.mean(axis=0), rows - rows.mean(axis=0)
+    least = len(light) * _LIGHT_LEVELS**2 * np.eye(light.shape[1])
+    followed = np.linalg.solve(light.T @ light + least, light.T @ rows)
+    return np.asarray(rows - light @ followed, np.float32)
+
+
+def _squared_differences(flat: F32) -> F32:
     if not len(flat):
         return np.empty((0, 0), np.float32)
-    flat -= flat.mean(axis=0)
+    flat = flat - flat.mean(axis=0)
     power = (flat * flat).sum(axis=1)
     distance = power[:, None] + power - 2 * (flat @ flat.T)
     # What is left of the cancellation is below a thousandth of a level squared.
@@ -250,44 +286,31 @@ class Repeat:
     backwards: bool
 
 
-def _dips(
-    distance: F32, moved: F32, width: int, step: int, allowed: NDArray[np.bool_]
-) -> tuple[float, float, int, int]:
-    """Deepest dip along the diagonals, of what differs below what moved beside: dip, residual, first row, lag."""
-    mean, around = _along_diagonals(distance, width), _along_diagonals(moved, width)
-    dip = np.ones_like(mean)
-    beside = np.minimum(around[:, : -2 * step], around[:, 2 * step :])
-    dip[:, step:-step] = (mean[:, step:-step] + _FLOOR) / (beside + _FLOOR)
-    dip[~allowed | (mean > _SAME_PASSAGE)] = 1.0
-    row, lag = np.unravel_index(int(np.argmin(dip)), dip.shape)
-    return float(dip[row, lag]), float(mean[row, lag]), int(row), int(lag)
-
-
-def _along_diagonals(distance: F32, width: int) -> F32:
-    """Mean of so many pairs from each on, row by row and lag by lag."""
+def _dips(distance: F32, width: int, step: int, allowed: NDArray[np.bool_]) -> tuple[float, float, int, int]:
+    """Deepest dip along the diagonals: dip, residual, first row, lag."""
     n = len(distance)
     padded = np.full((n, 2 * n + 1), np.float32(1e6))
     padded[:, :n] = distance
     # Row t of the skewed view starts on the diagonal, so its column is the lag.
     skew = (padded.strides[0] + padded.strides[1], padded.strides[1])
     lagged = np.ascontiguousarray(np.lib.stride_tricks.as_strided(padded, (n, n), skew))
-    return np.asarray(cv2.blur(lagged, (1, width), anchor=(0, 0), borderType=cv2.BORDER_CONSTANT), np.float32)
+    mean = cv2.blur(lagged, (1, width), anchor=(0, 0), borderType=cv2.BORDER_CONSTANT)
+    dip = np.ones_like(mean)
+    beside = np.minimum(mean[:, : -2 * step], mean[:, 2 * step :])
+    dip[:, step:-step] = (mean[:, step:-step] + _FLOOR) / (beside + _FLOOR)
+    dip[~allowed | (mean > _SAME_PASSAGE)] = 1.0
+    row, lag = np.unravel_index(int(np.argmin(dip)), dip.shape)
+    return float(dip[row, lag]), float(mean[row, lag]), int(row), int(lag)
 
 
-def deepest_repeat(times_s: F64, distance: F32, light: F64 | None = None) -> Repeat | None:
-    """The passage that repeats most exactly, forwards or backwards.
-
-    Lamps and screens come on and go off as they did before, in nearly still pictures too: pictures in another light
-    show no movement.
+def deepest_repeat(times_s: F64, thumbnails: NDArray[np.uint8]) -> Repeat | None:
+    """The passage that repeats most exactly, forwards or backwards, in whatever light.
 
     Parameters
     ----------
     times_s : float64 [shape=(n,)]
         Of pictures that are :func:`shown_anew`.
-    distance : float32 [shape=(n, n)]
-        Of :func:`squared_differences`.
-    light : float64 [shape=(n,)], optional
-        Mean luma of each picture; None for one light throughout.
+    thumbnails : uint8 [shape=(n, h, w)]
 
     Returns
     -------
@@ -302,9 +325,7 @@ def deepest_repeat(times_s: F64, distance: F32, light: F64 | None = None) -> Rep
     step = max(1, round(_BESIDE_S / period))
     if n < width + apart + 2 * step:
         return None
-    moved = distance
-    if light is not None:
-        moved = np.where(np.abs(light[:, None] - light) > _OTHER_LIGHT, np.float32(0), distance)
+    distance = _apart_in_any_light(thumbnails)
     t, lag = np.ogrid[:n, :n]
     forwards = (lag >= apart) & (t + width + lag + step <= n)
     # With the columns reversed a diagonal holds pairs of frames (t, n-1-lag-t); with the rows reversed, (n-1-t,
@@ -312,11 +333,11 @@ def deepest_repeat(times_s: F64, distance: F32, light: F64 | None = None) -> Rep
     early = (lag >= step) & (lag <= n - 2 * (t + width) - step - apart)
     late = (lag >= step) & (2 * t + lag - n + 1 >= apart) & (t + width + lag + step <= n)
     found = []
-    dip, residual, row, k = _dips(distance, moved, width, step, forwards)
+    dip, residual, row, k = _dips(distance, width, step, forwards)
     found.append((dip, residual, row, row + k, False))
-    dip, residual, row, k = _dips(distance[:, ::-1], moved[:, ::-1], width, step, early)
+    dip, residual, row, k = _dips(distance[:, ::-1], width, step, early)
     found.append((dip, residual, row, max(n - row - k - width, 0), True))
-    dip, residual, row, k = _dips(distance[::-1], moved[::-1], width, step, late)
+    dip, residual, row, k = _dips(distance[::-1], width, step, late)
     found.append((dip, residual, max(n - row - width, 0), min(row + k, n - 1), True))
     dip, residual, first, second, backwards = min(found)
     return Repeat(

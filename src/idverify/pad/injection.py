@@ -100,7 +100,7 @@ def assess(fingerprints: FrameFingerprints, facts: ContainerFacts) -> tuple[PADE
         times_new, apart = times[new], np.ascontiguousarray(distance[np.ix_(new, new)])
         change = np.sqrt(np.diagonal(apart, 1).astype(np.float64))
         pictures: tuple[PADEvidence, ...] = (
-            _repeat(times_new, apart, thumbnails[new].mean(axis=(1, 2))),
+            _repeat(times_new, thumbnails[new]),
             _freeze(times, distance, change),
             _cuts(times_new, thumbnails[new], apart, change),
             _noise(thumbnails),
@@ -127,9 +127,9 @@ def _evidence(name: str, unit: str, native: float, llr: float, detail: str, **mo
     )
 
 
-def _repeat(times: F64, distance: NDArray[np.float32], light: F64) -> PADEvidence:
+def _repeat(times: F64, thumbnails: NDArray[np.uint8]) -> PADEvidence:
     name, unit = "repeated_passage", "depth of the deepest repeat, 0 none .. 1 exact"
-    repeat = deepest_repeat(times, distance, light)
+    repeat = deepest_repeat(times, thumbnails)
     if repeat is None:
         why = NotAssessed(reason=Reason.VIDEO_TOO_SHORT, detail="too short to hold one passage twice")
         return PADEvidence.not_assessed(name, unit, why)

@@ -285,8 +285,7 @@ def test_a_quiet_stretch_before_a_movement_is_no_repeat():
     thumbs = np.full((90, 32, 48), 100.0)
     thumbs += np.linspace(0, 40, 48)
     thumbs[:, :, :24] += np.r_[np.linspace(0, 3, 60), np.linspace(3, 90, 30)][:, None, None]
-    distance = squared_differences(thumbs.astype(np.uint8))
-    found = deepest_repeat(np.arange(90) / 30, distance)
+    found = deepest_repeat(np.arange(90) / 30, thumbs.astype(np.uint8))
     assert found is not None
     assert found.dip > 0.5
 
@@ -308,6 +307,24 @@ def test_a_loop_in_which_a_lamp_goes_off_is_still_a_loop():
     passage[20:35] = 20 + 0.6 * passage[20:35]
     passage = passage.astype(np.uint8)
     assert signal("repeated_passage", np.concatenate([passage, passage]), crf=18).decisive
+
+
+LIGHTS = {
+    "a lamp that flickers": lambda t: 1 + 0.1 * (t // 0.1334 % 2),
+    "exposure that rises": lambda t: 1 + 0.04 * t,
+    "exposure that swells": lambda t: 1 + 0.08 * np.sin(2 * np.pi * t / 1.7),
+    "a television": lambda t: 1 + 0.1 * np.random.default_rng(1).uniform(-1, 1, 20)[(t // 0.4).astype(int)],
+}
+
+
+@pytest.mark.parametrize("backwards", [False, True], ids=["again", "back and forth"])
+@pytest.mark.parametrize("light", LIGHTS.values(), ids=LIGHTS)
+def test_no_light_laid_over_a_loop_hides_it(light, backwards):
+    passage = film(45, seed=2).astype(float)
+    loop = np.concatenate([passage, passage[-2:0:-1] if backwards else passage, passage])
+    lit = loop * light(np.arange(len(loop)) / 30)[:, None, None]
+    evidence = signal("repeated_passage", np.clip(lit, 0, 255).astype(np.uint8), crf=18)
+    assert evidence.decisive
 
 
 @pytest.mark.parametrize("dark_s", [0.3, 1.0])
@@ -355,7 +372,7 @@ def test_repeats_are_found_at_their_place():
     thumbs = np.stack([cv2.resize(f, (48, 32), interpolation=cv2.INTER_AREA) for f in film(50, noise=0)])
     thumbs = np.concatenate([thumbs, thumbs])
     times = np.arange(100) / 30
-    found = deepest_repeat(times, squared_differences(thumbs))
+    found = deepest_repeat(times, thumbs)
     assert found is not None
     assert not found.backwards
     assert found.dip < 0.2
