@@ -2,6 +2,7 @@
 
     python benchmarks/accuracy/pad_takes.py --data ../shared/data --out DIR [--each 120] [--species photo_driven ...]
                                             [--jobs 1] [--minutes 30]
+    python benchmarks/accuracy/pad_takes.py --data ../shared/data --out DIR --learn 2000   # to train on
 
 Writes ``DIR/<half>/<species>/*`` and ``DIR/index.csv``: one row per take with species, person, photo, driver's clip,
 drawn parameters, the other photo of the person to compare with, instrument, encoder and seed. People and drivers of the
@@ -10,6 +11,10 @@ every species; another run goes on where it was.
 
 Everything that can be varied is varied: renderer, lids, blender, encoder, quality, size, rate, camera. What is fitted
 on these takes must not know them by their renderer.
+
+``--learn`` makes many more, of the fit half and injected, for a model that is judged on people and drivers left out:
+photos of everybody there is in that half, passages of all genuine clips to drive them, some made poor; and every third
+one is such a passage without an attack (``bona_fide``), cut, encoded and made poor as the attacks are.
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
+import itertools
 import json
 import multiprocessing
 import time
@@ -38,7 +44,11 @@ from idverify.faces.landmarks import FaceMesh, head_pose_deg, region_of_points
 from idverify.media.photo import load_photo
 from idverify.models.session import Session
 from idverify.simulation import simulate
+from idverify.simulation.degrade import degraded
 from idverify.simulation.faces import default_locate
+from idverify.simulation.following import framed
+from idverify.simulation.source import Encoding, Setup, Source, Take
+from idverify.simulation.writer import write_take
 
 SPECIES = ("photo_driven", "face_swap_tracked", "face_flash", "face_blend", "answer_forged")
 COLUMNS = (
@@ -55,8 +65,11 @@ CODECS = ("h264", "h264", "h264", "mpeg4", "vp8", "vp9")
 CHALLENGE_KEY = b"takes of the liveness benchmark"
 # A photo to attack with is what people put online of themselves: frontal enough, not a stamp.
 MAX_TURN_DEG, MIN_FACE_PX = 22.0, 80
-# A driver's clip is at least as long as a take.
-MIN_DRIVER_S = 3.6
+# A driver's clip is at least as long as a take; to learn from, as long as one window.
+MIN_DRIVER_S, MIN_PASSAGE_S = 3.6, 2.9
+# What is made to learn from, in turns, and how poor it gets.
+LEARNED = ("photo_driven", "bona_fide", "face_swap_tracked", "photo_driven", "bona_fide", "face_blend")
+POOR, POOR_SHARE, MOST_POOR = ("low_bitrate", "blur", "dark"), 0.3, 0.5
 
 
 class Person(NamedTuple):
@@ -77,6 +90,8 @@ class Recipe:
     driver: Path | None
     instrument: str
     seed: int
+    degrade: tuple[str, ...] = ()
+    learned: bool = False
 
     @property
     def stem(self) -> str:
@@ -86,7 +101,7 @@ class Recipe:
 
 def driven_live(species: str) -> bool:
     """Whether the take is another's live clip with the photo in it."""
-    return species in ("face_swap_tracked", "face_flash", "face_blend")
+    return species in ("bona_fide", "face_swap_tracked", "face_flash", "face_blend")
 
 
 def half_of(name: str) -> str:
@@ -194,6 +209,67 @@ def recipes(data: Path, out: Path, each: int) -> list[Recipe]:
     return made
 
 
+def passages(data: Path) -> dict[str, list[Path]]:
+    """Genuine clips that hold a window, by person."""
+    found: dict[str, list[Path]] = {}
+    for table, folder in ((data / "videos.csv", data), (data / "selfies" / "videos.csv", data / "selfies")):
+        with table.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                single = row["presentation"] == "bona_fide" and "+" not in row["subject"]
+                if single and length_s(folder / row["path"]) >= MIN_PASSAGE_S:
+                    found.setdefault(row["subject"].removeprefix("webcam_"), []).append(folder / row["path"])
+    return found
+
+
+def victims_to_learn(data: Path, photos_of: Photos, clips: dict[str, list[Path]]) -> Iterator[tuple[str, Path]]:
+    """People of the fit half and a photo of each; where there is no other, a picture of their clip."""
+    test = {film.stem for film in drivers(data)["test"]}
+    own = {name for name, films in clips.items() if any(film.stem in test for film in films)}
+    for name, films in clips.items():
+        if name not in own and (half_of(name) == "fit" or not (data / "lfw" / name).is_dir()):
+            selfies, press = (data / "selfies" / "references").glob(f"{name}_*"), (data / "lfw" / name).glob("*")
+            yield name, next(filter(photos_of.is_frontal, sorted(selfies) or sorted(press)), films[0])
+    folders = [p for p in sorted((data / "lfw").iterdir()) if p.is_dir() and p.name not in clips]
+    lfw = [(p.name, min(p.glob("*.jpg"))) for p in folders]
+    kpop = [(f"kpop_{p.parent.name}", p) for p in sorted((data / "kpop").glob("*/*"))[::6]]
+    strangers = [(p.stem, p) for p in sorted((data / "utkface").glob("*"))[::6]]
+    for name, photo in sorted(lfw + kpop + strangers, key=lambda row: zlib.crc32(row[1].name.encode())):
+        if half_of(name) == "fit" and photos_of.is_frontal(photo):
+            yield name, photo
+
+
+def recipes_to_learn(data: Path, out: Path, count: int, most_people: int = 600) -> list[Recipe]:
+    """What to make for a model that learns from many."""
+    clips = passages(data)
+    victims = list(itertools.islice(victims_to_learn(data, Photos(out), clips), most_people))
+    roomy = [victim for victim in victims if victim[1].parent.parent.name == "lfw" or victim[0] in clips]
+    made = []
+    for turn in range(count):
+        species = LEARNED[turn % len(LEARNED)]
+        rng = np.random.default_rng([turn, 23])
+        # A tight crop has no room to move in; and pictures of clips are what is sharpest.
+        rows = roomy if species == "photo_driven" else victims
+        known = [row for row in rows if row[0] in clips]
+        rows = known if rng.random() < 0.2 else rows
+        name, photo = rows[rng.integers(len(rows))]
+        people_left = [person for person in sorted(clips) if person != name]
+        films = clips[people_left[rng.integers(len(people_left))]]
+        driven = driven_live(species) or rng.random() < 0.5
+        made.append(
+            Recipe(
+                half="fit",
+                species=species,
+                person=Person(name, photo, photo),
+                driver=films[rng.integers(len(films))] if driven else None,
+                instrument="injected",
+                seed=100_000 + turn,
+                degrade=(str(rng.choice(POOR)),) if rng.random() < POOR_SHARE else (),
+                learned=True,
+            )
+        )
+    return made
+
+
 def make(recipe: Recipe, out: Path) -> dict[str, Any] | str:
     """Write one take; its row of the index, or why there is none."""
     cv2.setNumThreads(1)
@@ -212,13 +288,15 @@ def make(recipe: Recipe, out: Path) -> dict[str, Any] | str:
         params = {"smooth": float(rng.integers(2)), "lids": float(rng.integers(2)), "layers": float(rng.integers(2))}
         renderer = f"{'smooth' if params['smooth'] else 'triangles'}/{'slid' if params['lids'] else 'stretched'}"
         renderer += "/layers" if params["layers"] else "/sheet"
+        if recipe.learned and recipe.driver is not None:
+            params["start"] = round(float(rng.uniform(0, min(max(length_s(recipe.driver) - 4.0, 0.0), 8.0))), 2)
     else:
         assert recipe.driver is not None
         source, other = recipe.driver, recipe.person.photo
-        room = max(length_s(recipe.driver) - 5.5, 0.0)
+        room = max(length_s(recipe.driver) - (4.5 if recipe.learned else 5.5), 0.0)
         params = {"start": round(float(rng.uniform(0, min(room, 8.0))), 2)}
         renderer = "live"
-        if recipe.species != "face_flash":
+        if recipe.species not in ("face_flash", "bona_fide"):
             params |= {"blender": float(rng.integers(3)), "smooth": float(rng.integers(2))}
             way = ("poisson", "multiband", "feathered")[int(params["blender"])]
             renderer = f"{'smooth' if params['smooth'] else 'triangles'}/{way}"
@@ -233,12 +311,23 @@ def make(recipe: Recipe, out: Path) -> dict[str, Any] | str:
         rate, size = float(np.clip(rate, 12.0, 15.0)), min(size, (480, 640))
     if not path.exists():
         partial = path.with_name(f"part-{path.name}")
+        duration_s, locate = float(rng.uniform(3.6, 4.4)), _kept_locate(out)
+        strength = float(rng.uniform(0, MOST_POOR)) if recipe.degrade else None
         try:
-            simulate(
-                recipe.species, source, partial, seed=recipe.seed, other=other, size_wh=size, rate_hz=rate, codec=codec,
-                crf=crf, duration_s=float(rng.uniform(3.6, 4.4)), shown=recipe.instrument, locate=_kept_locate(out),
-                challenge=challenge, **params,
-            )  # fmt: skip
+            if recipe.species == "bona_fide":
+                setup = Setup(source=Source(source), locate=locate, size_wh=size, rate_hz=rate, duration_s=duration_s)
+                take = Take(
+                    shots=framed(setup, params["start"]), encoding=Encoding(codec=codec, crf=crf, nominal_rate_hz=rate)
+                )
+                for kind in recipe.degrade:
+                    take = degraded(take, kind, rng=rng, locate=locate, strength=strength)
+                write_take(take, partial, f"species=bona_fide seed={recipe.seed}")
+            else:
+                simulate(
+                    recipe.species, source, partial, seed=recipe.seed, other=other, size_wh=size, rate_hz=rate,
+                    codec=codec, crf=crf, duration_s=duration_s, shown=recipe.instrument, locate=locate,
+                    challenge=challenge, degrade=recipe.degrade, strength=strength, **params,
+                )  # fmt: skip
         except IdverifyError as error:
             return f"{recipe.stem}: {error}"
         partial.rename(path)
@@ -292,6 +381,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--species", choices=SPECIES, nargs="+", default=SPECIES, help="of which to make takes")
     parser.add_argument("--half", choices=("fit", "test"), help="make takes of this half only")
     parser.add_argument("--injected", action="store_true", help="make no takes that are shown on something")
+    parser.add_argument("--learn", type=int, help="make as many takes to train on instead")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=30.0)
     args = parser.parse_args(arguments)
@@ -301,8 +391,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if index.exists():
         with index.open(newline="", encoding="utf-8") as file:
             done = {Path(row["path"]).stem for row in csv.DictReader(file)}
-    wanted = [r for r in recipes(args.data, args.out, args.each) if r.species in args.species]
-    wanted = [r for r in wanted if args.half in (None, r.half)]
+    if args.learn:
+        wanted = recipes_to_learn(args.data, args.out, args.learn)
+    else:
+        wanted = [r for r in recipes(args.data, args.out, args.each) if r.species in args.species]
+        wanted = [r for r in wanted if args.half in (None, r.half)]
     waiting = [r for r in wanted if r.stem not in done and (r.instrument == "injected" or not args.injected)]
     end = time.monotonic() + 60 * args.minutes
     with ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:

@@ -1,6 +1,6 @@
 """A person's own live clip, cropped to a camera's picture, with the face followed steadily from picture to picture.
 
-Public items: :class:`Followed`, :func:`followed`.
+Public items: :class:`Followed`, :func:`followed`, :func:`framed`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from idverify.errors import ParameterError
 from idverify.simulation.faces import portrait
 from idverify.simulation.source import Setup, Shot
 
-__all__ = ["Followed", "followed"]
+__all__ = ["Followed", "followed", "framed"]
 
 F32 = NDArray[np.float32]
 
@@ -41,7 +41,7 @@ def followed(setup: Setup, *, start_s: float = 0.0) -> Iterator[Followed]:
     """
     window: list[Followed] = []
     count = 0
-    for shot in _framed(setup, start_s):
+    for shot in framed(setup, start_s):
         window.append(Followed(shot, setup.locate(shot.image_rgb)))
         if len(window) == 2 and count == 0:
             yield _steadied([window[0], *window])
@@ -63,7 +63,8 @@ def _steadied(three: list[Followed]) -> Followed:
     return Followed(three[1].shot, (0.25 * before + 0.5 * now + 0.25 * after).astype(np.float32))
 
 
-def _framed(setup: Setup, start_s: float) -> Iterator[Shot]:
+def framed(setup: Setup, start_s: float) -> Iterator[Shot]:
+    """The pictures that :func:`followed` looks for faces in."""
     box: tuple[int, int, int, int] | None = None
     if setup.source.is_photo:
         raise ParameterError("this species needs a video, and a photo was given")

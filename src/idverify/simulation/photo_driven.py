@@ -68,6 +68,7 @@ def photo_driven(
     shrink: float | None = None,
     wander: float | None = None,
     share: float | None = None,
+    start: float = 0.0,
 ) -> Take:
     """A photo driven in 3-D by a script, or by the movements of `other`'s clip.
 
@@ -115,6 +116,8 @@ def photo_driven(
         Drift of exposure and white balance.
     share : float
         Width of the face over the picture.
+    start : float
+        Seconds of the driver's clip that are left out.
     """
     drawn = _Drawn(rng)
     film = _Film(
@@ -141,7 +144,8 @@ def photo_driven(
     hz, look, expression = drawn(blinks_hz, 0.3, 0.8), drawn(gaze, 0.3, 1.5), drawn(brows, 0.3, 1.2)
     script: Driver = Script(setup.duration_s, rng, turn=head, speech=mouth, blinks_hz=hz, gaze=look, brows=expression)
     if setup.other is not None and not setup.other.is_photo:
-        driver = recorded(setup.other.shots_until(setup.duration_s), setup.locate, setup.eyes)
+        shots = (shot for shot in setup.other.shots_until(start + setup.duration_s) if shot.time_s >= start)
+        driver = recorded(shots, setup.locate, setup.eyes)
         if driver is None:
             raise ParameterError("the driver's clip shows no face that can be followed")
         own = Reenactment(driver, turn=1.0 if turn is None else turn, expression=1.0 if speech is None else speech)

@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "benchmarks" / "accuracy"))
 
-from pad_takes import SPECIES, driven_live, drivers, half_of, recipes
+from pad_takes import LEARNED, SPECIES, driven_live, drivers, half_of, make, passages, recipes, recipes_to_learn
 from pad_takes_verdicts import table
 
 from idverify.simulation import INSTRUMENTS
@@ -24,6 +24,43 @@ def planned(shared_data, tmp_path_factory):
     if any(status.spec.default and status.state != "ok" for status in models.check()):
         pytest.skip("needs models that are not on this machine: idverify models pull")
     return recipes(shared_data, tmp_path_factory.mktemp("takes"), 36)
+
+
+@pytest.fixture(scope="module")
+def to_learn(shared_data, planned, tmp_path_factory):
+    return recipes_to_learn(shared_data, tmp_path_factory.mktemp("learned"), 60, most_people=40)
+
+
+def test_nobody_of_the_test_half_is_shown_in_what_is_learnt_from(planned, to_learn, shared_data):
+    shown = {recipe.person.name for recipe in to_learn if recipe.species != "bona_fide"}
+    assert len(shown) > 15
+    assert not shown & {recipe.person.name for recipe in planned if recipe.half == "test"}
+    own = {name for name, films in passages(shared_data).items() if set(films) & set(drivers(shared_data)["test"])}
+    assert not shown & own
+    assert {recipe.half for recipe in to_learn} == {"fit"}
+
+
+def test_what_is_learnt_from_is_fed_in_and_driven_by_others(to_learn, shared_data):
+    assert Counter(recipe.species for recipe in to_learn) == {name: 10 * LEARNED.count(name) for name in set(LEARNED)}
+    assert {recipe.instrument for recipe in to_learn} == {"injected"}
+    clips = passages(shared_data)
+    assert not any(recipe.driver in clips.get(recipe.person.name, ()) for recipe in to_learn)
+    # Both sides are made poor.
+    for genuine in (True, False):
+        assert {r.degrade != () for r in to_learn if (r.species == "bona_fide") is genuine} == {True, False}
+
+
+def test_a_genuine_passage_is_the_clip_itself_cut_and_encoded_anew(to_learn, tmp_path):
+    from idverify.media import open_recording
+
+    recipe = next(recipe for recipe in to_learn if recipe.species == "bona_fide" and not recipe.degrade)
+    row = make(recipe, tmp_path)
+    assert row["species"] == "bona_fide"
+    assert row["driver"] == str(recipe.driver)
+    with open_recording(Path(row["path"])) as recording:
+        times = [frame.time_s for frame in recording]
+        assert f"{recording.size_wh[0]}x{recording.size_wh[1]}" == row["size"]
+    assert 2.5 < times[-1] < 4.5
 
 
 def test_every_species_is_made_for_many_people_and_shown_on_everything(planned):
