@@ -176,7 +176,7 @@ def takes(args: argparse.Namespace) -> None:
             # What is shown on a screen or on paper is for others to find, and answers are judged as answers.
             if row["half"] == half and row["instrument"] == "injected" and not row["challenge"]:
                 clip = Path(row["driver"] or row["person"]).stem
-                kind = "genuine" if row["species"] == "bona_fide" else row["species"]
+                kind = "passage" if row["species"] == "bona_fide" else row["species"]
                 own.append((Path(row["path"]), kind, clip, drivers.get(clip, clip)))
         of_files(iter(own), args.work / ("features" if half == "fit" else "features_test"))
 
