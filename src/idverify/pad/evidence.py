@@ -91,6 +91,11 @@ class PADEvidence:
         if (self.status is Status.ASSESSED) != (self.bona_fide_llr is not None):
             raise ValueError(f"{self.name}: an LLR belongs to exactly the assessed evidence, got {self.status}")
 
+    @property
+    def hidden_by_light(self) -> bool:
+        """Whether colours that clip, or darkness, kept the mechanism from judging: whoever films makes the light."""
+        return self.bona_fide_llr is None and self.reason in (Reason.TOO_BRIGHT, Reason.TOO_DARK)
+
     @classmethod
     def not_assessed(cls, name: str, unit: str, why: NotAssessed) -> PADEvidence:
         """Evidence of a mechanism that could not judge."""

@@ -171,13 +171,17 @@ def unproven_where_skin_lives(found: tuple[PADEvidence, ...]) -> tuple[PADEviden
     """Take back a proof that the face is a still picture where its skin changes as flesh does: then it is a doubt.
 
     Somebody who stares into a webcam for seconds, before an encoder that copies what hardly moves, is as still as a
-    photograph is. Not so the shade and the folds of their skin.
+    photograph is. Not so the shade and the folds of their skin. Where light hid these, nothing is proven either.
     """
-    skin = next((e.bona_fide_llr for e in found if e.name == skin_change.NAME), None)
-    if skin is None or skin < LIVING_SKIN_LLR:
+    skin = next((e for e in found if e.name == skin_change.NAME), None)
+    if skin is not None and skin.bona_fide_llr is not None and skin.bona_fide_llr >= LIVING_SKIN_LLR:
+        yet = "yet its skin changes as a living face's does"
+    elif skin is not None and skin.hidden_by_light:
+        yet = "yet light hid whether its skin changes"
+    else:
         return found
     return tuple(
-        replace(e, decisive=False, reason=None, detail=f"{e.detail}, yet its skin changes as a living face's does")
+        replace(e, decisive=False, reason=None, detail=f"{e.detail}, {yet}")
         if e.decisive and e.reason is Reason.STATIC_PRESENTATION
         else e
         for e in found

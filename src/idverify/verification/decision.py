@@ -19,7 +19,7 @@ from idverify.errors import NotAcceptedError
 from idverify.pad.evidence import PADEvidence, Status
 from idverify.reasons import Reason
 from idverify.verification.binding import CaptureBinding, CaptureEvidence, binding_of, doubts_about
-from idverify.verification.fusion import AttackClass, ClassEvidence, ClassVerdict, confidence
+from idverify.verification.fusion import AttackClass, ClassEvidence, ClassVerdict, confidence, hidden_by_light
 from idverify.verification.policy import DecisionPolicy
 
 if TYPE_CHECKING:
@@ -329,7 +329,9 @@ def _judge_liveness(
     if liveness is None or liveness.llr is None:
         lacking.append(Reason.LIVENESS_UNCERTAIN)
         return
-    mechanisms, hindered = {e.name: e for e in liveness.mechanisms}, bool(lacking)
+    mechanisms = {e.name: e for e in liveness.mechanisms}
+    lacking += hidden_by_light(liveness.mechanisms, liveness.classes)
+    hindered = bool(lacking)
     against += [e.reason or Reason.PRESENTATION_ATTACK for e in liveness.mechanisms if _proves_attack(e)]
     for name in policy.required_mechanisms:
         evidence = mechanisms.get(name)

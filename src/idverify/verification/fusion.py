@@ -27,7 +27,7 @@ with ``Lm`` and ``Ll`` the likelihood ratios of match and liveness.
 Source: Brümmer & du Preez 2006, doi:10.1016/j.csl.2005.08.001, for LLR and prior.
 
 Public items: :class:`AttackClass`, :class:`ClassVerdict`, :class:`ClassEvidence`, :class:`Prior`,
-:func:`class_evidence`, :func:`fuse_liveness`, :func:`confidence`.
+:func:`class_evidence`, :func:`hidden_by_light`, :func:`fuse_liveness`, :func:`confidence`.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ import numpy as np
 
 from idverify.errors import PolicyError
 from idverify.pad.evidence import PADEvidence
+from idverify.reasons import Reason
 
 __all__ = [
     "CORRELATION",
@@ -53,6 +54,7 @@ __all__ = [
     "class_evidence",
     "confidence",
     "fuse_liveness",
+    "hidden_by_light",
 ]
 
 
@@ -204,6 +206,21 @@ def _about(attack_class: AttackClass, evidence: Sequence[PADEvidence], mark: flo
         verdict = ClassVerdict.RULED_OUT if llr >= RULED_OUT_LLR else ClassVerdict.NO_SIGN
     return ClassEvidence(
         attack_class=attack_class, verdict=verdict, llr=llr, mechanisms=tuple(e.name for e, _ in heard)
+    )
+
+
+def hidden_by_light(evidence: Sequence[PADEvidence], classes: Sequence[ClassEvidence]) -> tuple[Reason, ...]:
+    """What kept the mechanisms silent that alone would have tested a class, where that was light.
+
+    A recording may be too slow or too small for them, and a policy may do without. But whoever films makes the light:
+    it must not take away what would have spoken against an attack.
+    """
+    untested = {c.attack_class for c in classes if not c.tested}
+    return tuple(
+        e.reason
+        for e in evidence
+        if e.reason and e.hidden_by_light and e.name not in _OBJECTORS
+        if untested & SPEAKS_ABOUT.get(e.name, _ALL)
     )
 
 

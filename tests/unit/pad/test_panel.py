@@ -17,9 +17,9 @@ STILL = PADEvidence(
 )  # fmt: skip
 
 
-def skin(llr: float | None) -> PADEvidence:
+def skin(llr: float | None, reason: Reason | None = None) -> PADEvidence:
     status = Status.NOT_ASSESSED if llr is None else Status.ASSESSED
-    return PADEvidence(name=skin_change.NAME, status=status, unit="", detail="", bona_fide_llr=llr)
+    return PADEvidence(name=skin_change.NAME, status=status, unit="", detail="", bona_fide_llr=llr, reason=reason)
 
 
 def test_a_face_as_still_as_a_photograph_whose_skin_lives_is_no_proof():
@@ -32,6 +32,13 @@ def test_a_face_as_still_as_a_photograph_whose_skin_lives_is_no_proof():
 @pytest.mark.parametrize("llr", [LIVING_SKIN_LLR - 0.01, -3.0, None])
 def test_a_photograph_stays_one(llr):
     assert unproven_where_skin_lives((STILL, skin(llr)))[0] is STILL
+
+
+@pytest.mark.parametrize("light", [Reason.TOO_BRIGHT, Reason.TOO_DARK])
+def test_where_light_hid_the_skin_nothing_says_that_it_is_a_photograph(light):
+    still, _ = unproven_where_skin_lives((STILL, skin(None, light)))
+    assert (still.decisive, still.reason, still.bona_fide_llr) == (False, None, STILL.bona_fide_llr)
+    assert unproven_where_skin_lives((STILL, skin(None, Reason.LOW_FRAME_RATE)))[0] is STILL
 
 
 def test_no_other_proof_is_taken_back():

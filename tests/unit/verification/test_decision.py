@@ -25,7 +25,7 @@ from idverify.verification.decision import (
     decide,
     match_evidence,
 )
-from idverify.verification.fusion import AttackClass, ClassVerdict
+from idverify.verification.fusion import AttackClass, ClassVerdict, class_evidence, fuse_liveness
 from idverify.verification.policy import load_policy, policy_names
 
 POLICIES = {name: load_policy(name) for name in policy_names()}
@@ -359,6 +359,34 @@ def test_the_doors():
 def test_guidance_is_for_the_person_and_in_order():
     assert builders.decision().guidance == ()
     assert builders.too_dark().guidance == (Reason.TOO_DARK.guidance, Reason.VIDEO_TOO_SHORT.guidance)
+
+
+def skin_unseen(reason: Reason, still: float = 4.0) -> LivenessEvidence:
+    """All is well, but nothing could test for an animated picture."""
+    seen = (mechanism("stillness", still), mechanism("recapture", 2.0), mechanism("eye_stillness", 0.0))
+    shown = (*seen, mechanism("skin_change", None, reason=reason))
+    llr, classes = fuse_liveness(shown), class_evidence(shown, {})
+    return LivenessEvidence(llr=llr, probability=0.9, mechanisms=shown, classes=classes)
+
+
+@pytest.mark.parametrize("light", [Reason.TOO_BRIGHT, Reason.TOO_DARK])
+@pytest.mark.parametrize("policy", sorted(set(POLICIES) - {"unsafe-comparison-only"}))
+def test_light_takes_no_objection_away_whatever_the_policy_asks_for(policy, light):
+    outcome, reasons = decide(found(liveness=skin_unseen(light)), POLICIES[policy])
+    assert outcome is Outcome.INCONCLUSIVE
+    assert light in reasons
+
+
+def test_who_holds_still_in_light_that_hides_the_skin_is_no_attacker():
+    def outcome(reason: Reason) -> Outcome:
+        return decide(found(liveness=skin_unseen(reason, still=-6.0)), IAL2)[0]
+
+    assert (outcome(Reason.TOO_BRIGHT), outcome(Reason.LOW_FRAME_RATE)) == (Outcome.INCONCLUSIVE, Outcome.REJECT)
+
+
+def test_a_slow_camera_is_no_trick_of_light():
+    slow = skin_unseen(Reason.LOW_FRAME_RATE)
+    assert decide(found(liveness=slow), POLICIES["convenience"])[0] is Outcome.ACCEPT
 
 
 def test_a_decision_cannot_be_changed_and_shows_no_pixels():
