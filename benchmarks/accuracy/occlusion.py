@@ -18,7 +18,6 @@ import cv2
 import numpy as np
 
 from idverify.faces.alignment import align
-from idverify.faces.landmarks import region_of_detection, region_of_points
 from idverify.faces.quality import CHIP, FLOORS
 from idverify.media import open_recording
 from idverify.metrics.intervals import wilson
@@ -53,8 +52,7 @@ def faces_of_clips(data: Path, every_s: float = 0.5):
                 if not faces:
                     continue
                 face = max(faces, key=lambda f: f.width_px)
-                points, _ = models.mesh.fit(image, [region_of_detection(face)])
-                points, presence = models.mesh.fit(image, [region_of_points(points[0])])
+                points, presence = models.mesh.fit_detected(image, [face])
                 if presence[0] >= 0.5:
                     chip = align([image], points, CHIP)[0]
                     chips.append(cv2.resize(chip, (48, 48), interpolation=cv2.INTER_AREA))

@@ -157,18 +157,24 @@ class Photos:
         return self._known[str(photo)]
 
 
-def drivers(data: Path) -> dict[str, list[Path]]:
-    """Genuine clips whose people lend their movements, by half; all clips of a person in one half."""
-    found: dict[str, list[Path]] = {}
+def genuine(data: Path) -> Iterator[tuple[str, Path]]:
+    """Genuine clips that show one person, and whom."""
     for table, folder in ((data / "videos.csv", data), (data / "selfies" / "videos.csv", data / "selfies")):
         with table.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
-                # Very small pictures make no attack worth the name, and two people no driver.
-                small = row["path"].endswith("phone.3gp") or "tv_" in row["path"]
-                if row["presentation"] == "bona_fide" and "+" not in row["subject"] and not small:
-                    films = found.setdefault(row["subject"].removeprefix("webcam_"), [])
-                    if length_s(folder / row["path"]) >= MIN_DRIVER_S:
-                        films.append(folder / row["path"])
+                if row["presentation"] == "bona_fide" and "+" not in row["subject"]:
+                    yield row["subject"].removeprefix("webcam_"), folder / row["path"]
+
+
+def drivers(data: Path) -> dict[str, list[Path]]:
+    """Genuine clips whose people lend their movements, by half; all clips of a person in one half."""
+    found: dict[str, list[Path]] = {}
+    for person, film in genuine(data):
+        # Very small pictures make no attack worth the name.
+        if not (film.name.endswith("phone.3gp") or "tv_" in film.name):
+            films = found.setdefault(person, [])
+            if length_s(film) >= MIN_DRIVER_S:
+                films.append(film)
     halves: dict[str, list[Path]] = {"fit": [], "test": []}
     for index, subject in enumerate(sorted(found, key=lambda name: zlib.crc32(name.encode()))):
         halves[("fit", "test")[index % 2]] += found[subject]
@@ -212,12 +218,9 @@ def recipes(data: Path, out: Path, each: int) -> list[Recipe]:
 def passages(data: Path) -> dict[str, list[Path]]:
     """Genuine clips that hold a window, by person."""
     found: dict[str, list[Path]] = {}
-    for table, folder in ((data / "videos.csv", data), (data / "selfies" / "videos.csv", data / "selfies")):
-        with table.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                single = row["presentation"] == "bona_fide" and "+" not in row["subject"]
-                if single and length_s(folder / row["path"]) >= MIN_PASSAGE_S:
-                    found.setdefault(row["subject"].removeprefix("webcam_"), []).append(folder / row["path"])
+    for person, film in genuine(data):
+        if length_s(film) >= MIN_PASSAGE_S:
+            found.setdefault(person, []).append(film)
     return found
 
 

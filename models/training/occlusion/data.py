@@ -19,7 +19,6 @@ import numpy as np
 import coverings
 from idverify.faces import quality
 from idverify.faces.alignment import align
-from idverify.faces.landmarks import region_of_detection, region_of_points
 from idverify.media.photo import load_photo
 from idverify.verification.model_set import ModelSet
 
@@ -47,13 +46,8 @@ class Finder:
             return None
         middle = np.array(image.shape[1::-1]) / 2
         face = min(faces, key=lambda f: float(np.linalg.norm(f.bbox_xyxy_px.reshape(2, 2).mean(axis=0) - middle)))
-        region = region_of_detection(face)
-        for _ in range(2):
-            points, presence = self.mesh.fit(image, [region])
-            if presence[0] < 0.5:
-                return None
-            region = region_of_points(points[0])
-        return points[0]
+        points, presence = self.mesh.fit_detected(image, [face])
+        return points[0] if presence[0] >= 0.5 else None
 
 
 def chip_of(image, points):
