@@ -47,7 +47,7 @@ def photos(r: dict[str, Any]) -> str:
     ]
     c, t, own, listed = r["calibration"], r["ten_fold_accuracy"], r["at_own_fmr"], r["official_pairs"]
     official = (
-        f" Of the {listed['listed']:,} pairs of LFW's own protocol (unrestricted, with outside data; the threshold from "
+        f" Of the {listed['listed']:,} pairs of LFW's own protocol (unrestricted, outside data; the threshold from "
         f"all pairs of the people of nine folds), those whose photos were at hand: {rated(listed['mated'])} of the "
         f"mated and {rated(listed['non_mated'])} of the non-mated ones are told right. The protocol has as many of "
         f"both: accuracy {listed['accuracy']['value']:.2%} "
