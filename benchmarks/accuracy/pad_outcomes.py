@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import csv
 import itertools
+import json
 import time
 import zlib
 from collections import Counter, defaultdict
@@ -90,10 +91,11 @@ def takes(index: Path, half: str) -> list[Film]:
     with index.open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["half"] == half]
     shown = lambda row: "injected" if row["instrument"] == "injected" else "shown"  # noqa: E731
+    drift = lambda row: " with drifting shade" if json.loads(row["params"]).get("drift") else ""  # noqa: E731
     return [
         Film(
             path=Path(row["path"]),
-            species=f"{row['species']}, {shown(row)}",
+            species=f"{row['species']}{drift(row)}, {shown(row)}",
             person=row["person"],
             photos=(Path(row["reference"]),),
             take=row,

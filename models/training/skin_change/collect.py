@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -177,6 +178,7 @@ def takes(args: argparse.Namespace) -> None:
             if row["half"] == half and row["instrument"] == "injected" and not row["challenge"]:
                 clip = Path(row["driver"] or row["person"]).stem
                 kind = "passage" if row["species"] == "bona_fide" else row["species"]
+                kind += "_drift" if json.loads(row["params"]).get("drift") else ""
                 own.append((Path(row["path"]), kind, clip, drivers.get(clip, clip)))
         of_files(iter(own), args.work / ("features" if half == "fit" else "features_test"))
 

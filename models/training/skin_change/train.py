@@ -41,7 +41,10 @@ SINGLE_WINDOWS, THEIR_WEIGHT = ("driven", "script", "swap", "blend"), 0.2
 # Judged, never trained on: published deepfakes and captured replays, and kinds that single pictures show.
 NEVER_TRAINED = ("real-digital", "real-attack", "face_flash", "answer_forged")
 # Kinds of the two ways to attack that the model is there for: animated, swapped.
-CLASSES = (("driven", "script", "photo_driven"), ("swap", "blend", "face_swap_tracked", "face_blend"))
+CLASSES = (
+    ("driven", "script", "photo_driven", "photo_driven_drift"),
+    ("swap", "blend", "face_swap_tracked", "face_blend", "face_swap_tracked_drift", "face_blend_drift"),
+)
 
 
 def load(folder: Path) -> tuple[np.ndarray, ...]:

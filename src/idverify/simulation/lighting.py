@@ -1,11 +1,12 @@
 """Light on a face that a photo does not have: shading by its shape as head and lamp move, and the pulse in the skin.
 
 Goal: what a relit photo can fake. Shading follows the depth of the mesh, and the photo's own folds through its
-brightness (dark is low), so that texture changes as the head turns; a faint sheen wanders; the skin's colour beats.
+brightness (dark is low), so that texture changes as the head turns; a faint sheen wanders; the skin's colour beats;
+and shade comes and goes by itself, so that one picture seems to change as flesh does.
 
 Conventions: fields are in the photo's canvas; light directions are unit vectors towards the light, z < 0 is in front.
 
-Public items: :class:`Shading`, :class:`Pulse`.
+Public items: :class:`Shading`, :class:`Pulse`, :class:`Drift`.
 
 Sources: Verkruysse et al. 2008, doi:10.1364/OE.16.021434 (the pulse is strongest in green); shape from shading as in
 Horn 1970, "Shape from Shading", simplified to brightness as height.
@@ -21,10 +22,15 @@ from idverify.simulation.faces import face_outline
 from idverify.simulation.landmark_sets import SPREAD
 from idverify.simulation.splines import on_lattice
 
-__all__ = ["Pulse", "Shading"]
+__all__ = ["Drift", "Pulse", "Shading"]
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
+
+# Shade that drifts: widths of its spots over that of the face, how many fields of each, and what they are reckoned in.
+_SPOTS, _FIELDS_EACH, _DRIFT_PX = (0.012, 0.022, 0.03), 3, 150
+# Periods in seconds of the slow and of the fast part.
+_SLOW_S, _FAST_S = (0.6, 2.5), (0.15, 0.4)
 
 
 class Shading:
@@ -42,11 +48,8 @@ class Shading:
 
     def __init__(self, image: F32, cage: F64, mesh: F32, *, relief: float) -> None:
         outline = face_outline(mesh, hair=0.12, grow=1.12)
-        height, width = image.shape[:2]
-        low = np.clip(np.floor(outline.min(axis=0)).astype(int), 0, [width - 2, height - 2])
-        high = np.clip(np.ceil(outline.max(axis=0)).astype(int), low + 2, [width, height])
-        self.box = (slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0])))
-        size = (int(high[0] - low[0]), int(high[1] - low[1]))
+        self.box = _box_around(outline, image.shape)
+        size, low = _size_wh(self.box), np.array([self.box[1].start, self.box[0].start])
         some = [*SPREAD, *range(468, 468 + 72, 2)]
         depth = on_lattice(cage[some, :2] - low, cage[some, 2:], size, cell_px=8, stiffness=1e-5)[..., 0]
         face_px = float(np.ptp(outline[:, 0]))
@@ -114,3 +117,68 @@ class Pulse:
         beat = 2 * np.pi * self._hz * time_s + self._phase[0] + sway
         wave = np.sin(beat) + 0.35 * np.sin(2 * beat + 0.6)
         return np.asarray(1 + self._field * np.float32(wave))
+
+
+class Drift:
+    """Shade that comes and goes by itself, fixed to the skin: spots of a few sizes, and the photo's own contrast.
+
+    Parameters
+    ----------
+    image : uint8 or float32 [shape=(h, w, 3)]
+    mesh : float32 [shape=(468, 3)]
+    strength : float
+        Spread of the shade over the brightness, in percent.
+    rng : numpy.random.Generator
+    """
+
+    def __init__(self, image: NDArray[np.uint8] | F32, mesh: F32, strength: float, rng: np.random.Generator) -> None:
+        outline = face_outline(mesh)
+        self.box = _box_around(outline, image.shape)
+        face_px = float(np.ptp(outline[:, 0]))
+        shrink = min(1.0, _DRIFT_PX / face_px)
+        face_px *= shrink
+        columns, rows = (max(8, round(side * shrink)) for side in _size_wh(self.box))
+
+        def smooth(field: F32, width: float) -> F32:
+            return np.asarray(cv2.GaussianBlur(field, (0, 0), max(width * face_px, 0.6)))
+
+        def noise() -> F32:
+            return rng.standard_normal((rows, columns), np.float32)
+
+        wide = float(rng.uniform(0.045, 0.065))
+        spots = [smooth(noise(), width) for width in _SPOTS for _ in range(_FIELDS_EACH)]
+        small = cv2.resize(np.ascontiguousarray(image[self.box]), (columns, rows), interpolation=cv2.INTER_AREA)
+        own = np.log(small.astype(np.float32).mean(axis=2) + 10)
+        own -= smooth(own, wide)
+        fields = [field - smooth(field, wide) for field in spots] + [own * smooth(noise(), 0.12) for _ in range(3)]
+        mask = np.zeros((rows, columns), np.float32)
+        ring = (outline - (self.box[1].start, self.box[0].start)) * shrink
+        cv2.fillPoly(mask, [np.rint(ring * 16).astype(np.int32)], 1.0, cv2.LINE_8, 4)
+        # More of it in some parts than in others.
+        parts = rng.uniform(0.4, 1.8, (5, 4)).astype(np.float32)
+        where = smooth(mask, 0.04) * cv2.resize(parts, (columns, rows), interpolation=cv2.INTER_CUBIC)
+        where *= strength / 100 / np.sqrt(len(fields))
+        self._fields = np.stack([where * field / max(float(field.std()), 1e-4) for field in fields]).astype(np.float32)
+        periods = [rng.uniform(*_SLOW_S, (len(fields), 3)), rng.uniform(*_FAST_S, (len(fields), 2))]
+        self._periods_s = np.concatenate(periods, axis=1)
+        self._phase = rng.uniform(0, 2 * np.pi, self._periods_s.shape)
+        self._share = np.repeat([1.0, float(rng.uniform(0.2, 0.8))], (3, 2)) * np.sqrt(2 / 3)
+
+    def gain(self, time_s: float) -> F32:
+        """Factor of the face's brightness [shape=(h, w)], in :attr:`box`."""
+        waves = np.sin(2 * np.pi * time_s / self._periods_s + self._phase) @ self._share
+        field = np.exp(np.tensordot(waves.astype(np.float32), self._fields, axes=1))
+        return np.asarray(cv2.resize(field, _size_wh(self.box), interpolation=cv2.INTER_LINEAR))
+
+
+def _box_around(outline: F64, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Rows and columns of a picture that hold a face."""
+    height, width = shape[:2]
+    low = np.clip(np.floor(outline.min(axis=0)).astype(int), 0, [width - 2, height - 2])
+    high = np.clip(np.ceil(outline.max(axis=0)).astype(int), low + 2, [width, height])
+    return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
+
+
+def _size_wh(box: tuple[slice, slice]) -> tuple[int, int]:
+    rows, columns = box
+    return columns.stop - columns.start, rows.stop - rows.start

@@ -23,7 +23,7 @@ from idverify.simulation.head_cage import Cage, Moment
 from idverify.simulation.isp import Isp, drawn_look
 from idverify.simulation.layers import taken_apart
 from idverify.simulation.lids import LID_PAINTERS, Eye
-from idverify.simulation.lighting import Pulse, Shading
+from idverify.simulation.lighting import Drift, Pulse, Shading
 from idverify.simulation.mouths import MouthInterior
 from idverify.simulation.optics import smear
 from idverify.simulation.scene import Pose, Sway
@@ -68,6 +68,7 @@ def photo_driven(
     shrink: float | None = None,
     wander: float | None = None,
     share: float | None = None,
+    drift: float = 0.0,
     start: float = 0.0,
 ) -> Take:
     """A photo driven in 3-D by a script, or by the movements of `other`'s clip.
@@ -116,6 +117,8 @@ def photo_driven(
         Drift of exposure and white balance.
     share : float
         Width of the face over the picture.
+    drift : float
+        How much the skin's shade comes and goes by itself, percent of the brightness; 0 is none.
     start : float
         Seconds of the driver's clip that are left out.
     """
@@ -139,6 +142,7 @@ def photo_driven(
         shrink=shrink,
         wander=wander,
         share=drawn(share, 0.34, 0.52),
+        drift=drift,
     )
     head, mouth = drawn(turn, 0.9, 2.4), drawn(speech, 0.3, 0.9)
     hz, look, expression = drawn(blinks_hz, 0.3, 0.8), drawn(gaze, 0.3, 1.5), drawn(brows, 0.3, 1.2)
@@ -249,6 +253,7 @@ class _Film:
         self, setup: Setup, rng: np.random.Generator, *, depth: float, layers: float, smooth: float, lids: float,
         teeth: float, light: float, relief: float, sheen: float, pulse: float, shake: float, detail: float,
         grain: float | None, sharpen: float | None, shrink: float | None, wander: float | None, share: float,
+        drift: float = 0.0,
     ) -> None:  # fmt: skip
         self._setup = setup
         self._size_wh = size_wh = setup.canvas_wh(_DEFAULT_WH)
@@ -275,6 +280,8 @@ class _Film:
         self._exposure_s = float(rng.uniform(0.004, 0.025))
         look = drawn_look(rng, grain=grain, sharpen=sharpen, shrink=shrink, wander=wander)
         self._isp = Isp(size_wh, look, rng)
+        # Drawn last, so that it leaves all else as it is without it.
+        self._drift = Drift(self._image, apart.mesh, drift, rng) if drift > 0 else None
 
     def take(
         self, driver: Driver, *, screen: Callable[[float], F64] | None = None, duration_s: float | None = None
@@ -318,7 +325,7 @@ class _Film:
         return photo
 
     def _relit(self, photo: F32, moment: Moment, time_s: float) -> None:
-        """Shading and pulse, in place."""
+        """Shading, pulse and drifting shade, in place."""
         part = photo[self._shading.box]
         if self._light > 0 or self._sheen > 0:
             moved = self._lamp.copy()
@@ -327,6 +334,8 @@ class _Film:
             part *= self._shading.gain(*lamps, self._light, self._sheen)[..., None]
         if self._pulse is not None:
             part *= self._pulse.gain(time_s)
+        if self._drift is not None:
+            photo[self._drift.box] *= self._drift.gain(time_s)[..., None]
 
     def _lit_by_screen(self, photo: F32, moment: Moment, colour: F64) -> None:
         """The screen's light on all that is near, most on what faces it, in place."""

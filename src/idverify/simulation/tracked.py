@@ -19,6 +19,7 @@ from idverify.simulation.drivers import similarities
 from idverify.simulation.faces import face_outline, require_face, smooth_warp
 from idverify.simulation.following import Followed, followed
 from idverify.simulation.landmark_sets import EYE_RINGS, LOWER_LIP, SPREAD, STIFF, UPPER_LIP
+from idverify.simulation.lighting import Drift
 from idverify.simulation.source import Encoding, Setup, Shot, Take
 from idverify.simulation.warps import TriangleWarp
 
@@ -46,6 +47,7 @@ def face_swap_tracked(
     grow: float | None = None,
     memory: float | None = None,
     grain: float | None = None,
+    drift: float = 0.0,
     start: float = 0.0,
 ) -> Take:
     """The face of `other`'s photo set into the person of the clip, picture by picture.
@@ -70,6 +72,8 @@ def face_swap_tracked(
         How slowly the match of colours follows.
     grain : float
         Noise put over the photo's smoothness, 8-bit codes; 0 is none.
+    drift : float
+        How much the shade of the photo's skin comes and goes by itself, percent of the brightness; 0 is none.
     start : float
         Seconds of the clip that are left out.
     """
@@ -77,7 +81,7 @@ def face_swap_tracked(
         setup, rng, alpha=1.0, blender=blender, smooth=smooth, eyes=_given(own_eyes, rng.choice([0.0, 0.0, 1.0])),
         mouth=_given(own_mouth, rng.choice([0.0, 0.5, 1.0])), blinks=own_blinks,
         relight=relight, shape=_given(shape, rng.uniform(0, 0.8)), grow=_given(grow, rng.uniform(0.88, 1.02)),
-        memory=memory, grain=grain,
+        memory=memory, grain=grain, drift=drift,
     )  # fmt: skip
     return _taken(setup, setting, start)
 
@@ -97,6 +101,7 @@ def face_blend(
     grow: float | None = None,
     memory: float | None = None,
     grain: float | None = None,
+    drift: float = 0.0,
     start: float = 0.0,
 ) -> Take:
     """Two people in one face: the person of the clip, and the photo of `other` over them.
@@ -105,7 +110,7 @@ def face_blend(
     ----------
     alpha : float in [0, 1]
         Share of the photo; drawn from 0.3 to 0.8.
-    blender, smooth, own_eyes, own_mouth, own_blinks, relight, shape, grow, memory, grain, start : float
+    blender, smooth, own_eyes, own_mouth, own_blinks, relight, shape, grow, memory, grain, drift, start : float
         As for `face_swap_tracked`.
     """
     share = _given(alpha, rng.uniform(0.3, 0.8))
@@ -113,7 +118,7 @@ def face_blend(
         setup, rng, alpha=share, blender=_given(blender, rng.choice([1, 2])), smooth=smooth,
         eyes=_given(own_eyes, rng.choice([0.0, 0.0, 0.6])), mouth=_given(own_mouth, rng.choice([0.0, 0.6, 1.0])),
         blinks=own_blinks, relight=relight, shape=_given(shape, rng.uniform(0.3, 1.0) * share),
-        grow=_given(grow, rng.uniform(0.95, 1.05)), memory=memory, grain=grain,
+        grow=_given(grow, rng.uniform(0.95, 1.05)), memory=memory, grain=grain, drift=drift,
     )  # fmt: skip
     return _taken(setup, setting, start)
 
@@ -131,12 +136,12 @@ def _taken(setup: Setup, setting: Setting, start_s: float) -> Take:
 def _setting(
     setup: Setup, rng: np.random.Generator, *, alpha: float, blender: float | None, smooth: float | None, eyes: float,
     mouth: float, blinks: float | None, relight: float | None, shape: float, grow: float, memory: float | None,
-    grain: float | None,
+    grain: float | None, drift: float,
 ) -> Setting:  # fmt: skip
     photo = setup.second().still()
     mesh = require_face(setup.locate, photo, "the other person's picture")
     way = int(_given(blender, int(rng.integers(3))))
-    return Setting(
+    setting = Setting(
         photo=photo,
         mesh=mesh,
         alpha=alpha,
@@ -152,6 +157,9 @@ def _setting(
         grain=_given(grain, rng.uniform(0.5, 3.0)),
         rng=np.random.default_rng(rng.integers(2**63)),
     )
+    if drift > 0:
+        setting.drift = Drift(photo, mesh, drift, setting.rng)
+    return setting
 
 
 @dataclass(slots=True, kw_only=True)
@@ -167,6 +175,8 @@ class Setting:
     colours : ColourMatch
     rng : numpy.random.Generator
         For the grain.
+    drift : Drift, optional
+        Shade that comes and goes on the photo.
     """
 
     photo: U8
@@ -183,6 +193,7 @@ class Setting:
     colours: ColourMatch
     grain: float
     rng: np.random.Generator
+    drift: Drift | None = None
     _triangles: TriangleWarp | None = field(default=None, init=False)
     _noise: NDArray[np.int16] | None = field(default=None, init=False)
 
@@ -192,9 +203,9 @@ class Setting:
             return one.shot
         image = one.shot.image_rgb
         shut = (0.0, 0.0) if lids is None else lids.closed(image, one.mesh)
-        return Shot(one.shot.time_s, self.set_into(image, one.mesh, shut))
+        return Shot(one.shot.time_s, self.set_into(image, one.mesh, shut, one.shot.time_s))
 
-    def set_into(self, image: U8, mesh: F32, shut: tuple[float, float] = (0.0, 0.0)) -> U8:
+    def set_into(self, image: U8, mesh: F32, shut: tuple[float, float] = (0.0, 0.0), time_s: float = 0.0) -> U8:
         """The photo's face in the place of `mesh`, whose eyes are shut by so much [shape=(h, w, 3)]."""
         outline = face_outline(mesh, grow=self.grow)
         face_px = float(np.ptp(outline[:, 0]))
@@ -217,7 +228,7 @@ class Setting:
         mask[[0, 1, -2, -1]] = 0
         mask[:, [0, 1, -2, -1]] = 0
         reading = self._reading(shaped, size)
-        face = cv2.remap(self.photo, reading, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        face = cv2.remap(self._photo_at(time_s), reading, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         face = with_shading_of(self.colours(face, own, mask), own, mask, self.relight)
         kept = self._kept(shaped, size, face_px, shut)
         mixed = _mixed(own, self._grained(face), np.float32(self.alpha) * (1 - kept))
@@ -228,6 +239,14 @@ class Setting:
         out = image.copy()
         out[top:bottom, left:right] = blended
         return out
+
+    def _photo_at(self, time_s: float) -> U8:
+        if self.drift is None:
+            return self.photo
+        photo = self.photo.copy()
+        gain = cv2.merge([self.drift.gain(time_s)] * 3)
+        photo[self.drift.box] = cv2.multiply(photo[self.drift.box], gain, dtype=cv2.CV_8U)
+        return photo
 
     def _proportions(self, here: F64) -> F64:
         """How far the photo's proportions lie from the person's, where no expression is [shape=(468, 3)]."""

@@ -146,14 +146,16 @@ def test_answers_are_counted_by_what_was_decided_and_apart():
 
 def test_takes_are_compared_with_the_other_photo_of_the_person(tmp_path):
     index = tmp_path / "index.csv"
-    columns = ("path", "half", "species", "person", "instrument", "reference", "challenge")
+    columns = ("path", "half", "species", "person", "instrument", "reference", "challenge", "params")
     with index.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
-        writer.writerow(("a.mp4", "test", "face_blend", "Somebody", "paper", "two.jpg", ""))
-        writer.writerow(("b.mp4", "fit", "face_blend", "Another", "injected", "two.jpg", ""))
-    (one,) = takes(index, "test")
+        writer.writerow(("a.mp4", "test", "face_blend", "Somebody", "paper", "two.jpg", "", "{}"))
+        writer.writerow(("b.mp4", "fit", "face_blend", "Another", "injected", "two.jpg", "", "{}"))
+        writer.writerow(("c.mp4", "test", "face_blend", "Third", "injected", "two.jpg", "", '{"drift": 2.0}'))
+    one, drifting = takes(index, "test")
     assert (one.species, one.person, one.photos) == ("face_blend, shown", "Somebody", (Path("two.jpg"),))
+    assert drifting.species == "face_blend with drifting shade, injected"
 
 
 def test_genuine_clips_with_photos_are_selfies_and_television(shared_data):

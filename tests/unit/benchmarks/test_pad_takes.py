@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,13 @@ def test_a_genuine_passage_is_the_clip_itself_cut_and_encoded_anew(to_learn, tmp
         times = [frame.time_s for frame in recording]
         assert f"{recording.size_wh[0]}x{recording.size_wh[1]}" == row["size"]
     assert 2.5 < times[-1] < 4.5
+
+
+def test_takes_whose_shade_drifts_are_the_same_attacks_and_go_by_other_names(planned):
+    still = next(recipe for recipe in planned if recipe.species == "photo_driven")
+    drifting = replace(still, drift=True)
+    assert drifting.stem != still.stem
+    assert "drift" in drifting.stem
 
 
 def test_every_species_is_made_for_many_people_and_shown_on_everything(planned):

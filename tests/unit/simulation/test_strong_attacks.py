@@ -27,6 +27,7 @@ from idverify.simulation.isp import Isp, Look
 from idverify.simulation.landmark_sets import BROWS, LOWER_LIDS, LOWER_LIP, OVAL, UPPER_LIDS, UPPER_LIP
 from idverify.simulation.layers import taken_apart
 from idverify.simulation.lids import LID_PAINTERS, Eye
+from idverify.simulation.lighting import Drift
 from idverify.simulation.mouths import MouthInterior
 from idverify.simulation.source import Encoding, Shot, Take
 from idverify.simulation.splines import thin_plate
@@ -363,7 +364,7 @@ def test_every_effect_can_be_switched_off() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [("turn", 2.0), ("speech", 1.0), ("blinks_hz", 1.5), ("gaze", 3.0), ("brows", 2.0), ("light", 0.8),
-     ("pulse", 3.0), ("shake", 1.0), ("grain", 3.0), ("wander", 3.0)],
+     ("pulse", 3.0), ("shake", 1.0), ("grain", 3.0), ("wander", 3.0), ("drift", 5.0)],
 )  # fmt: skip
 def test_each_effect_alone_changes_pictures_over_time(name: str, value: float) -> None:
     turned = {"turn": 1.0} if name == "light" else {}
@@ -536,6 +537,36 @@ def test_light_of_the_target_falls_on_the_face() -> None:
     lit = with_shading_of(face, target, mask, 1.0).astype(int)
     assert lit[:, 70].mean() > lit[:, 10].mean() + 30
     assert np.array_equal(with_shading_of(face, target, mask, 0.0), face)
+
+
+def test_shade_drifts_on_the_skin_by_the_stated_share_and_about_itself() -> None:
+    field = Drift(picture(), head(), 4.0, np.random.default_rng(1))
+    gains = np.log(np.stack([field.gain(time_s) for time_s in np.arange(0, 30, 0.05)]))
+    spread = gains.std(axis=0)
+    inside = spread[spread.shape[0] // 2, spread.shape[1] // 4 : -spread.shape[1] // 4]
+    assert 0.02 < np.sqrt(np.square(inside).mean()) < 0.07
+    assert spread[0, 0] < 0.1 * inside.mean()
+    assert np.abs(gains.mean(axis=0)).max() < 0.5 * inside.mean()
+    # What is there now is there in the next picture, and gone in five seconds.
+    near, far = (np.mean(gains[:-lag] * gains[lag:]) / np.mean(np.square(gains)) for lag in (1, 100))
+    assert near > 0.8 > 0.5 > abs(far)
+    # Spots: neither single pixels nor the whole face.
+    one = gains[3] * (spread > 0.5 * np.median(inside))
+    assert abs(one.mean()) < 0.2 * one.std()
+    assert np.mean(one[1:] * one[:-1]) > 0.8 * np.mean(np.square(one))
+
+
+@pytest.mark.parametrize("species", ["photo_driven", "face_swap_tracked", "face_blend"])
+def test_drifting_shade_changes_the_skin_and_nothing_else(species: str, clip: Path) -> None:
+    source = picture() if species == "photo_driven" else clip
+    other: dict[str, object] = {"other": picture((190, 150, 140)), "grain": 0}
+    options = {**STILL, "layers": 0} if species == "photo_driven" else other
+    still, drifting = (shots_of(species, source, seed=2, drift=drift, **options) for drift in (0.0, 6.0))
+    assert len(still) == len(drifting)
+    apart = np.stack([np.abs(a.image_rgb.astype(int) - b.image_rgb) for a, b in zip(still, drifting, strict=True)])
+    x, y = head()[4, :2].astype(int)
+    assert apart[:, y - 20 : y + 20, x - 20 : x + 20].mean() > 0.3
+    assert apart[:, :, :8].max() <= 1
 
 
 def test_grain_comes_after_the_warp_and_has_the_stated_strength() -> None:
