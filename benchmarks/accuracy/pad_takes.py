@@ -45,7 +45,7 @@ from idverify.faces.detection import YuNet
 from idverify.faces.landmarks import FaceMesh, head_pose_deg, region_of_points
 from idverify.media.photo import load_photo
 from idverify.models.session import Session
-from idverify.simulation import simulate
+from idverify.simulation import parameters_of, simulate
 from idverify.simulation.degrade import degraded
 from idverify.simulation.faces import default_locate
 from idverify.simulation.following import framed
@@ -53,7 +53,6 @@ from idverify.simulation.source import Encoding, Setup, Source, Take
 from idverify.simulation.writer import write_take
 
 SPECIES = ("photo_driven", "face_swap_tracked", "face_flash", "face_blend", "answer_forged")
-DRIFTING = ("photo_driven", "face_swap_tracked", "face_blend")
 COLUMNS = (
     "path", "half", "species", "person", "source_photo", "driver", "renderer", "instrument", "reference", "codec",
     "size", "rate_hz", "params", "challenge", "seed",
@@ -410,7 +409,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         wanted = [r for r in recipes(args.data, args.out, args.each) if r.species in args.species]
         wanted = [r for r in wanted if args.half in (None, r.half)]
     if args.drift:
-        wanted = [replace(r, drift=True) for r in wanted if r.species in DRIFTING]
+        wanted = [replace(r, drift=True) for r in wanted if "drift" in parameters_of(r.species)]
     waiting = [r for r in wanted if r.stem not in done and (r.instrument == "injected" or not args.injected)]
     end = time.monotonic() + 60 * args.minutes
     with ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:

@@ -41,10 +41,7 @@ SINGLE_WINDOWS, THEIR_WEIGHT = ("driven", "script", "swap", "blend"), 0.4
 # Judged, never trained on: published deepfakes and captured replays, and kinds that single pictures show.
 NEVER_TRAINED = ("real-digital", "real-attack", "face_flash", "answer_forged")
 # Kinds of the two ways to attack that the model is there for: animated, swapped.
-CLASSES = (
-    ("driven", "script", "photo_driven", "photo_driven_drift"),
-    ("swap", "blend", "face_swap_tracked", "face_blend", "face_swap_tracked_drift", "face_blend_drift"),
-)
+CLASSES = (("driven", "script", "photo_driven"), ("swap", "blend", "face_swap_tracked", "face_blend"))
 
 
 def load(folder: Path) -> tuple[np.ndarray, ...]:
@@ -233,7 +230,8 @@ def write_card(
     if slope >= 0:
         raise SystemExit("the model speaks the wrong way")
     # No claim beyond what as many people bear, for either way to attack that the model sees: many takes have one driver.
-    ceiling = np.log(min(len(set().union(*(people[k] for k in attacks if k in own))) for own in CLASSES) / 3)
+    shown = [set().union(*(people[k] for k in attacks if k.removesuffix("_drift") in own)) for own in CLASSES]
+    ceiling = np.log(min(map(len, shown)) / 3)
     floor = -np.log(len(people["real-bona_fide"]) / 3)
     ends = sorted(((llr - intercept) / slope, llr) for llr in (floor, ceiling))
     path.write_text(

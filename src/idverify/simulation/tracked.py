@@ -141,7 +141,7 @@ def _setting(
     photo = setup.second().still()
     mesh = require_face(setup.locate, photo, "the other person's picture")
     way = int(_given(blender, int(rng.integers(3))))
-    setting = Setting(
+    return Setting(
         photo=photo,
         mesh=mesh,
         alpha=alpha,
@@ -156,10 +156,8 @@ def _setting(
         colours=ColourMatch(_given(memory, rng.uniform(0.3, 0.9))),
         grain=_given(grain, rng.uniform(0.5, 3.0)),
         rng=np.random.default_rng(rng.integers(2**63)),
+        drift=drift,
     )
-    if drift > 0:
-        setting.drift = Drift(photo, mesh, drift, setting.rng)
-    return setting
 
 
 @dataclass(slots=True, kw_only=True)
@@ -174,9 +172,7 @@ class Setting:
         Share of the photo's looks.
     colours : ColourMatch
     rng : numpy.random.Generator
-        For the grain.
-    drift : Drift, optional
-        Shade that comes and goes on the photo.
+        For the grain and the shade that drifts.
     """
 
     photo: U8
@@ -193,9 +189,10 @@ class Setting:
     colours: ColourMatch
     grain: float
     rng: np.random.Generator
-    drift: Drift | None = None
+    drift: float = 0.0
     _triangles: TriangleWarp | None = field(default=None, init=False)
     _noise: NDArray[np.int16] | None = field(default=None, init=False)
+    _shade: Drift | None = field(default=None, init=False)
 
     def applied(self, one: Followed, lids: _Lids | None = None) -> Shot:
         """The picture with the photo set in; as it is where no face is found."""
@@ -241,11 +238,12 @@ class Setting:
         return out
 
     def _photo_at(self, time_s: float) -> U8:
-        if self.drift is None:
+        if self.drift <= 0:
             return self.photo
-        photo = self.photo.copy()
-        gain = cv2.merge([self.drift.gain(time_s)] * 3)
-        photo[self.drift.box] = cv2.multiply(photo[self.drift.box], gain, dtype=cv2.CV_8U)
+        if self._shade is None:
+            self._shade = Drift(self.photo, self.mesh, self.drift, self.rng)
+        photo, box = self.photo.copy(), self._shade.box
+        photo[box] = cv2.multiply(photo[box], cv2.merge([self._shade.gain(time_s)] * 3), dtype=cv2.CV_8U)
         return photo
 
     def _proportions(self, here: F64) -> F64:
