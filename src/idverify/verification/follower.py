@@ -3,16 +3,19 @@
 Decoders, OpenCV and the models leave Python's lock, so on two cores faces are followed in the next picture while the
 liveness observers still look at this one. What is found is the same: everything happens once, in order.
 
+A thread serves one context after the other, since OpenCV keeps some 900 bytes for good of each thread that it ran in.
+
 Public items: :class:`Follower`.
 """
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from idverify.models import cores
 
@@ -23,6 +26,11 @@ T = TypeVar("T")
 # Pictures that wait hold decoder memory.
 MAX_BEHIND = 3
 
+# Threads that wait for their next context.
+_idle: list[ThreadPoolExecutor] = []
+if hasattr(os, "register_at_fork"):  # where processes can be forked: such a one has none of them
+    os.register_at_fork(after_in_child=_idle.clear)
+
 
 class Follower:
     """A context in which work is done in the order it was given, and all of it by its end.
@@ -32,8 +40,9 @@ class Follower:
 
     def __init__(self) -> None:
         # On one core a second thread only gets in the way.
-        self._pool = ThreadPoolExecutor(1, "idverify-follower") if cores.usable() > 1 else None
+        self._pool = _thread() if cores.usable() > 1 else None
         self._given: deque[Future[None]] = deque()
+        self._asked: list[Future[Any]] = []
 
     def __enter__(self) -> Follower:
         return self
@@ -45,7 +54,11 @@ class Follower:
             while kind is None and self._given:
                 self._given.popleft().result()
         finally:
-            self._pool.shutdown(cancel_futures=True)
+            rest = [*self._given, *self._asked]
+            for work in rest:
+                work.cancel()
+            wait(rest)
+            _idle.append(self._pool)
 
     def give(self, work: Callable[[], None]) -> None:
         """Have something done after all that was given before; waits while too much is waiting."""
@@ -61,4 +74,16 @@ class Follower:
 
         On one core it is found when it is waited for, and an error of it is raised there.
         """
-        return work if self._pool is None else self._pool.submit(work).result
+        if self._pool is None:
+            return work
+        asked = self._pool.submit(work)
+        self._asked.append(asked)
+        return asked.result
+
+
+def _thread() -> ThreadPoolExecutor:
+    """One that has nothing to do."""
+    try:
+        return _idle.pop()
+    except IndexError:
+        return ThreadPoolExecutor(1, "idverify-follower")
