@@ -62,6 +62,14 @@ def nap(base: int, job: int) -> int:
     return base
 
 
+def allocator(_base: int = 0, _job: int = 0) -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("MALLOC_")}
+
+
+# Taken before any engine is opened: some set the environment of the process that opens them, too.
+ALLOCATOR = allocator()
+
+
 def refuse() -> int:
     raise ModelMissingError("the model fake is not on this machine")
 
@@ -84,6 +92,11 @@ def test_a_worker_that_dies_by_itself_costs_nothing(engine, tmp_path):
     task = partial(add_once_dead, tmp_path / "died")
     answers = dict(engine.map(task, range(8), setup=partial(loaded, tmp_path / "log")))
     assert answers == {number: number + 10 for number in range(8)}
+
+
+def test_workers_allocate_as_every_process_here_does(engine, tmp_path):
+    answers = dict(engine.map(allocator, range(2), setup=partial(loaded, tmp_path / "log")))
+    assert answers == {0: ALLOCATOR, 1: ALLOCATOR}
 
 
 def test_what_cannot_be_loaded_ends_the_run(engine):
