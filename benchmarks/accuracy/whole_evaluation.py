@@ -46,7 +46,7 @@ MARGIN = 500
 
 
 def command(work: Path, out: Path, workers: int, *options: str) -> list[str]:
-    run = [sys.executable, "-m", "idverify.cli", "evaluate", str(work / "trials.csv"), "--out", str(out)]
+    run = [sys.executable, "-m", "idverify", "evaluate", str(work / "trials.csv"), "--out", str(out)]
     return [*run, "--workers", str(workers), "--quiet", *options]
 
 

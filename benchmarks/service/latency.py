@@ -54,7 +54,7 @@ def ok(path: str) -> bool:
 @contextmanager
 def service(folder: Path, role: str) -> Iterator[subprocess.Popen[str]]:
     """``idverify serve`` from an existing folder."""
-    command = [sys.executable, "-m", "idverify.cli", "serve", "--data", str(folder), "--port", str(PORT)]
+    command = [sys.executable, "-m", "idverify", "serve", "--data", str(folder), "--port", str(PORT)]
     process = subprocess.Popen([*command, "--role", role], stdout=subprocess.PIPE, text=True)
     try:
         yield process
@@ -97,7 +97,7 @@ def one_decision(key: str, video: bytes) -> float:
 def one_check(video: Path) -> float:
     """Seconds of ``idverify check``."""
     start = time.perf_counter()
-    command = [sys.executable, "-m", "idverify.cli", "check", str(video), str(REFERENCE), "--quiet"]
+    command = [sys.executable, "-m", "idverify", "check", str(video), str(REFERENCE), "--quiet"]
     subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
     return time.perf_counter() - start
 

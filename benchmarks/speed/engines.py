@@ -121,7 +121,7 @@ def one_after_another(work: Path) -> float:
 
 
 def command_of(manifest: Path, out: Path, engine: str, workers: int) -> list[str]:
-    run = [sys.executable, "-m", "idverify.cli", "batch", str(manifest), "--out", str(out), "--quiet"]
+    run = [sys.executable, "-m", "idverify", "batch", str(manifest), "--out", str(out), "--quiet"]
     return [*run, "--engine", engine, "--workers", str(workers)]
 
 

@@ -93,7 +93,7 @@ def cold(clip: Path, photo: Path, rounds: int) -> float:
     """Seconds that a fresh process adds to a warm check, Python's own start included."""
     verifier = Verifier()
     verifier.check(clip, photo)
-    command = ("-m", "idverify.cli", "check", str(clip), str(photo), "--quiet")
+    command = ("-m", "idverify", "check", str(clip), str(photo), "--quiet")
     fresh(clip.parent, *command)
     added = []
     for _ in range(rounds):

@@ -32,7 +32,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         page = Path(scratch) / "report.html"
         media = [str(ROOT / "samples" / name) for name in ("photo_panned.mp4", "reference.jpg")]
-        command = [sys.executable, "-m", "idverify.cli", "check", *media, "--report", str(page)]
+        command = [sys.executable, "-m", "idverify", "check", *media, "--report", str(page)]
         shown = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": str(COLUMNS)}
         done = subprocess.run(command, capture_output=True, text=True, env=shown, check=False)
 

@@ -73,7 +73,7 @@ def _free_port() -> int:
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     pytest.importorskip("idverify.service.serve", reason="the extra serve is not installed", exc_type=ImportError)
     port, log = _free_port(), tmp_path_factory.mktemp("log") / "service.log"
-    command = [sys.executable, "-m", "idverify.cli", "serve", "--data", str(tmp_path_factory.mktemp("data"))]
+    command = [sys.executable, "-m", "idverify", "serve", "--data", str(tmp_path_factory.mktemp("data"))]
     with log.open("w") as out:
         process = subprocess.Popen([*command, "--port", str(port)], stdout=out, stderr=subprocess.STDOUT)
     try:

@@ -65,7 +65,7 @@ class DeskHouse:
         key = make_key(self.core, "tests")
         self.caller, self._secret = Caller(id=key.id, name=key.name), key.secret
         self._log = (data / "log").open("w")
-        command = [sys.executable, "-m", "idverify.cli", "serve", "--data", str(data), "--port", str(port)]
+        command = [sys.executable, "-m", "idverify", "serve", "--data", str(data), "--port", str(port)]
         options = ["--role", "web", "--case-policy", str(policy)]
         self._process = subprocess.Popen([*command, *options], stdout=self._log, stderr=self._log)
         until = time.monotonic() + START_S

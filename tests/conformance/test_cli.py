@@ -68,7 +68,7 @@ def _raise(error: BaseException) -> Callable[[], Any]:
 
 def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "idverify.cli", *arguments],
+        [sys.executable, "-m", "idverify", *arguments],
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
@@ -298,7 +298,7 @@ def test_version() -> None:
 
 
 def test_a_reader_that_goes_away_is_no_traceback_and_no_accept() -> None:
-    command = f"{sys.executable} -m idverify.cli doctor --json; echo code $? >&2"
+    command = f"{sys.executable} -m idverify doctor --json; echo code $? >&2"
     done = subprocess.run(
         ["bash", "-c", f"({command}) | true"], capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
@@ -309,7 +309,7 @@ def test_a_reader_that_goes_away_is_no_traceback_and_no_accept() -> None:
 @pytest.mark.skipif(os.name != "posix", reason="a shell that closes files")
 @pytest.mark.parametrize("closed", ["2>&-", "<&- 2>&-"])
 def test_who_closed_standard_error_gets_the_same_answer(closed: str) -> None:
-    command = f"{sys.executable} -m idverify.cli check none.mp4 none.jpg --json {closed}"
+    command = f"{sys.executable} -m idverify check none.mp4 none.jpg --json {closed}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 4
     assert json.loads(done.stdout)["error"]["message"] == "there is no file 'none.jpg'"

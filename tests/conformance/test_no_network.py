@@ -69,6 +69,6 @@ def test_a_check_needs_no_network(files, cut_off):
 
 
 def test_the_command_line_needs_no_network(files, cut_off):
-    done = run(*cut_off, sys.executable, "-m", "idverify.cli", "check", *files, "--quiet")
+    done = run(*cut_off, sys.executable, "-m", "idverify", "check", *files, "--quiet")
     assert done.stdout.strip() in ("reject", "inconclusive"), done.stderr[-2000:]
     assert done.returncode in (1, 3)

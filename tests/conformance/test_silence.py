@@ -90,7 +90,7 @@ def test_the_trace_sees_what_it_should(strace, home, tmp_path):
 
 
 def test_a_check_makes_no_socket_and_writes_nothing(strace, home, tmp_path, verifier):
-    command = [sys.executable, "-m", "idverify.cli", "check", "--json"]
+    command = [sys.executable, "-m", "idverify", "check", "--json"]
     media = [str(SAMPLES / "photo_panned.mp4"), str(SAMPLES / "reference.jpg")]
     code, families, written = _traced(strace, home, tmp_path / "log", *command, *media)
     assert code == 1
@@ -100,7 +100,7 @@ def test_a_check_makes_no_socket_and_writes_nothing(strace, home, tmp_path, veri
 
 def test_a_report_is_the_one_file_that_a_check_writes(strace, home, tmp_path, verifier):
     page = tmp_path / "page.html"
-    command = [sys.executable, "-m", "idverify.cli", "check", "--report", str(page)]
+    command = [sys.executable, "-m", "idverify", "check", "--report", str(page)]
     media = [str(SAMPLES / "photo_panned.mp4"), str(SAMPLES / "reference.jpg")]
     code, families, written = _traced(strace, home, tmp_path / "log", *command, *media)
     assert code == 1
@@ -112,7 +112,7 @@ def test_a_report_is_the_one_file_that_a_check_writes(strace, home, tmp_path, ve
 def test_the_doctor_reaches_nobody(strace, home, tmp_path, verifier):
     """It imports optional packages; some of them make a socket to see what the system has, and use it for nothing."""
     log = tmp_path / "log"
-    code, _, _ = _traced(strace, home, log, sys.executable, "-m", "idverify.cli", "doctor")
+    code, _, _ = _traced(strace, home, log, sys.executable, "-m", "idverify", "doctor")
     assert code == 0
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     assert [line for line in lines if REACHING.search(line)] == []

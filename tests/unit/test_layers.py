@@ -16,6 +16,7 @@ SOURCE = Path(idverify.__file__).parent
 # allowed is not inherited: each row is complete. `EVERYWHERE` may be imported by all and imports none of the others.
 EVERYWHERE = {"errors", "reasons", "text", "metrics", "_lazy", "_version"}
 WINGS = {
+    "__main__": {"cli"},
     "cli": {"service", "report", "evaluation", "protocols", "simulation", "verification", "challenge", "pad",
             "comparison", "faces", "media", "models", "isolation"},
     "service": {"__init__", "isolation", "report", "verification", "challenge", "pad", "media", "models"},

@@ -474,7 +474,7 @@ def assess(signals: StripSignals, session: Session) -> PADEvidence:
         unit=UNIT,
         native=native,
         bona_fide_llr=load_scale(NAME)(native),
-        detail=f"logit {native:+.1f} that texture, light and lids come from one picture, over {len(logits)} windows",
+        detail=f"logit {native:+.1f} that texture, light and lids come from one picture; windows: {len(logits)}",
         times_s=signals.times_s,
         values=logits,
     )

@@ -212,7 +212,7 @@ OUTCOME = ["enum", "idverify.verification.decision", "Outcome", "reject"]
         message([0], ["data", "idverify.models.pull", "pull", {}]),
         message([0], ["data", "idverify.verification.verifier", "Verifier", {}]),
         message([0], ["data", "os", "system", {}]),
-        message([0], ["data", "idverify.cli.__main__", "X", {}]),
+        message([0], ["data", "idverify.__main__", "X", {}]),
         message([0], ["data", "idverify.challenge.nonces", "_Entry", {}]),
         message([0], ["data", "idverify.reasons", "NotAssessed", {"reason": "x"}]),
         message([0], ["data", "idverify.reasons", "NotAssessed", {"reason": "x", "detail": "", "__class__": "x"}]),

@@ -79,7 +79,7 @@ class Service:
             "IDVERIFY_DATABASE": self.database,
             **self.environment,
         }
-        command = [sys.executable, "-m", "idverify.cli", "serve", "--data", str(self.data), "--port", str(self.port)]
+        command = [sys.executable, "-m", "idverify", "serve", "--data", str(self.data), "--port", str(self.port)]
         self.log = open(self.data / "log", "a")  # noqa: SIM115 - closed with the process
         self.process = subprocess.Popen([*command, *self.options], stdout=self.log, stderr=self.log, env=environment)
 
