@@ -62,6 +62,7 @@ WIDE = {
     "relight": (0.0, 1.0),
     "shape": (0.0, 1.0),
     "drift": (0.0, 6.0),
+    "free": (0.0, 1.0),
 }
 # Which part of a clip is altered is no strength.
 FIXED = frozenset({"at", "count", "hole", "length", "period", "start", "steps"})

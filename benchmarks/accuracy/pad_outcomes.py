@@ -27,6 +27,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -87,15 +88,21 @@ def clips(data: Path) -> list[Film]:
     return found
 
 
+def shade(params: dict[str, Any]) -> str:
+    """What the skin of a take does by itself, in words after its species."""
+    if "drift" not in params:
+        return ""
+    return " with shade of any size and pace" if "free" in params else " with drifting shade"
+
+
 def takes(index: Path, half: str) -> list[Film]:
     with index.open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["half"] == half]
     shown = lambda row: "injected" if row["instrument"] == "injected" else "shown"  # noqa: E731
-    drift = lambda row: " with drifting shade" if json.loads(row["params"]).get("drift") else ""  # noqa: E731
     return [
         Film(
             path=Path(row["path"]),
-            species=f"{row['species']}{drift(row)}, {shown(row)}",
+            species=f"{row['species']}{shade(json.loads(row['params']))}, {shown(row)}",
             person=row["person"],
             photos=(Path(row["reference"]),),
             take=row,
@@ -258,7 +265,7 @@ def page(trials: Sequence[Trial], name: str, card: CalibrationCard) -> list[str]
 
 
 def likeness(trials: Sequence[Trial], card: CalibrationCard, policy: DecisionPolicy) -> list[str]:
-    """How many resemble their photo as much as a match asks, and as one asks where no swap is ruled out."""
+    """How many resemble their photo as much as a match asks, and as one asks where liveness is judged."""
     found: dict[str, list[float]] = defaultdict(list)
     for trial in trials:
         for name in groups(trial.clip):
@@ -270,7 +277,7 @@ def likeness(trials: Sequence[Trial], card: CalibrationCard, policy: DecisionPol
     missed = " and ".join(f"{100 * everybody.errors[fmr][1] / everybody.mated:.1f} %" for fmr in targets)
     columns = ("what", "compared", "least", "median", f"{plain:.3f} and more", f"{firm:.3f} and more")
     out = [
-        f"Similarity with that photo. A match is {plain:.3f} and more, and {firm:.3f} where no swap is ruled out; of "
+        f"Similarity with that photo. A match is {plain:.3f} and more, and {firm:.3f} where liveness is judged; of "
         f"{everybody.mated:,} pairs of photos of one person that the card was fitted on, {missed} are less alike.",
         "",
         "| " + " | ".join(columns) + " |",

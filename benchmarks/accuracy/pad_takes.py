@@ -2,7 +2,7 @@
 
     python benchmarks/accuracy/pad_takes.py --data ../shared/data --out DIR [--each 120] [--species photo_driven ...]
                                             [--jobs 1] [--minutes 30]
-    python benchmarks/accuracy/pad_takes.py --data ../shared/data --out DIR --learn 2000 [--drift]   # to train on
+    python benchmarks/accuracy/pad_takes.py --data ../shared/data --out DIR --learn 2000 [--drift slow]   # to train on
 
 Writes ``DIR/<half>/<species>/*`` and ``DIR/index.csv``: one row per take with species, person, photo, driver's clip,
 drawn parameters, the other photo of the person to compare with, instrument, encoder and seed. People and drivers of the
@@ -12,7 +12,8 @@ every species; another run goes on where it was.
 Everything that can be varied is varied: renderer, lids, blender, encoder, quality, size, rate, camera. What is fitted
 on these takes must not know them by their renderer.
 
-``--drift`` makes takes whose skin changes its shade by itself as well, as who knows ``skin_change`` would have it.
+``--drift`` makes takes whose skin changes its shade as well, as who knows ``skin_change`` would have it: slowly and by
+itself, or free in size and pace and in part as the face moves.
 
 ``--learn`` makes many more, of the fit half and injected, for a model that is judged on people and drivers left out:
 photos of everybody there is in that half, passages of all genuine clips to drive them, some made poor; and every third
@@ -73,7 +74,7 @@ MIN_DRIVER_S, MIN_PASSAGE_S = 3.6, 2.9
 LEARNED = ("photo_driven", "bona_fide", "face_swap_tracked", "photo_driven", "bona_fide", "face_blend")
 POOR, POOR_SHARE, MOST_POOR = ("low_bitrate", "blur", "dark"), 0.3, 0.5
 # Percent of the brightness by which the shade of a skin that changes by itself spreads.
-DRIFT = (0.7, 6.0)
+DRIFT = {"slow": (0.7, 6.0), "free": (1.0, 9.0)}
 
 
 class Person(NamedTuple):
@@ -96,12 +97,12 @@ class Recipe:
     seed: int
     degrade: tuple[str, ...] = ()
     learned: bool = False
-    drift: bool = False
+    drift: str = ""
 
     @property
     def stem(self) -> str:
         driver = "script" if self.driver is None else self.driver.stem
-        drift = "-drift" if self.drift else ""
+        drift = {"": "", "slow": "-drift", "free": "-drift-free"}[self.drift]
         return f"{self.species}-{self.person.name}-{driver}-{self.instrument}{drift}-{self.seed}"
 
 
@@ -310,7 +311,8 @@ def make(recipe: Recipe, out: Path) -> dict[str, Any] | str:
             way = ("poisson", "multiband", "feathered")[int(params["blender"])]
             renderer = f"{'smooth' if params['smooth'] else 'triangles'}/{way}"
     if recipe.drift:
-        params["drift"] = round(float(np.random.default_rng([recipe.seed, 29]).uniform(*DRIFT)), 2)
+        params["drift"] = round(float(np.random.default_rng([recipe.seed, 29]).uniform(*DRIFT[recipe.drift])), 2)
+        params |= {"free": 1.0} if recipe.drift == "free" else {}
     if recipe.species == "answer_forged":
         from idverify import challenge as challenges
 
@@ -393,7 +395,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--half", choices=("fit", "test"), help="make takes of this half only")
     parser.add_argument("--injected", action="store_true", help="make no takes that are shown on something")
     parser.add_argument("--learn", type=int, help="make as many takes to train on instead")
-    parser.add_argument("--drift", action="store_true", help="the skin changes its shade by itself")
+    parser.add_argument("--drift", choices=DRIFT, help="the skin changes its shade by itself")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=30.0)
     args = parser.parse_args(arguments)
@@ -409,7 +411,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         wanted = [r for r in recipes(args.data, args.out, args.each) if r.species in args.species]
         wanted = [r for r in wanted if args.half in (None, r.half)]
     if args.drift:
-        wanted = [replace(r, drift=True) for r in wanted if "drift" in parameters_of(r.species)]
+        wanted = [replace(r, drift=args.drift) for r in wanted if "drift" in parameters_of(r.species)]
     waiting = [r for r in wanted if r.stem not in done and (r.instrument == "injected" or not args.injected)]
     end = time.monotonic() + 60 * args.minutes
     with ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:

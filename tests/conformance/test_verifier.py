@@ -16,7 +16,6 @@ from idverify.faces.uprightness import turned
 from idverify.reasons import Reason
 from idverify.report import to_json
 from idverify.verification.decision import Decision, Outcome, Task
-from idverify.verification.fusion import AttackClass, ClassVerdict
 from idverify.verification.verifier import Verifier
 
 # Small clips of different cameras and codecs.
@@ -103,10 +102,8 @@ def test_a_recording_whose_sides_change_in_its_middle_shows_one_person(verifier,
     assert not {Reason.PERSON_CHANGED, Reason.FACE_LOST, Reason.FACE_CROPPED} & set(seen.obstacles)
 
 
-def test_where_no_swapped_face_is_ruled_out_the_match_must_be_firmer(verifier, clip, portrait):
+def test_where_liveness_is_judged_the_match_must_be_firmer(verifier, clip, portrait):
     decision = verifier.check(clip("shaken", 1.6), portrait)
-    verdicts = {c.attack_class: c.verdict for c in decision.liveness.classes}
-    assert verdicts[AttackClass.SWAPPED] is not ClassVerdict.RULED_OUT
     assert decision.match.target_fmr == verifier.policy.swapped_target_fmr
     assert verifier.compare(portrait, portrait).match.target_fmr == verifier.policy.target_fmr
 

@@ -178,7 +178,8 @@ def takes(args: argparse.Namespace) -> None:
             if row["half"] == half and row["instrument"] == "injected" and not row["challenge"]:
                 clip = Path(row["driver"] or row["person"]).stem
                 kind = "passage" if row["species"] == "bona_fide" else row["species"]
-                kind += "_drift" if json.loads(row["params"]).get("drift") else ""
+                drawn = json.loads(row["params"])
+                kind += "_drift" * ("drift" in drawn) + "_free" * ("free" in drawn)
                 own.append((Path(row["path"]), kind, clip, drivers.get(clip, clip)))
         of_files(iter(own), args.work / ("features" if half == "fit" else "features_test"))
 

@@ -230,7 +230,7 @@ def write_card(
     if slope >= 0:
         raise SystemExit("the model speaks the wrong way")
     # No claim beyond what as many people bear, for either way to attack that the model sees: many takes have one driver.
-    shown = [set().union(*(people[k] for k in attacks if k.removesuffix("_drift") in own)) for own in CLASSES]
+    shown = [set().union(*(people[k] for k in attacks if k.partition("_drift")[0] in own)) for own in CLASSES]
     ceiling = np.log(min(map(len, shown)) / 3)
     floor = -np.log(len(people["real-bona_fide"]) / 3)
     ends = sorted(((llr - intercept) / slope, llr) for llr in (floor, ceiling))

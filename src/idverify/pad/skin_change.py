@@ -121,13 +121,15 @@ class StripSignals:
 class SkinStrips:
     """Collects :class:`StripSignals` (a :class:`~idverify.pad.evidence.TrackObserver`).
 
-    It keeps one window of strips, and the luma of some of all.
+    It keeps two windows of strips, and the luma of some of all.
     """
 
     def __init__(self) -> None:
         self._strips = np.empty((_MOST_FRAMES, SIDE_PX, SIDE_PX), np.uint8)
         # Of the current window: time, yaw, pitch, roll, x and y of the face's middle, distance of the eyes.
         self._rows: list[tuple[float, ...]] = []
+        # Strips and rows of the window before.
+        self._before: tuple[U8, list[tuple[float, ...]]] = (self._strips[:0], [])
         # Of all frames; and how many of the windows before are in one light.
         self._lost: list[float] = []
         self._in_light = 0
@@ -171,19 +173,38 @@ class SkinStrips:
         self._in_light += len(rows)
         if len(rows) >= MIN_FRAMES:
             self._features.append((float(rows[:, 0].mean()), describe(strips, rows)))
+        self._before = self._strips[: len(self._rows)].copy(), self._rows
         self._rows = []
 
     def _in_one_light(self) -> tuple[U8, F64]:
         """Strips and rows of the current window, without those in another light than most."""
-        kept = alike(np.array(self._lost[len(self._lost) - len(self._rows) :]))
-        return self._strips[: len(self._rows)][kept], np.array(self._rows).reshape(-1, _ROW)[kept]
+        return self._alike(self._strips[: len(self._rows)], self._rows)
+
+    def _alike(self, strips: U8, rows: list[tuple[float, ...]]) -> tuple[U8, F64]:
+        """Without those in another light than most; they are the last that were seen."""
+        kept = alike(np.array(self._lost[len(self._lost) - len(rows) :]))
+        return strips[kept], np.array(rows).reshape(-1, _ROW)[kept]
+
+    def _reaching_back(self) -> tuple[U8, F64]:
+        """The same of a window that ends with the current one, and is as long as any."""
+        strips = np.concatenate([self._before[0], self._strips[: len(self._rows)]])[-_MOST_FRAMES:]
+        rows = [*self._before[1], *self._rows][-_MOST_FRAMES:]
+        first = next(i for i, row in enumerate(rows) if rows[-1][0] - row[0] <= WINDOW_S)
+        return self._alike(strips[first:], rows[first:])
 
     def signals(self) -> StripSignals:
-        """Everything collected so far; a last stretch shorter than two thirds of a window is left out, if not alone."""
+        """Everything collected so far.
+
+        A last stretch that is shorter than two thirds of a window reaches back into the one before: what is shown at
+        the end is looked at as well. Less than a slot is left out.
+        """
         parts = list(self._features)
         strips, rows = self._in_one_light()
-        long = len(rows) >= MIN_FRAMES and (not parts or rows[-1, 0] - rows[0, 0] >= WINDOW_S * 2 / 3)
-        if long:
+        hidden = len(self._lost) - self._in_light - len(rows)
+        last_s = self._rows[-1][0] - self._rows[0][0] if self._rows else 0.0
+        if parts and last_s < WINDOW_S * 2 / 3:
+            strips, rows = self._reaching_back() if last_s >= SLOT_S else (strips[:0], rows[:0])
+        if len(rows) >= MIN_FRAMES:
             parts.append((float(rows[:, 0].mean()), describe(strips, rows)))
         step = float(np.median(self._steps)) if self._steps else 0.0
         return StripSignals(
@@ -192,7 +213,7 @@ class SkinStrips:
             frames=len(self._widths),
             face_px=float(np.median(self._widths)) if self._widths else 0.0,
             rate_hz=1.0 / step if step > 0 else 0.0,
-            hidden_by=what_hid(np.array(self._lost), len(self._lost) - self._in_light - len(rows)),
+            hidden_by=what_hid(np.array(self._lost), hidden),
         )
 
 

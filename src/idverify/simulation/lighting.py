@@ -6,7 +6,7 @@ and shade comes and goes by itself, so that one picture seems to change as flesh
 
 Conventions: fields are in the photo's canvas; light directions are unit vectors towards the light, z < 0 is in front.
 
-Public items: :class:`Shading`, :class:`Pulse`, :class:`Drift`.
+Public items: :class:`Shading`, :class:`Pulse`, :class:`Drift`, :func:`movement`.
 
 Sources: Verkruysse et al. 2008, doi:10.1364/OE.16.021434 (the pulse is strongest in green); shape from shading as in
 Horn 1970, "Shape from Shading", simplified to brightness as height.
@@ -22,7 +22,7 @@ from idverify.simulation.faces import face_outline
 from idverify.simulation.landmark_sets import SPREAD
 from idverify.simulation.splines import on_lattice
 
-__all__ = ["Drift", "Pulse", "Shading"]
+__all__ = ["Drift", "Pulse", "Shading", "movement"]
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -31,6 +31,12 @@ F64 = NDArray[np.float64]
 _SPOTS, _FIELDS_EACH, _DRIFT_PX = (0.012, 0.022, 0.03), 3, 150
 # Periods in seconds of the slow and of the fast part.
 _SLOW_S, _FAST_S = (0.6, 2.5), (0.15, 0.4)
+# Where size and pace are free: the range of widths, how much wider what is taken off again is, and how many fields.
+_FREE_WIDTHS, _FREE_BAND, _FREE_FIELDS = (0.004, 0.05), (1.6, 3.5), 12
+# Forehead, chin, both sides, tip of the nose; inner lips and the lids of one eye.
+_TOP, _CHIN, _SIDES, _NOSE, _LIPS, _LIDS = 10, 152, (234, 454), 4, (13, 14), (159, 145)
+# How far each of :func:`movement` goes as a rule.
+_USUAL = np.array([0.1, 0.06, 0.04, 0.02])
 
 
 class Shading:
@@ -120,7 +126,10 @@ class Pulse:
 
 
 class Drift:
-    """Shade that comes and goes by itself, fixed to the skin: spots of a few sizes, and the photo's own contrast.
+    """Shade that comes and goes on the skin: spots, and the photo's own contrast.
+
+    By itself and slowly, in spots of a few sizes; or, where it is `free`, in spots of any size, each of them slow,
+    fast, new in every picture or following how the face moves, as it is drawn. So does who knows what is looked at.
 
     Parameters
     ----------
@@ -129,9 +138,19 @@ class Drift:
     strength : float
         Spread of the shade over the brightness, in percent.
     rng : numpy.random.Generator
+    free : bool
+        Whether sizes and paces are drawn.
     """
 
-    def __init__(self, image: NDArray[np.uint8] | F32, mesh: F32, strength: float, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        image: NDArray[np.uint8] | F32,
+        mesh: F32,
+        strength: float,
+        rng: np.random.Generator,
+        *,
+        free: bool = False,
+    ) -> None:
         outline = face_outline(mesh)
         self.box = _box_around(outline, image.shape)
         face_px = float(np.ptp(outline[:, 0]))
@@ -145,12 +164,20 @@ class Drift:
         def noise() -> F32:
             return rng.standard_normal((rows, columns), np.float32)
 
+        def spots(width: float, wider: float) -> F32:
+            field = smooth(noise(), width)
+            return field - smooth(field, wider)
+
         wide = float(rng.uniform(0.045, 0.065))
-        spots = [smooth(noise(), width) for width in _SPOTS for _ in range(_FIELDS_EACH)]
+        if free:
+            widths = np.exp(rng.uniform(np.log(_FREE_WIDTHS[0]), np.log(_FREE_WIDTHS[1]), _FREE_FIELDS))
+            fields = [spots(width, width * float(rng.uniform(*_FREE_BAND))) for width in widths]
+        else:
+            fields = [spots(width, wide) for width in _SPOTS for _ in range(_FIELDS_EACH)]
         small = cv2.resize(np.ascontiguousarray(image[self.box]), (columns, rows), interpolation=cv2.INTER_AREA)
         own = np.log(small.astype(np.float32).mean(axis=2) + 10)
         own -= smooth(own, wide)
-        fields = [field - smooth(field, wide) for field in spots] + [own * smooth(noise(), 0.12) for _ in range(3)]
+        fields += [own * smooth(noise(), 0.12) for _ in range(3)]
         mask = np.zeros((rows, columns), np.float32)
         ring = (outline - (self.box[1].start, self.box[0].start)) * shrink
         cv2.fillPoly(mask, [np.rint(ring * 16).astype(np.int32)], 1.0, cv2.LINE_8, 4)
@@ -163,12 +190,53 @@ class Drift:
         self._periods_s = np.concatenate(periods, axis=1)
         self._phase = rng.uniform(0, 2 * np.pi, self._periods_s.shape)
         self._share = np.repeat([1.0, float(rng.uniform(0.2, 0.8))], (3, 2)) * np.sqrt(2 / 3)
+        self._paces = _Paces(len(fields), rng) if free else None
 
-    def gain(self, time_s: float) -> F32:
-        """Factor of the face's brightness [shape=(h, w)], in :attr:`box`."""
-        waves = np.sin(2 * np.pi * time_s / self._periods_s + self._phase) @ self._share
-        field = np.exp(np.tensordot(waves.astype(np.float32), self._fields, axes=1))
+    def gain(self, time_s: float, moved: F64 | None = None) -> F32:
+        """Factor of the face's brightness [shape=(h, w)], in :attr:`box`, where the face has moved as said."""
+        waves = np.sin(2 * np.pi * time_s / self._periods_s + self._phase)
+        course = waves @ self._share if self._paces is None else self._paces.of(waves, moved)
+        field = np.exp(np.tensordot(course.astype(np.float32), self._fields, axes=1))
         return np.asarray(cv2.resize(field, _size_wh(self.box), interpolation=cv2.INTER_LINEAR))
+
+
+class _Paces:
+    """How strongly each field comes and goes slowly, fast, in every picture, and with the face."""
+
+    def __init__(self, n: int, rng: np.random.Generator) -> None:
+        shares = np.exp(rng.normal(0, 1.0, (n, 4)) + rng.normal(0, 0.7, 4))
+        strengths = np.exp(rng.normal(0, 0.7, n))
+        strengths *= np.sqrt(n / np.square(strengths).sum())
+        self._shares = strengths[:, None] * shares / np.linalg.norm(shares, axis=1, keepdims=True)
+        self._pull = rng.normal(0, 1.0, (n, len(_USUAL))) * (rng.random((n, len(_USUAL))) < 0.6)
+        self._offset = rng.normal(0, 0.7, n)
+        self._rng = np.random.default_rng(rng.integers(1 << 32))
+
+    def of(self, waves: F64, moved: F64 | None) -> F64:
+        """Course of each field: three slow and two fast waves of each [shape=(n, 5)], and what has moved."""
+        n = len(waves)
+        slow, fast = waves[:, :3].sum(axis=1) * np.sqrt(2 / 3), waves[:, 3:].sum(axis=1)
+        follows = np.tanh(self._pull @ (np.zeros(len(_USUAL)) if moved is None else moved) + self._offset)
+        every = self._rng.standard_normal(n)
+        return np.asarray((self._shares * np.stack([slow, fast, every, follows], axis=1)).sum(axis=1))
+
+
+def movement(points: F64) -> F64:
+    """How a face is turned, nods, opens mouth and eye, each over what is usual [shape=(4,)].
+
+    Parameters
+    ----------
+    points : float [shape=(468 or more, 2 or more)]
+    """
+    x, y = points[:, 0], points[:, 1]
+    width, height = x[_SIDES[1]] - x[_SIDES[0]], y[_CHIN] - y[_TOP]
+    found = (
+        (2 * x[_NOSE] - x[_SIDES[0]] - x[_SIDES[1]]) / width,
+        (2 * y[_NOSE] - y[_TOP] - y[_CHIN]) / height,
+        (y[_LIPS[1]] - y[_LIPS[0]]) / height,
+        (y[_LIDS[1]] - y[_LIDS[0]]) / height,
+    )
+    return np.asarray(np.clip(found, -1, 1) / _USUAL)
 
 
 def _box_around(outline: F64, shape: tuple[int, ...]) -> tuple[slice, slice]:

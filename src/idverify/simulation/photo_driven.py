@@ -23,7 +23,7 @@ from idverify.simulation.head_cage import Cage, Moment
 from idverify.simulation.isp import Isp, drawn_look
 from idverify.simulation.layers import taken_apart
 from idverify.simulation.lids import LID_PAINTERS, Eye
-from idverify.simulation.lighting import Drift, Pulse, Shading
+from idverify.simulation.lighting import Drift, Pulse, Shading, movement
 from idverify.simulation.mouths import MouthInterior
 from idverify.simulation.optics import smear
 from idverify.simulation.scene import Pose, Sway
@@ -69,6 +69,7 @@ def photo_driven(
     wander: float | None = None,
     share: float | None = None,
     drift: float = 0.0,
+    free: float = 0.0,
     start: float = 0.0,
 ) -> Take:
     """A photo driven in 3-D by a script, or by the movements of `other`'s clip.
@@ -119,6 +120,8 @@ def photo_driven(
         Width of the face over the picture.
     drift : float
         How much the skin's shade comes and goes by itself, percent of the brightness; 0 is none.
+    free : float
+        0: such shade is slow and in spots; above: of any size and pace, and in part as the face moves.
     start : float
         Seconds of the driver's clip that are left out.
     """
@@ -143,6 +146,7 @@ def photo_driven(
         wander=wander,
         share=drawn(share, 0.34, 0.52),
         drift=drift,
+        free=free,
     )
     head, mouth = drawn(turn, 0.9, 2.4), drawn(speech, 0.3, 0.9)
     hz, look, expression = drawn(blinks_hz, 0.3, 0.8), drawn(gaze, 0.3, 1.5), drawn(brows, 0.3, 1.2)
@@ -253,7 +257,7 @@ class _Film:
         self, setup: Setup, rng: np.random.Generator, *, depth: float, layers: float, smooth: float, lids: float,
         teeth: float, light: float, relief: float, sheen: float, pulse: float, shake: float, detail: float,
         grain: float | None, sharpen: float | None, shrink: float | None, wander: float | None, share: float,
-        drift: float = 0.0,
+        drift: float = 0.0, free: float = 0.0,
     ) -> None:  # fmt: skip
         self._setup = setup
         self._size_wh = size_wh = setup.canvas_wh(_DEFAULT_WH)
@@ -281,7 +285,7 @@ class _Film:
         look = drawn_look(rng, grain=grain, sharpen=sharpen, shrink=shrink, wander=wander)
         self._isp = Isp(size_wh, look, rng)
         # Drawn last, so that it leaves all else as it is without it.
-        self._drift = Drift(self._image, apart.mesh, drift, rng) if drift > 0 else None
+        self._drift = Drift(self._image, apart.mesh, drift, rng, free=free > 0) if drift > 0 else None
 
     def take(
         self, driver: Driver, *, screen: Callable[[float], F64] | None = None, duration_s: float | None = None
@@ -294,12 +298,12 @@ class _Film:
     def _shot(self, driver: Driver, time_s: float, screen: Callable[[float], F64] | None) -> U8:
         moment = driver.at(time_s)
         photo = self._painted(moment)
-        self._relit(photo, moment, time_s)
+        seen = self._cage.posed(moment)
+        self._relit(photo, moment, time_s, seen)
         colour = None if screen is None else screen(time_s)
         if colour is not None:
             self._lit_by_screen(photo, moment, colour)
         view = self._view(time_s, 1.0)
-        seen = self._cage.posed(moment)
         nose = seen[4, :2]
         seen[:, :2] = _through(view, seen[:, :2])
         reading = self._warp.reading(seen)
@@ -324,7 +328,7 @@ class _Film:
             photo[eye.box] = eye.at(closed, moment.gaze_xy)
         return photo
 
-    def _relit(self, photo: F32, moment: Moment, time_s: float) -> None:
+    def _relit(self, photo: F32, moment: Moment, time_s: float, seen: F64) -> None:
         """Shading, pulse and drifting shade, in place."""
         part = photo[self._shading.box]
         if self._light > 0 or self._sheen > 0:
@@ -335,7 +339,7 @@ class _Film:
         if self._pulse is not None:
             part *= self._pulse.gain(time_s)
         if self._drift is not None:
-            photo[self._drift.box] *= self._drift.gain(time_s)[..., None]
+            photo[self._drift.box] *= self._drift.gain(time_s, movement(seen))[..., None]
 
     def _lit_by_screen(self, photo: F32, moment: Moment, colour: F64) -> None:
         """The screen's light on all that is near, most on what faces it, in place."""

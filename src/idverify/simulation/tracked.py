@@ -19,7 +19,7 @@ from idverify.simulation.drivers import similarities
 from idverify.simulation.faces import face_outline, require_face, smooth_warp
 from idverify.simulation.following import Followed, followed
 from idverify.simulation.landmark_sets import EYE_RINGS, LOWER_LIP, SPREAD, STIFF, UPPER_LIP
-from idverify.simulation.lighting import Drift
+from idverify.simulation.lighting import Drift, movement
 from idverify.simulation.source import Encoding, Setup, Shot, Take
 from idverify.simulation.warps import TriangleWarp
 
@@ -48,6 +48,7 @@ def face_swap_tracked(
     memory: float | None = None,
     grain: float | None = None,
     drift: float = 0.0,
+    free: float = 0.0,
     start: float = 0.0,
 ) -> Take:
     """The face of `other`'s photo set into the person of the clip, picture by picture.
@@ -74,6 +75,8 @@ def face_swap_tracked(
         Noise put over the photo's smoothness, 8-bit codes; 0 is none.
     drift : float
         How much the shade of the photo's skin comes and goes by itself, percent of the brightness; 0 is none.
+    free : float
+        0: such shade is slow and in spots; above: of any size and pace, and in part as the face moves.
     start : float
         Seconds of the clip that are left out.
     """
@@ -81,7 +84,7 @@ def face_swap_tracked(
         setup, rng, alpha=1.0, blender=blender, smooth=smooth, eyes=_given(own_eyes, rng.choice([0.0, 0.0, 1.0])),
         mouth=_given(own_mouth, rng.choice([0.0, 0.5, 1.0])), blinks=own_blinks,
         relight=relight, shape=_given(shape, rng.uniform(0, 0.8)), grow=_given(grow, rng.uniform(0.88, 1.02)),
-        memory=memory, grain=grain, drift=drift,
+        memory=memory, grain=grain, drift=drift, free=free,
     )  # fmt: skip
     return _taken(setup, setting, start)
 
@@ -102,6 +105,7 @@ def face_blend(
     memory: float | None = None,
     grain: float | None = None,
     drift: float = 0.0,
+    free: float = 0.0,
     start: float = 0.0,
 ) -> Take:
     """Two people in one face: the person of the clip, and the photo of `other` over them.
@@ -110,7 +114,7 @@ def face_blend(
     ----------
     alpha : float in [0, 1]
         Share of the photo; drawn from 0.3 to 0.8.
-    blender, smooth, own_eyes, own_mouth, own_blinks, relight, shape, grow, memory, grain, drift, start : float
+    blender, smooth, own_eyes, own_mouth, own_blinks, relight, shape, grow, memory, grain, drift, free, start : float
         As for `face_swap_tracked`.
     """
     share = _given(alpha, rng.uniform(0.3, 0.8))
@@ -118,7 +122,7 @@ def face_blend(
         setup, rng, alpha=share, blender=_given(blender, rng.choice([1, 2])), smooth=smooth,
         eyes=_given(own_eyes, rng.choice([0.0, 0.0, 0.6])), mouth=_given(own_mouth, rng.choice([0.0, 0.6, 1.0])),
         blinks=own_blinks, relight=relight, shape=_given(shape, rng.uniform(0.3, 1.0) * share),
-        grow=_given(grow, rng.uniform(0.95, 1.05)), memory=memory, grain=grain, drift=drift,
+        grow=_given(grow, rng.uniform(0.95, 1.05)), memory=memory, grain=grain, drift=drift, free=free,
     )  # fmt: skip
     return _taken(setup, setting, start)
 
@@ -136,7 +140,7 @@ def _taken(setup: Setup, setting: Setting, start_s: float) -> Take:
 def _setting(
     setup: Setup, rng: np.random.Generator, *, alpha: float, blender: float | None, smooth: float | None, eyes: float,
     mouth: float, blinks: float | None, relight: float | None, shape: float, grow: float, memory: float | None,
-    grain: float | None, drift: float,
+    grain: float | None, drift: float, free: float,
 ) -> Setting:  # fmt: skip
     photo = setup.second().still()
     mesh = require_face(setup.locate, photo, "the other person's picture")
@@ -157,6 +161,7 @@ def _setting(
         grain=_given(grain, rng.uniform(0.5, 3.0)),
         rng=np.random.default_rng(rng.integers(2**63)),
         drift=drift,
+        free=free,
     )
 
 
@@ -190,6 +195,7 @@ class Setting:
     grain: float
     rng: np.random.Generator
     drift: float = 0.0
+    free: float = 0.0
     _triangles: TriangleWarp | None = field(default=None, init=False)
     _noise: NDArray[np.int16] | None = field(default=None, init=False)
     _shade: Drift | None = field(default=None, init=False)
@@ -225,7 +231,7 @@ class Setting:
         mask[[0, 1, -2, -1]] = 0
         mask[:, [0, 1, -2, -1]] = 0
         reading = self._reading(shaped, size)
-        face = cv2.remap(self._photo_at(time_s), reading, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        face = cv2.remap(self._photo_at(time_s, here), reading, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         face = with_shading_of(self.colours(face, own, mask), own, mask, self.relight)
         kept = self._kept(shaped, size, face_px, shut)
         mixed = _mixed(own, self._grained(face), np.float32(self.alpha) * (1 - kept))
@@ -237,13 +243,14 @@ class Setting:
         out[top:bottom, left:right] = blended
         return out
 
-    def _photo_at(self, time_s: float) -> U8:
+    def _photo_at(self, time_s: float, here: F64) -> U8:
         if self.drift <= 0:
             return self.photo
         if self._shade is None:
-            self._shade = Drift(self.photo, self.mesh, self.drift, self.rng)
+            self._shade = Drift(self.photo, self.mesh, self.drift, self.rng, free=self.free > 0)
         photo, box = self.photo.copy(), self._shade.box
-        photo[box] = cv2.multiply(photo[box], cv2.merge([self._shade.gain(time_s)] * 3), dtype=cv2.CV_8U)
+        gain = cv2.merge([self._shade.gain(time_s, movement(here))] * 3)
+        photo[box] = cv2.multiply(photo[box], gain, dtype=cv2.CV_8U)
         return photo
 
     def _proportions(self, here: F64) -> F64:

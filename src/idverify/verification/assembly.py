@@ -122,7 +122,7 @@ def _card_warnings(findings: Findings, policy: DecisionPolicy, card: Calibration
     if known <= asked:
         return ()
     return (
-        f"policy {foreign(policy.name)} asks for FMR {asked:g} where no swapped face is ruled out; the calibration "
+        f"policy {foreign(policy.name)} asks for FMR {asked:g} where liveness is judged; the calibration "
         f"card has no threshold as strict, so that {known:g} is asked there",
     )
 

@@ -19,7 +19,7 @@ from idverify.errors import NotAcceptedError
 from idverify.pad.evidence import PADEvidence, Status
 from idverify.reasons import Reason
 from idverify.verification.binding import CaptureBinding, CaptureEvidence, binding_of, doubts_about
-from idverify.verification.fusion import AttackClass, ClassEvidence, ClassVerdict, confidence, hidden_by_light
+from idverify.verification.fusion import ClassEvidence, confidence, hidden_by_light
 from idverify.verification.policy import DecisionPolicy
 
 if TYPE_CHECKING:
@@ -100,7 +100,8 @@ def match_evidence(
     """What a similarity means by a card, under a policy.
 
     A face laid over somebody else's keeps much of that one, and so seldom resembles the person as much as the person
-    does. Where `liveness` was asked for and does not rule such a face out, the policy may ask for a firmer match.
+    does. Where `liveness` was asked for, such a face is to be expected, and the policy may ask for a firmer match. What
+    the mechanisms say does not make up for it: whoever passes the one that looks for such faces would pass twice.
 
     Raises
     ------
@@ -128,14 +129,10 @@ def _needed(card: CalibrationCard, policy: DecisionPolicy, liveness: LivenessEvi
     """Target and threshold."""
     target, kind = policy.target_fmr, policy.reference_kind
     threshold = card.threshold(target, kind)
-    if policy.swapped_target_fmr is None or liveness is None or _rules_out(AttackClass.SWAPPED, liveness):
+    if policy.swapped_target_fmr is None or liveness is None:
         return target, threshold
     firmer = card.as_strict_as(policy.swapped_target_fmr, kind)
     return firmer, card.threshold(firmer, kind)
-
-
-def _rules_out(attack_class: AttackClass, liveness: LivenessEvidence) -> bool:
-    return any(c.attack_class is attack_class and c.verdict is ClassVerdict.RULED_OUT for c in liveness.classes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

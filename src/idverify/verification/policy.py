@@ -60,8 +60,8 @@ class DecisionPolicy:
     target_fmr
         The rate of strangers that may match; the threshold comes from the calibration card.
     swapped_target_fmr
-        The rate where liveness does not rule out a face laid over somebody else's, which resembles the person less than
-        that person does. At most `target_fmr`, which stands where this is None. Of the card's thresholds, the one that
+        The rate where liveness is judged, since a face laid over somebody else's resembles the person less than that
+        person does. At most `target_fmr`, which stands where this is None. Of the card's thresholds, the one that
         is as strict or the next stricter; where there is none, the strictest, and the decision warns.
     required_mechanisms
         Liveness mechanisms without whose judgement nothing is accepted.

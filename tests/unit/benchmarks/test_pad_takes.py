@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "benchmarks" / "accuracy"))
 
-from pad_takes import LEARNED, SPECIES, driven_live, drivers, half_of, make, passages, recipes, recipes_to_learn
+from pad_takes import DRIFT, LEARNED, SPECIES, driven_live, drivers, half_of, make, passages, recipes, recipes_to_learn
 from pad_takes_verdicts import table
 
 from idverify.simulation import INSTRUMENTS
@@ -66,9 +66,10 @@ def test_a_genuine_passage_is_the_clip_itself_cut_and_encoded_anew(to_learn, tmp
 
 def test_takes_whose_shade_drifts_are_the_same_attacks_and_go_by_other_names(planned):
     still = next(recipe for recipe in planned if recipe.species == "photo_driven")
-    drifting = replace(still, drift=True)
-    assert drifting.stem != still.stem
-    assert "drift" in drifting.stem
+    slow, free = (replace(still, drift=drift) for drift in DRIFT)
+    assert len({still.stem, slow.stem, free.stem}) == 3
+    assert "drift" in slow.stem
+    assert "free" in free.stem
 
 
 def test_every_species_is_made_for_many_people_and_shown_on_everything(planned):

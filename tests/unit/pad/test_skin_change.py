@@ -143,9 +143,26 @@ def test_windows_are_closed_as_they_fill_and_memory_stays_flat():
         face = SimpleNamespace(time_s=k / 15, points_px=mesh, yaw_pitch_roll_deg=np.zeros(3))
         observer.observe(view, face)
     signals = observer.signals()
-    assert len(signals.features) in (3, 4)
+    assert len(signals.features) == 4
     assert signals.rate_hz == pytest.approx(7.5, rel=0.05)
     assert (np.diff(signals.times_s) > 1.5).all()
+
+
+@pytest.mark.parametrize(("seconds", "windows"), [(2.6, 1), (2.9, 1), (3.6, 2), (4.4, 2), (5.2, 2)])
+def test_the_end_is_looked_at_however_the_windows_fall(seconds, windows):
+    """A face that does not change at all but in its last second, from when a slot of a new window is full."""
+    observers, mesh, image = (SkinStrips(), SkinStrips()), flat_mesh(), picture()
+    for time_s in np.arange(0, seconds, STEP_S):
+        face = SimpleNamespace(time_s=time_s, points_px=mesh, yaw_pitch_roll_deg=np.zeros(3))
+        late = time_s > seconds - 0.8
+        for observer, changes in zip(observers, (False, late), strict=True):
+            shown = np.clip(image + RNG.normal(0, 20, image.shape), 0, 255).astype(np.uint8) if changes else image
+            observer.observe(SimpleNamespace(image_rgb=shown, scale=1.0), face)
+    still, changed = (observer.signals() for observer in observers)
+    assert len(still.features) == len(changed.features) == windows
+    if seconds != 2.9:
+        assert changed.times_s[-1] == pytest.approx(seconds - min(seconds, 2.7) / 2, abs=0.25)
+        assert np.abs(still.features[-1] - changed.features[-1]).max() > 0.1
 
 
 def test_the_trees_answer_with_a_bounded_logit():

@@ -27,7 +27,7 @@ from idverify.simulation.isp import Isp, Look
 from idverify.simulation.landmark_sets import BROWS, LOWER_LIDS, LOWER_LIP, OVAL, UPPER_LIDS, UPPER_LIP
 from idverify.simulation.layers import taken_apart
 from idverify.simulation.lids import LID_PAINTERS, Eye
-from idverify.simulation.lighting import Drift
+from idverify.simulation.lighting import Drift, movement
 from idverify.simulation.mouths import MouthInterior
 from idverify.simulation.source import Encoding, Shot, Take
 from idverify.simulation.splines import thin_plate
@@ -556,12 +556,42 @@ def test_shade_drifts_on_the_skin_by_the_stated_share_and_about_itself() -> None
     assert np.mean(one[1:] * one[:-1]) > 0.8 * np.mean(np.square(one))
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_shade_of_any_pace_has_the_stated_spread_and_follows_the_face_in_part(seed: int) -> None:
+    rng = np.random.default_rng(7)
+    field, moved_only = (Drift(picture(), head(), 4.0, np.random.default_rng(seed), free=True) for _ in range(2))
+    moves = rng.normal(0, 1, (300, 4))
+    gains = np.log(np.stack([field.gain(0.05 * k, moved) for k, moved in enumerate(moves)]))
+    inside = gains.std(axis=0)[gains.shape[1] // 2, gains.shape[2] // 4 : -gains.shape[2] // 4]
+    assert 0.01 < np.sqrt(np.square(inside).mean()) < 0.12
+    assert gains.std(axis=0)[0, 0] < 0.1 * inside.mean()
+    # At one time only what follows the face, and what is new in every picture, differs: the former is the same again.
+    still, turned = (
+        np.mean([np.log(moved_only.gain(0.0, np.array(moved))) for _ in range(200)], axis=0)
+        for moved in ((0.0, 0.0, 0.0, 0.0), (1.5, 1.0, -1.0, 0.5))
+    )
+    assert np.abs(turned - still).max() > 0.003
+
+
+def test_movement_is_told_apart_by_its_kind() -> None:
+    mesh = head().astype(np.float64)
+    nose, lip = mesh.copy(), mesh.copy()
+    nose[4, 0] += 8
+    lip[14, 1] += 6
+    turn, talk = (movement(points) - movement(mesh) for points in (nose, lip))
+    assert turn[0] > 0.5
+    assert np.array_equal(turn[1:], [0, 0, 0])
+    assert talk[2] > 0.5
+    assert np.array_equal(talk[[0, 1, 3]], [0, 0, 0])
+
+
 @pytest.mark.parametrize("species", ["photo_driven", "face_swap_tracked", "face_blend"])
-def test_drifting_shade_changes_the_skin_and_nothing_else(species: str, clip: Path) -> None:
+@pytest.mark.parametrize("free", [0.0, 1.0])
+def test_drifting_shade_changes_the_skin_and_nothing_else(species: str, free: float, clip: Path) -> None:
     source = picture() if species == "photo_driven" else clip
     other: dict[str, object] = {"other": picture((190, 150, 140)), "grain": 0}
     options = {**STILL, "layers": 0} if species == "photo_driven" else other
-    still, drifting = (shots_of(species, source, seed=2, drift=drift, **options) for drift in (0.0, 6.0))
+    still, drifting = (shots_of(species, source, seed=2, drift=drift, free=free, **options) for drift in (0.0, 6.0))
     assert len(still) == len(drifting)
     apart = np.stack([np.abs(a.image_rgb.astype(int) - b.image_rgb) for a, b in zip(still, drifting, strict=True)])
     x, y = head()[4, :2].astype(int)
