@@ -74,7 +74,7 @@ MIN_DRIVER_S, MIN_PASSAGE_S = 3.6, 2.9
 LEARNED = ("photo_driven", "bona_fide", "face_swap_tracked", "photo_driven", "bona_fide", "face_blend")
 POOR, POOR_SHARE, MOST_POOR = ("low_bitrate", "blur", "dark"), 0.3, 0.5
 # Percent of the brightness by which the shade of a skin that changes by itself spreads.
-DRIFT = {"slow": (0.7, 6.0), "free": (1.0, 9.0)}
+DRIFT = {"slow": (0.7, 6.0), "free": (2.0, 9.0)}
 
 
 class Person(NamedTuple):

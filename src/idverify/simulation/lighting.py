@@ -31,8 +31,10 @@ F64 = NDArray[np.float64]
 _SPOTS, _FIELDS_EACH, _DRIFT_PX = (0.012, 0.022, 0.03), 3, 150
 # Periods in seconds of the slow and of the fast part.
 _SLOW_S, _FAST_S = (0.6, 2.5), (0.15, 0.4)
-# Where size and pace are free: the range of widths, how much wider what is taken off again is, and how many fields.
-_FREE_WIDTHS, _FREE_BAND, _FREE_FIELDS = (0.004, 0.05), (1.6, 3.5), 12
+# Where size and pace are free: widths of fine, middle and coarse spots, and how much wider what is taken off again is.
+_FREE_WIDTHS, _FREE_BAND = ((0.002, 0.01), (0.012, 0.028), (0.028, 0.065)), (1.6, 3.0)
+# How often each of them, and the photo's own contrast, is loud; and how much of them may be new in every picture.
+_LOUD, _EVERY = np.array([0.85, 0.3, 0.85, 0.4]), np.array([1.5, 0.2, 0.2, 0.2])
 # Forehead, chin, both sides, tip of the nose; inner lips and the lids of one eye.
 _TOP, _CHIN, _SIDES, _NOSE, _LIPS, _LIDS = 10, 152, (234, 454), 4, (13, 14), (159, 145)
 # How far each of :func:`movement` goes as a rule.
@@ -170,8 +172,8 @@ class Drift:
 
         wide = float(rng.uniform(0.045, 0.065))
         if free:
-            widths = np.exp(rng.uniform(np.log(_FREE_WIDTHS[0]), np.log(_FREE_WIDTHS[1]), _FREE_FIELDS))
-            fields = [spots(width, width * float(rng.uniform(*_FREE_BAND))) for width in widths]
+            widths = [rng.uniform(*band) for band in _FREE_WIDTHS for _ in range(_FIELDS_EACH)]
+            fields = [spots(float(width), float(width * rng.uniform(*_FREE_BAND))) for width in widths]
         else:
             fields = [spots(width, wide) for width in _SPOTS for _ in range(_FIELDS_EACH)]
         small = cv2.resize(np.ascontiguousarray(image[self.box]), (columns, rows), interpolation=cv2.INTER_AREA)
@@ -201,13 +203,17 @@ class Drift:
 
 
 class _Paces:
-    """How strongly each field comes and goes slowly, fast, in every picture, and with the face."""
+    """How strongly the spots of each size come and go slowly, fast, in every picture, and with the face."""
 
     def __init__(self, n: int, rng: np.random.Generator) -> None:
-        shares = np.exp(rng.normal(0, 1.0, (n, 4)) + rng.normal(0, 0.7, 4))
-        strengths = np.exp(rng.normal(0, 0.7, n))
-        strengths *= np.sqrt(n / np.square(strengths).sum())
-        self._shares = strengths[:, None] * shares / np.linalg.norm(shares, axis=1, keepdims=True)
+        # A row for fine, middle and coarse spots, and one for the photo's own contrast; some of them are hardly there.
+        loud = rng.uniform(0.3, 1.0, 4) * np.where(rng.random(4) < _LOUD, 1.0, 0.05)
+        follows = rng.uniform(0, np.pi / 2) * (rng.random() < 0.5)
+        shares = np.stack([np.full(4, np.cos(follows)), rng.uniform(0, 0.3, 4), _EVERY * rng.random(4),
+                           np.full(4, np.sin(follows))], axis=1)  # fmt: skip
+        rows = np.minimum(np.arange(n) // _FIELDS_EACH, 3)
+        strengths = (loud / np.linalg.norm(shares, axis=1))[rows]
+        self._shares = strengths[:, None] * shares[rows] * np.sqrt(n / np.square(loud[rows]).sum())
         self._pull = rng.normal(0, 1.0, (n, len(_USUAL))) * (rng.random((n, len(_USUAL))) < 0.6)
         self._offset = rng.normal(0, 0.7, n)
         self._rng = np.random.default_rng(rng.integers(1 << 32))
