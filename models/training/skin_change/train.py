@@ -37,7 +37,7 @@ EDGE = 1e-3
 # last a model learns what our encoders do. Shares of what a clip weighs.
 GENUINE = {"genuine": 0.4, "real-bona_fide": 0.4, "passage": 0.2}
 # Attacks of attackers.py are made from few clips in one way; what a kind of them weighs against a kind of takes.
-SINGLE_WINDOWS, THEIR_WEIGHT = ("driven", "script", "swap", "blend"), 0.4
+SINGLE_WINDOWS, THEIR_WEIGHT = ("driven", "script", "swap", "blend"), 0.6
 # Judged, never trained on: published deepfakes and captured replays, and kinds that single pictures show.
 NEVER_TRAINED = ("real-digital", "real-attack", "face_flash", "answer_forged")
 # Kinds of the two ways to attack that the model is there for: animated, swapped.

@@ -151,9 +151,11 @@ def test_takes_are_compared_with_the_other_photo_of_the_person(tmp_path):
         writer.writerow(("a.mp4", "test", "face_blend", "Somebody", "paper", "two.jpg", "", "{}"))
         writer.writerow(("b.mp4", "fit", "face_blend", "Another", "injected", "two.jpg", "", "{}"))
         writer.writerow(("c.mp4", "test", "face_blend", "Third", "injected", "two.jpg", "", '{"drift": 2.0}'))
-    one, drifting = takes(index, "test")
+        writer.writerow(("d.mp4", "test", "face_blend", "Third", "injected", "two.jpg", "", '{"drift": 2, "free": 1}'))
+    one, drifting, free = takes(index, "test")
     assert (one.species, one.person, one.photos) == ("face_blend, shown", "Somebody", (Path("two.jpg"),))
     assert drifting.species == "face_blend with drifting shade, injected"
+    assert free.species == "face_blend with shade of any size and pace, injected"
 
 
 def test_genuine_clips_with_photos_are_selfies_and_television(shared_data):

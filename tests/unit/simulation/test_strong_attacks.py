@@ -557,20 +557,29 @@ def test_shade_drifts_on_the_skin_by_the_stated_share_and_about_itself() -> None
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_shade_of_any_pace_has_the_stated_spread_and_follows_the_face_in_part(seed: int) -> None:
-    rng = np.random.default_rng(7)
-    field, moved_only = (Drift(picture(), head(), 4.0, np.random.default_rng(seed), free=True) for _ in range(2))
-    moves = rng.normal(0, 1, (300, 4))
+def test_shade_of_any_pace_has_the_stated_spread_and_stays_in_the_face(seed: int) -> None:
+    field = Drift(picture(), head(), 4.0, np.random.default_rng(seed), free=True)
+    moves = np.random.default_rng(7).normal(0, 1, (300, 4))
     gains = np.log(np.stack([field.gain(0.05 * k, moved) for k, moved in enumerate(moves)]))
     inside = gains.std(axis=0)[gains.shape[1] // 2, gains.shape[2] // 4 : -gains.shape[2] // 4]
     assert 0.01 < np.sqrt(np.square(inside).mean()) < 0.12
     assert gains.std(axis=0)[0, 0] < 0.1 * inside.mean()
-    # At one time only what follows the face, and what is new in every picture, differs: the former is the same again.
-    still, turned = (
-        np.mean([np.log(moved_only.gain(0.0, np.array(moved))) for _ in range(200)], axis=0)
-        for moved in ((0.0, 0.0, 0.0, 0.0), (1.5, 1.0, -1.0, 0.5))
-    )
-    assert np.abs(turned - still).max() > 0.003
+
+
+def test_shade_of_any_pace_follows_the_face_in_some_takes_only() -> None:
+    apart = []
+    for seed in range(8):
+        # At one time only what follows the face, and what is new in every picture, differs.
+        still, turned = (
+            np.mean([np.log(field.gain(0.0, np.array(moved))) for _ in range(100)], axis=0)
+            for field, moved in (
+                (Drift(picture(), head(), 4.0, np.random.default_rng(seed), free=True), moved)
+                for moved in ((0.0, 0.0, 0.0, 0.0), (1.5, 1.0, -1.0, 0.5))
+            )
+        )
+        apart.append(np.abs(turned - still).max())
+    assert max(apart) > 0.01
+    assert min(apart) < 1e-6
 
 
 def test_movement_is_told_apart_by_its_kind() -> None:
