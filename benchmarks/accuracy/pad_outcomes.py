@@ -248,7 +248,7 @@ def page(trials: Sequence[Trial], name: str, card: CalibrationCard) -> list[str]
         if decided(trial, policy)[0] is Outcome.ACCEPT and checked(trial) is not Outcome.ACCEPT:
             yield "stopped by the photo"
 
-    threshold = card.threshold(policy.target_fmr)
+    threshold = card.threshold(policy.swapped_target_fmr or policy.target_fmr)
     out = [f"Policy `{name}`, liveness alone.", ""]
     out += table(others, lambda t: decided(t, policy)[0].value, ("still", "animated", "replayed", "swapped"), missed)
     out += ["", "The last four columns count the clips in which that way to attack was doubtful or not tested."]
