@@ -95,8 +95,8 @@ def speed(r: dict[str, Any]) -> str:
     rows = [[row["what"], row["value"]] for row in r["rows"]]
     return (
         f"**Speed and memory.** Medians of one run on {r['machine']}; clips made for this, with one slice a picture as "
-        "phones write them. PyAV's default threads share the slices of a picture and so decode such a clip on one core; frame "
-        "threads, which a check uses, decode it on all.\n\n"
+        "phones write them. PyAV's default threads share the slices of a picture, so such a clip decodes on one core; "
+        "frame threads, which a check uses, take all.\n\n"
         + table(["what", "measured"], rows)
         + "\n\n`python benchmarks/speed/whole_check.py --json benchmarks/results/speed.json`"
     )
