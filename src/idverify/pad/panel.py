@@ -51,8 +51,9 @@ __all__ = ["MECHANISMS", "PADInputs", "Panel", "assess_reference", "unproven_whe
 
 T = TypeVar("T")
 
-# Still pictures, shown or injected, stay below 0 here; e to 1 to one is more than chance.
-LIVING_SKIN_LLR = 1.0
+# More than rules an attack out (three to one), since a proof is at stake: of still pictures, a photo that is panned
+# before a coarse encoder reaches almost that.
+LIVING_SKIN_LLR = 1.5
 
 # Names of all mechanisms, in the order in which they are asked; a policy may require any of them.
 MECHANISMS = (
