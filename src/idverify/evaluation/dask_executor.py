@@ -34,8 +34,7 @@ _SETTINGS = {
     # Jobs hold media that are read once; none is worth moving to another worker.
     "distributed.scheduler.work-stealing": False,
     "distributed.admin.large-graph-warning-threshold": "1GB",
-    # Dask's own setting gives memory back after every picture and takes it again for the next: a sixth of a check's
-    # time.
+    # Dask's own setting gives memory back after every picture and takes it again for the next.
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
     # Nobody looks at what a worker spends its time on, a hundred times a second.
     "distributed.worker.profile.enabled": False,

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from idverify.faces.landmarks import CHIN, FOREHEAD, INNER_LIPS, LEFT_CHEEK, RIGHT_CHEEK, RIGHT_EYE
 from idverify.simulation.faces import face_outline
 from idverify.simulation.landmark_sets import SPREAD
 from idverify.simulation.splines import on_lattice
@@ -35,8 +36,8 @@ _SLOW_S, _FAST_S = (0.6, 2.5), (0.15, 0.4)
 _FREE_WIDTHS, _FREE_BAND = ((0.002, 0.01), (0.012, 0.028), (0.028, 0.065)), (1.6, 3.0)
 # How often each of them, and the photo's own contrast, is loud; and how much of them may be new in every picture.
 _LOUD, _EVERY = np.array([0.85, 0.3, 0.85, 0.4]), np.array([1.5, 0.2, 0.2, 0.2])
-# Forehead, chin, both sides, tip of the nose; inner lips and the lids of one eye.
-_TOP, _CHIN, _SIDES, _NOSE, _LIPS, _LIDS = 10, 152, (234, 454), 4, (13, 14), (159, 145)
+# Before the tip of the nose; middle of the inner lips; lids over the middle of one eye.
+_NOSE, _LIPS, _LIDS = 4, INNER_LIPS[1], RIGHT_EYE[2][1]
 # How far each of :func:`movement` goes as a rule.
 _USUAL = np.array([0.1, 0.06, 0.04, 0.02])
 
@@ -235,10 +236,10 @@ def movement(points: F64) -> F64:
     points : float [shape=(468 or more, 2 or more)]
     """
     x, y = points[:, 0], points[:, 1]
-    width, height = x[_SIDES[1]] - x[_SIDES[0]], y[_CHIN] - y[_TOP]
+    width, height = x[LEFT_CHEEK] - x[RIGHT_CHEEK], y[CHIN] - y[FOREHEAD]
     found = (
-        (2 * x[_NOSE] - x[_SIDES[0]] - x[_SIDES[1]]) / width,
-        (2 * y[_NOSE] - y[_TOP] - y[_CHIN]) / height,
+        (2 * x[_NOSE] - x[RIGHT_CHEEK] - x[LEFT_CHEEK]) / width,
+        (2 * y[_NOSE] - y[FOREHEAD] - y[CHIN]) / height,
         (y[_LIPS[1]] - y[_LIPS[0]]) / height,
         (y[_LIDS[1]] - y[_LIDS[0]]) / height,
     )
