@@ -65,22 +65,23 @@ def subject_of(photo: NDArray[np.uint8], models: FaceModels) -> FaceObservation 
 
 
 class Features:
-    """Both networks' vectors of a photo's subject, nothing taken off."""
+    """Both networks' vectors of a photo's subject, nothing taken off; SFace's by its quick model where asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, quick: bool = False) -> None:
         cv2.setNumThreads(1)
         self._models = ModelSet().face_models
         (sface, _), (dlib, _) = self._models.extractor.parts
         assert isinstance(sface, SFaceExtractor)
         assert isinstance(dlib, DlibExtractor)
         self._sface, self._dlib = sface, dlib
+        self._session = sface.quick if quick else sface.session
 
     def of(self, photo: NDArray[np.uint8]) -> tuple[FaceObservation, NDArray[np.float32]] | None:
         """The face and its vector [shape=(256,)]; None where no face is usable."""
         if (face := subject_of(photo, self._models)) is None:
             return None
         ours, dlibs = (align([photo], face.points_px[None], each.canonical) for each in (self._sface, self._dlib))
-        return face, np.concatenate([sface_features(self._sface.session, ours)[0], self._dlib.extract(dlibs)[0]])
+        return face, np.concatenate([sface_features(self._session, ours)[0], self._dlib.extract(dlibs)[0]])
 
 
 # -- sets --------------------------------------------------------------------------------------------------------------

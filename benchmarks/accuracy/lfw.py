@@ -1,12 +1,16 @@
 """Comparison accuracy on Labeled Faces in the Wild, of people left out of the fit.
 
-    python benchmarks/accuracy/lfw.py templates LFW_DIR lfw.npz         # minutes: every photo once
+    python benchmarks/accuracy/lfw.py templates LFW_DIR lfw.npz [--quick]         # minutes: every photo once
     python benchmarks/accuracy/lfw.py report lfw.npz strangers.npz [--pairs pairs.txt] [--json FILE]
+    python benchmarks/accuracy/lfw.py quick lfw.npz quick.npz           # what the quick model changes
 
 What ships is fitted on everybody (``models/training/fit_comparison.py``). The report counts errors of all pairs, mated
 and non-mated, each compared by what was fitted without both of its people, at a threshold from pairs without them
 (``left_out.py``, which needs what ``strangers.py templates`` writes, too). Photos without a usable face are failures to
 enrol and are counted. The data set's own 6,000 pairs are judged where their list is given.
+
+``quick`` compares each photo as the quick model sees it (``templates --quick``) with every other one as SFace itself
+does, and both as SFace does: that is what a recording of a single picture would be.
 """
 
 from __future__ import annotations
@@ -18,12 +22,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from comparison_sets import TARGETS, Comparisons, Features, rate, read_sets
+from comparison_sets import TARGETS, Comparisons, Features, balanced, rate, read_sets
 from left_out import EXCESS, FOLDS, as_shipped, everybody_of, groups_of, judge_left_out, thresholds_left_out
 from numpy.typing import NDArray
 
-from idverify.comparison.calibration import fit_card
+from idverify.comparison.balance import load_balance
+from idverify.comparison.calibration import fit_card, load_card
 from idverify.metrics import cllr, ece, error_rates, min_cllr, probability_from_llr
+from idverify.models.manifest import data_dir, spec
 
 F64 = NDArray[np.float64]
 # The rate at which the strangers of LFW themselves are held, to compare with what others publish.
@@ -34,12 +40,12 @@ DRAWS = 10
 # -- templates -------------------------------------------------------------------------------------
 
 
-def make_templates(lfw: Path, out: Path) -> None:
+def make_templates(lfw: Path, out: Path, *, quick: bool) -> None:
     from rich.progress import track
 
     from idverify.media import load_photo
 
-    features = Features()
+    features = Features(quick=quick)
     names, rows, pitch, failures = [], [], [], []
     for path in track(sorted(lfw.glob("*/*.jpg")), "photos"):
         name = f"{path.parent.name}/{path.name}"
@@ -202,20 +208,50 @@ def _threshold(mated: NDArray[np.floating], strangers: NDArray[np.floating]) -> 
     return float((top + max(below, default=top)) / 2)
 
 
+# -- the quick model ---------------------------------------------------------------------------------------------------
+
+
+def report_quick(exact: Path, quick: Path) -> None:
+    balance, card = load_balance(spec("sface").sha256)[0], load_card(data_dir() / "calibration" / "comparison.toml")
+    files = [np.load(path) for path in (exact, quick)]
+    if not np.array_equal(*(file["names"] for file in files)):
+        raise SystemExit("the two files are not of the same photos")
+    left, right = (balanced(file["vectors"], balance) for file in files)
+    pairs = Comparisons(files[0]["names"])
+    scores, changed = ((left @ other.T)[pairs.i, pairs.j] for other in (left, right))
+    for name, kind in (("mated", pairs.mated), ("non-mated", pairs.non_mated)):
+        change = (changed - scores)[kind]
+        print(f"{name}: similarity changes by {change.mean():+.4f}, standard deviation {change.std():.4f}", end="")
+        print(f", {np.abs(change).max():.3f} at most, {kind.sum()} pairs")
+    for target in TARGETS:
+        at = card.threshold(target)
+        for what, by in (("SFace", scores), ("quick", changed)):
+            missed, matched = (by < at)[pairs.mated].sum(), (by >= at)[pairs.non_mated].sum()
+            print(
+                f"{target:g} {what}: {missed} of {pairs.mated.sum()} missed, {matched} of {pairs.non_mated.sum()} match"
+            )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser("templates")
     one.add_argument("lfw", type=Path)
     one.add_argument("out", type=Path)
+    one.add_argument("--quick", action="store_true", help="SFace with eight-bit layers, as for recordings")
     two = commands.add_parser("report")
     two.add_argument("lfw", type=Path)
     two.add_argument("strangers", type=Path)
     two.add_argument("--pairs", type=Path, help="pairs.txt of LFW's own protocol")
     two.add_argument("--json", type=Path)
+    three = commands.add_parser("quick")
+    three.add_argument("lfw", type=Path)
+    three.add_argument("quick", type=Path)
     args = parser.parse_args()
     if args.command == "templates":
-        make_templates(args.lfw, args.out)
+        make_templates(args.lfw, args.out, quick=args.quick)
+    elif args.command == "quick":
+        report_quick(args.lfw, args.quick)
     else:
         result = report(args.lfw, args.strangers, args.pairs)
         text = json.dumps(result, indent=2)

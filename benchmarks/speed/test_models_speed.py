@@ -80,6 +80,12 @@ def test_sface_converted(benchmark: BenchmarkFixture):
     benchmark(Session("sface", threads=1).run, pictures("sface", 1))
 
 
+def test_sface_eight_bit(benchmark: BenchmarkFixture):
+    require("sface_eight_bit")
+    benchmark.group = "SFace, one face"
+    benchmark(Session("sface_eight_bit", threads=1).run, pictures("sface_eight_bit", 1))
+
+
 def test_sface_as_published(benchmark: BenchmarkFixture):
     import onnxruntime as ort
 

@@ -56,7 +56,7 @@ def test_the_onnx_library_finds_no_fault(name: str):
     onnx.checker.check_model(onnx.load_from_string(convert(name)), full_check=True)
 
 
-@pytest.mark.parametrize("name", ["sface", "yunet", "dlib_resnet"])
+@pytest.mark.parametrize("name", ["sface", "sface_eight_bit", "yunet", "dlib_resnet"])
 def test_damaged_sources_are_refused(name: str):
     whole = original(name)
     for damaged in (b"no model", whole[:100], whole[: len(whole) // 2], whole[len(whole) // 2 :]):
@@ -91,6 +91,17 @@ def test_sface_templates_are_the_originals():
     lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(expected, axis=1)
     assert ((found * expected).sum(axis=1) / lengths).min() > 0.9999
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_eight_bits_change_sface_little():
+    images = faces(112, n=40)
+    exact, found = (run(convert(name), {"image_rgb": images})["template"] for name in ("sface", "sface_eight_bit"))
+    exact, found = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (exact, found))
+    own = (exact * found).sum(axis=1)
+    assert own.min() > 0.985
+    assert own.mean() > 0.995
+    others = ~np.eye(len(images), dtype=bool)
+    assert np.abs((found @ found.T - exact @ exact.T)[others]).std() < 0.015
 
 
 def test_yunet_outputs_are_the_originals():

@@ -19,5 +19,6 @@ CONVERSIONS: Mapping[str, Callable[[bytes], bytes]] = {
     "iris": mediapipe.convert_iris,
     "yunet": yunet.convert,
     "sface": sface.convert,
+    "sface_eight_bit": sface.convert_eight_bit,
     "dlib_resnet": dlib_resnet.convert,
 }

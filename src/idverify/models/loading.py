@@ -4,7 +4,8 @@ Reading, hashing and making a session leave Python's lock, so in a fresh process
 use them are still being imported: :func:`load_ahead` begins with it, and :func:`load_sessions` takes over what was
 begun. A file that is missing or altered is an error there, whoever began.
 
-Public items: :func:`load_ahead`, :func:`load_sessions`, :data:`PIPELINE_MODELS`, :data:`COMPARISON_MODELS`.
+Public items: :func:`load_ahead`, :func:`load_sessions`, :data:`PIPELINE_MODELS`, :data:`COMPARISON_MODELS`,
+:data:`QUICK_MODEL`.
 """
 
 from __future__ import annotations
@@ -16,10 +17,21 @@ from pathlib import Path
 
 from idverify.models.session import Session
 
-__all__ = ["COMPARISON_MODELS", "PIPELINE_MODELS", "load_ahead", "load_sessions"]
+__all__ = ["COMPARISON_MODELS", "PIPELINE_MODELS", "QUICK_MODEL", "load_ahead", "load_sessions"]
 
 COMPARISON_MODELS = ("sface", "dlib_resnet")
-PIPELINE_MODELS = ("yunet", "face_mesh", "iris", "occlusion", "recapture", "skin_change", *COMPARISON_MODELS)
+# What a recording's faces are looked at with instead of SFace itself; see comparison/features.py.
+QUICK_MODEL = "sface_eight_bit"
+PIPELINE_MODELS = (
+    "yunet",
+    "face_mesh",
+    "iris",
+    "occlusion",
+    "recapture",
+    "skin_change",
+    *COMPARISON_MODELS,
+    QUICK_MODEL,
+)
 # One thread loads SFace, which takes as long as all the others together.
 _THREADS = 2
 
@@ -63,4 +75,4 @@ def _begin(folder: Path | None) -> _Begun:
 
 def _load(name: str, folder: Path | None) -> Session:
     # The small models run on small pictures, where a second thread costs more than it saves.
-    return Session(name, threads=None if name in COMPARISON_MODELS else 1, folder=folder)
+    return Session(name, threads=None if name in (*COMPARISON_MODELS, QUICK_MODEL) else 1, folder=folder)

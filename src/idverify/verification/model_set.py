@@ -19,7 +19,7 @@ from idverify.errors import CalibrationError
 from idverify.faces.detection import YuNet
 from idverify.faces.landmarks import EyeModel, FaceMesh
 from idverify.faces.occlusion import OcclusionModel
-from idverify.models.loading import COMPARISON_MODELS, load_sessions
+from idverify.models.loading import COMPARISON_MODELS, QUICK_MODEL, load_sessions
 from idverify.models.manifest import data_dir
 from idverify.models.session import Session
 from idverify.pad import recapture
@@ -75,7 +75,8 @@ class ModelSet:
             eyes=EyeModel(sessions["iris"]),
             occlusion=OcclusionModel(sessions["occlusion"]),
             extractor=FusedExtractor(
-                SFaceExtractor(sessions["sface"], self._balance[0]), DlibExtractor(sessions["dlib_resnet"])
+                SFaceExtractor(sessions["sface"], self._balance[0], quick=sessions[QUICK_MODEL]),
+                DlibExtractor(sessions["dlib_resnet"]),
             ),
         )
 

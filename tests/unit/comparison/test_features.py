@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from idverify.comparison.balance import Balance, lengthened
 from idverify.comparison.features import (
     DLIB_WEIGHT,
+    POOLED_FROM,
     SFACE_WEIGHT,
     DlibExtractor,
     FusedExtractor,
     SFaceExtractor,
     Template,
+    half_mirrored,
     pool,
     sface_features,
 )
@@ -153,8 +155,12 @@ def nothing_off() -> Balance:
     return Balance(length=1.0, centre=np.zeros(128), directions=np.empty((0, 128)), gains=np.empty(0))
 
 
+def sface(network: Network | None = None, balance: Balance | None = None, quick: Network | None = None):
+    return SFaceExtractor(network or Network(112), balance or nothing_off(), quick=quick or Network(112))
+
+
 def test_sface_does_not_care_about_mirroring():
-    extractor = SFaceExtractor(Network(112), nothing_off())
+    extractor = sface()
     straight = extractor.extract(chips(112))
     np.testing.assert_allclose(np.linalg.norm(straight, axis=1), SHORTENED, atol=1e-6)
     np.testing.assert_allclose(extractor.extract(chips(112)[:, :, ::-1]), straight, atol=1e-5)
@@ -167,13 +173,27 @@ def test_sface_takes_off_what_all_people_share():
     balance = Balance(length=float(np.linalg.norm(plain, axis=1).mean()), **parts)
     expected = lengthened(plain, balance.length) - 0.02
     expected[:, 0] *= 0.25
-    found = SFaceExtractor(network, balance).extract(chips(112))
+    found = sface(network, balance).extract(chips(112))
     np.testing.assert_allclose(unit(found), unit(expected), atol=1e-6)
+
+
+def test_many_faces_are_seen_by_the_quick_network_every_other_one_in_the_mirror():
+    network, quick = Network(112), Network(112)
+    extractor = sface(network, quick=quick)
+    few, many = chips(112, POOLED_FROM - 1), chips(112, POOLED_FROM)
+    extractor.extract(few)
+    assert (network.batches, quick.batches) == ([2 * len(few)], [])
+    found = extractor.extract(many)
+    assert (network.batches, quick.batches) == ([2 * len(few)], [POOLED_FROM])
+    turned = many.copy()
+    turned[1::2] = turned[1::2, :, ::-1]
+    np.testing.assert_allclose(unit(found), unit(quick.run(turned)[0]), atol=1e-6)
+    np.testing.assert_array_equal(half_mirrored(quick, many), quick.run(turned)[0])
 
 
 @pytest.mark.parametrize(
     ("make", "length"),
-    [(lambda: SFaceExtractor(Network(112), nothing_off()), SHORTENED), (lambda: DlibExtractor(Network(150)), 1.0)],
+    [(sface, SHORTENED), (lambda: DlibExtractor(Network(150)), 1.0)],
 )
 def test_extractors_give_vectors_of_about_unit_length_one_by_one_as_together(make, length):
     extractor = make()
@@ -186,7 +206,7 @@ def test_extractors_give_vectors_of_about_unit_length_one_by_one_as_together(mak
 
 
 def test_the_fused_extractor_aligns_for_each_network_and_keeps_their_weights():
-    fused = FusedExtractor(SFaceExtractor(Network(112), nothing_off()), DlibExtractor(Network(150)))
+    fused = FusedExtractor(sface(), DlibExtractor(Network(150)))
     assert [part.canonical for part, _ in fused.parts] == [SFACE, DLIB]
     picture = stage.draw({"ann": (200, 200, 150)})
     points = np.stack([stage.head_points((200, 200), 150), stage.head_points((210, 195), 140)])
