@@ -215,9 +215,14 @@ def _append_whole(
 
 
 def _finer(asked: F64) -> F64:
-    """What to divide channels by, by the weight that is given to them."""
+    """What to divide channels by, by the weight that is given to them.
+
+    In steps of a sixteenth: powers and logarithms differ in their last bit from one processor to another, and the file
+    is to be the same everywhere.
+    """
     divide = np.maximum(asked, _LEAST_WEIGHT * np.median(asked)) ** -_WEIGHT_POWER
-    return np.asarray(divide / np.exp(np.log(divide).mean()))
+    fraction, exponent = np.frexp(divide / np.exp(np.log(divide).mean()))
+    return np.asarray(np.ldexp(np.round(fraction * 16) / 16, exponent))
 
 
 def convert(source: bytes) -> bytes:
