@@ -88,20 +88,25 @@ class EightBitGraph(GraphBuilder):
         return self.quantise(result, out_steps)
 
     def whole_prelu(self, data: str, steps: Steps, slope: F64) -> str:
-        """Append a PReLU with one slope of -1 to 1 per channel, which leaves the steps as they are.
+        """Append a PReLU with one slope of at most 1 per channel, which leaves the steps as they are.
 
-        The larger of a number and its multiple is the number itself where it is positive, and the multiple where not.
+        A number and what it lacks: ``prelu(x, a) = x + (1 - a) * max(-x, 0)``. Steps that begin at zero cut off
+        what lies below it.
         """
-        multiple = self.whole_conv(
-            data, steps, steps, slope.reshape(-1, 1, 1, 1), np.zeros(slope.size), group=slope.size
-        )
-        return self.op("Max", data, multiple)
+        lacks = 1 - slope
+        # Where every slope is one, nothing is lacking, and any steps will do.
+        beyond = Steps.over(0.0, max(float(lacks.max()), 1 / _HIGHEST) * steps.scale * max(steps.zero, 1))
+        weight = -lacks.reshape(-1, 1, 1, 1)
+        lacking = self.whole_conv(data, steps, beyond, weight, np.zeros(slope.size), group=slope.size)
+        parts = (self.op("DequantizeLinear", each, *self._steps(of)) for each, of in ((data, steps), (lacking, beyond)))
+        return self.quantise(self.op("Add", *parts), steps)
 
     def whole_matrix(self, data: str, steps: Steps, weight: F64, bias: F64, *, output: str) -> str:
         """Append ``weight @ data + bias`` of flattened data as float32; `weight` is (out, in)."""
         weights, scales = _whole_weights(weight)
         columns = self.constant(np.ascontiguousarray(weights.T))
-        sums = self.op("MatMulInteger", self.op("Flatten", data), columns, self._steps(steps)[1])
+        zero = self.constant(np.array(steps.zero, np.uint8))
+        sums = self.op("MatMulInteger", self.op("Flatten", data), columns, zero)
         of_sums = (steps.scale * scales.astype(np.float64)).astype(np.float32)
         scaled = self.op("Mul", self.op("Cast", sums, to=1), self.constant(of_sums))
         return self.op("Add", scaled, self.constant(bias.astype(np.float32)), output=output)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from idverify.conversion.eight_bit import EightBitGraph, Steps, _whole_weights
@@ -75,12 +75,13 @@ def test_a_convolution_of_whole_numbers_is_near_that_of_float(seed: int, dense: 
 
 @settings(deadline=None, max_examples=20)
 @given(slope=st.lists(st.floats(-1, 1, width=32), min_size=3, max_size=3))
+@example(slope=[1.0, 1.0, 1.0])
 def test_a_prelu_of_whole_numbers_is_one(slope: list[float]):
     graph, data, steps = begun("prelu")
     meaning(graph, graph.whole_prelu(data, steps, np.array(slope, np.float64)), steps)
     value = picture(0).transpose(0, 3, 1, 2).astype(np.float64) - 127
     expected = np.where(value > 0, value, value * np.array(slope)[:, None, None])
-    # A multiple of a negative slope reaches 127 times one; the steps end at 128.
+    # What a number lacks comes in steps of up to 2 * 127 / 255 and is rounded; so is the sum.
     np.testing.assert_allclose(run(graph, picture(0)), expected, atol=1.01)
 
 
