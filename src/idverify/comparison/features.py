@@ -9,7 +9,7 @@ Sources: Zhong et al. 2021, "SFace: Sigmoid-Constrained Hypersphere Loss", doi:1
 ``dnn_face_recognition_ex``.
 
 Public items: :class:`Template`, :class:`Extractor`, :class:`SFaceExtractor`, :class:`DlibExtractor`,
-:class:`FusedExtractor`, :func:`sface_features`, :func:`half_mirrored`, :func:`glanced`, :func:`pool`.
+:class:`FusedExtractor`, :func:`sface_features`, :func:`glanced`, :func:`pool`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ __all__ = [
     "SFaceExtractor",
     "Template",
     "glanced",
-    "half_mirrored",
     "pool",
     "sface_features",
 ]
@@ -120,7 +119,7 @@ class SFaceExtractor:
     def extract(self, chips_rgb: NDArray[np.uint8]) -> F32:
         """See :class:`Extractor`."""
         if len(chips_rgb) >= POOLED_FROM:
-            return self._balance.apply(half_mirrored(self.quick, chips_rgb))
+            return self._balance.apply(_half_mirrored(self.quick, chips_rgb))
         return self._balance.apply(sface_features(self.session, chips_rgb))
 
 
@@ -145,7 +144,7 @@ def sface_features(session: Session, chips_rgb: NDArray[np.uint8]) -> F32:
     return np.asarray(_unit(straight + turned) * np.sqrt(lengths[0] * lengths[1]), np.float32)
 
 
-def half_mirrored(session: Session, chips_rgb: NDArray[np.uint8]) -> F32:
+def _half_mirrored(session: Session, chips_rgb: NDArray[np.uint8]) -> F32:
     """Vectors of faces of one person whose mean is wanted: every other one in the mirror, at half the price.
 
     Parameters

@@ -49,6 +49,10 @@ class EightBitGraph(GraphBuilder):
         """Append the way from float32 to whole numbers."""
         return self.op("QuantizeLinear", data, *self._steps(steps))
 
+    def dequantise(self, data: str, steps: Steps, *, output: str | None = None) -> str:
+        """Append the way back to float32."""
+        return self.op("DequantizeLinear", data, *self._steps(steps), output=output)
+
     def whole_conv(
         self,
         data: str,
@@ -69,7 +73,7 @@ class EightBitGraph(GraphBuilder):
         parts = ((weights, scales), (biases, of_sums.astype(np.float32)))
         result = self.op(
             "Conv",
-            self.op("DequantizeLinear", data, *self._steps(steps)),
+            self.dequantise(data, steps),
             *(
                 self.op(
                     "DequantizeLinear",
@@ -98,8 +102,8 @@ class EightBitGraph(GraphBuilder):
         beyond = Steps.over(0.0, max(float(lacks.max()), 1 / _HIGHEST) * steps.scale * max(steps.zero, 1))
         weight = -lacks.reshape(-1, 1, 1, 1)
         lacking = self.whole_conv(data, steps, beyond, weight, np.zeros(slope.size), group=slope.size)
-        parts = (self.op("DequantizeLinear", each, *self._steps(of)) for each, of in ((data, steps), (lacking, beyond)))
-        return self.quantise(self.op("Add", *parts), steps)
+        found = self.op("Add", self.dequantise(data, steps), self.dequantise(lacking, beyond))
+        return self.quantise(found, steps)
 
     def whole_matrix(self, data: str, steps: Steps, weight: F64, bias: F64, *, output: str) -> str:
         """Append ``weight @ data + bias`` of flattened data as float32; `weight` is (out, in)."""
@@ -119,8 +123,9 @@ def _whole_weights(weight: F64) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Weights (out, in, ...) as whole numbers, and the scale of each output.
 
     Processors without an instruction for such sums add the products of two neighbours in 16 bits. So that no sum can
-    be cut off there, and all processors give the same numbers, two neighbours have a weight of at most 127 together
-    (255 * 127 < 2**15). A convolution of one channel each is computed otherwise and needs no such care.
+    be cut off there, and all processors give the same numbers, two neighbours have a weight of at most 127 together,
+    or 128 when both are rounded up (255 * 128 < 2**15). A convolution of one channel each is computed otherwise and
+    needs no such care.
     """
     largest = np.abs(weight).reshape(len(weight), -1)
     if weight.shape[1] > 1:

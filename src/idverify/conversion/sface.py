@@ -121,15 +121,19 @@ class _Network:
             data = graph.op(node.op_type, data, graph.constant(self.constants[node.inputs[1]]))
         return data
 
-    def last_matrix(self) -> tuple[F64, F64]:
-        """The fully connected layer with both normalisations around it: (128, channels, places) and (128,)."""
-        norm, gemm, last = self.tail
-        scale, offset = _normalisation(norm, self.constants)
-        after, shift = _normalisation(last, self.constants)
-        matrix = self.constants[gemm.inputs[1]].astype(np.float64).reshape(_TEMPLATE, scale.size, -1)
-        matrix = matrix * after[:, None, None]
-        bias = self.constants[gemm.inputs[2]].astype(np.float64) * after + shift
-        return matrix * (scale * self.carried)[:, None], bias + (matrix * offset[:, None]).sum(axis=(1, 2))
+    def matrix(self) -> tuple[F64, F64]:
+        """The fully connected layer with the normalisation after it: (128, channels * places) and (128,)."""
+        _, gemm, last = self.tail
+        scale, offset = _normalisation(last, self.constants)
+        weight, bias = (self.constants[name].astype(np.float64) for name in gemm.inputs[1:])
+        return weight * scale[:, None], bias * scale + offset
+
+    def full_matrix(self) -> tuple[F64, F64]:
+        """The same with the normalisation before it as well: (128, channels, places) and (128,)."""
+        scale, offset = _normalisation(self.tail[0], self.constants)
+        weight, bias = self.matrix()
+        weight = weight.reshape(_TEMPLATE, scale.size, -1)
+        return weight * (scale * self.carried)[:, None], bias + (weight * offset[:, None]).sum(axis=(1, 2))
 
 
 def _normalisation(node: Node, constants: _Constants) -> tuple[F64, F64]:
@@ -248,13 +252,9 @@ def convert(source: bytes) -> bytes:
     data = network.centred(graph)
     for layer in network.layers:
         data = _append_float(graph, data, layer)
-    norm, gemm, last = network.tail
-    scale, offset = _normalisation(norm, network.constants)
+    scale, offset = _normalisation(network.tail[0], network.constants)
     data = graph.channelwise(data, (scale * network.carried).astype(np.float32), offset.astype(np.float32))
-    scale, offset = _normalisation(last, network.constants)
-    weight = network.constants[gemm.inputs[1]].astype(np.float64) * scale[:, None]
-    bias = network.constants[gemm.inputs[2]].astype(np.float64) * scale + offset
-    names = [graph.constant(part.astype(np.float32)) for part in (weight, bias)]
+    names = [graph.constant(part.astype(np.float32)) for part in network.matrix()]
     graph.op("Gemm", graph.op("Flatten", data), *names, output="template", transB=1)
     graph.output("template", ("n", _TEMPLATE))
     return graph.build()
@@ -269,7 +269,7 @@ def convert_eight_bit(source: bytes) -> bytes:
         data = _append_float(graph, data, layer)
     steps = _steps_after(network.layers[_FIRST_WHOLE - 1])
     data = graph.quantise(data, steps)
-    matrix, bias = network.last_matrix()
+    matrix, bias = network.full_matrix()
     divided = np.ones(network.layers[_FIRST_WHOLE - 1].slope.size)
     for layer, following in zip(
         network.layers[_FIRST_WHOLE:], (*network.layers[_FIRST_WHOLE + 1 :], None), strict=True

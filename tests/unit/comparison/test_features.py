@@ -17,7 +17,7 @@ from idverify.comparison.features import (
     FusedExtractor,
     SFaceExtractor,
     Template,
-    half_mirrored,
+    _half_mirrored,
     pool,
     sface_features,
 )
@@ -188,7 +188,7 @@ def test_many_faces_are_seen_by_the_quick_network_every_other_one_in_the_mirror(
     turned = many.copy()
     turned[1::2] = turned[1::2, :, ::-1]
     np.testing.assert_allclose(unit(found), unit(quick.run(turned)[0]), atol=1e-6)
-    np.testing.assert_array_equal(half_mirrored(quick, many), quick.run(turned)[0])
+    np.testing.assert_array_equal(_half_mirrored(quick, many), quick.run(turned)[0])
 
 
 @pytest.mark.parametrize(

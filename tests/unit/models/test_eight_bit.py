@@ -30,7 +30,7 @@ def picture(seed: int) -> np.ndarray:
 
 
 def meaning(graph: EightBitGraph, data: str, steps: Steps) -> None:
-    graph.op("DequantizeLinear", data, *graph._steps(steps), output="out")
+    graph.dequantise(data, steps, output="out")
     graph.output("out", ("n", "c", "h", "w"))
 
 
