@@ -30,7 +30,7 @@ def _policies() -> str:
     from idverify.verification import load_policy, policy_names
 
     found = sorted(map(load_policy, policy_names()), key=lambda p: (p.unsafe, p.name != "ial2", p.name))
-    head = ["policy", "meaning", "liveness required", "target FMR", "unless a swap is ruled out", "challenge"]
+    head = ["policy", "meaning", "liveness required", "target FMR", "where liveness is judged", "challenge"]
     return _table(
         head,
         [
@@ -39,7 +39,7 @@ def _policies() -> str:
                 p.title,
                 ", ".join(p.required_mechanisms) or "none",
                 f"{p.target_fmr:g}",
-                f"{p.swapped_target_fmr or p.target_fmr:g}",
+                f"{p.target_fmr_with_liveness or p.target_fmr:g}",
                 "required" if p.require_challenge else "if given",
             ]
             for p in found

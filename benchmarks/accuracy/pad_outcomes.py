@@ -248,7 +248,7 @@ def page(trials: Sequence[Trial], name: str, card: CalibrationCard) -> list[str]
         if decided(trial, policy)[0] is Outcome.ACCEPT and checked(trial) is not Outcome.ACCEPT:
             yield "stopped by the photo"
 
-    threshold = card.threshold(policy.swapped_target_fmr or policy.target_fmr)
+    threshold = card.threshold(policy.target_fmr_with_liveness or policy.target_fmr)
     out = [f"Policy `{name}`, liveness alone.", ""]
     out += table(others, lambda t: decided(t, policy)[0].value, ("still", "animated", "replayed", "swapped"), missed)
     out += ["", "The last four columns count the clips in which that way to attack was doubtful or not tested."]
@@ -256,7 +256,7 @@ def page(trials: Sequence[Trial], name: str, card: CalibrationCard) -> list[str]
     out += table(compared, lambda t: checked(t).value, ("compared", "match", "stopped by the photo"), met)
     out += ["", "The last column counts those that liveness alone accepts and the comparison does not."]
     out += ["Of takes that were not compared, as where the photo cannot be used, what liveness alone says stands."]
-    if policy.swapped_target_fmr is not None:
+    if policy.target_fmr_with_liveness is not None:
         out += ["", *likeness(compared, card, policy)]
     if answers:
         out += ["", "Policy `recovery`, whole check with the challenge that is answered.", ""]
@@ -271,7 +271,7 @@ def likeness(trials: Sequence[Trial], card: CalibrationCard, policy: DecisionPol
         for name in groups(trial.clip):
             if trial.similarity is not None and "shown" not in name:
                 found[name].append(trial.similarity)
-    targets = (policy.target_fmr, policy.swapped_target_fmr or policy.target_fmr)
+    targets = (policy.target_fmr, policy.target_fmr_with_liveness or policy.target_fmr)
     plain, firm = map(card.threshold, targets)
     everybody = card.groups[0]
     missed = " and ".join(f"{100 * everybody.errors[fmr][1] / everybody.mated:.1f} %" for fmr in targets)

@@ -40,7 +40,8 @@ def test_the_system_of_an_evaluation_decides_as_the_verifier_does(verifier):
 
     system = VerifierSystem("ial2")
     told = system.stamp["policy"]
-    assert all(told[name] == getattr(verifier.policy, name) for name in ("sha256", "target_fmr", "swapped_target_fmr"))
+    names = ("sha256", "target_fmr", "target_fmr_with_liveness")
+    assert all(told[name] == getattr(verifier.policy, name) for name in names)
     judge = system.observe(CLIP)
     for photo in PHOTOS:
         sent = pickle.dumps(system.enrol(photo))

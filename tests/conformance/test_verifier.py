@@ -104,7 +104,7 @@ def test_a_recording_whose_sides_change_in_its_middle_shows_one_person(verifier,
 
 def test_where_liveness_is_judged_the_match_must_be_firmer(verifier, clip, portrait):
     decision = verifier.check(clip("shaken", 1.6), portrait)
-    assert decision.match.target_fmr == verifier.policy.swapped_target_fmr
+    assert decision.match.target_fmr == verifier.policy.target_fmr_with_liveness
     assert verifier.compare(portrait, portrait).match.target_fmr == verifier.policy.target_fmr
 
 

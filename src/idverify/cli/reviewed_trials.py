@@ -116,5 +116,5 @@ def _policy(stamp: Mapping[str, Any]) -> dict[str, Any]:
     if known is None or known.sha256 != stamp["sha256"]:
         return {**told, "target_fmr": None}
     llrs = {"accept_liveness_llr": known.accept_liveness_llr, "reject_liveness_llr": known.reject_liveness_llr}
-    rates = {"target_fmr": known.target_fmr, "swapped_target_fmr": known.swapped_target_fmr}
+    rates = {"target_fmr": known.target_fmr, "target_fmr_with_liveness": known.target_fmr_with_liveness}
     return {**told, **rates, **llrs, "prior": asdict(known.prior)}

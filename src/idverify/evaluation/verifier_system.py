@@ -54,7 +54,7 @@ class VerifierSystem:
                 "name": policy.name,
                 "sha256": policy.sha256,
                 "target_fmr": policy.target_fmr,
-                "swapped_target_fmr": policy.swapped_target_fmr,
+                "target_fmr_with_liveness": policy.target_fmr_with_liveness,
                 "accept_liveness_llr": policy.accept_liveness_llr,
                 "reject_liveness_llr": policy.reject_liveness_llr,
                 "prior": asdict(policy.prior),

@@ -115,7 +115,7 @@ def _policy_warnings(policy: DecisionPolicy, outcome: Outcome) -> tuple[str, ...
 
 
 def _card_warnings(findings: Findings, policy: DecisionPolicy, card: CalibrationCard) -> tuple[str, ...]:
-    asked = policy.swapped_target_fmr
+    asked = policy.target_fmr_with_liveness
     if findings.match is None or findings.liveness is None or asked is None:
         return ()
     known = card.as_strict_as(asked, policy.reference_kind)

@@ -129,9 +129,9 @@ def _needed(card: CalibrationCard, policy: DecisionPolicy, liveness: LivenessEvi
     """Target and threshold."""
     target, kind = policy.target_fmr, policy.reference_kind
     threshold = card.threshold(target, kind)
-    if policy.swapped_target_fmr is None or liveness is None:
+    if policy.target_fmr_with_liveness is None or liveness is None:
         return target, threshold
-    firmer = card.as_strict_as(policy.swapped_target_fmr, kind)
+    firmer = card.as_strict_as(policy.target_fmr_with_liveness, kind)
     return firmer, card.threshold(firmer, kind)
 
 

@@ -59,7 +59,7 @@ class DecisionPolicy:
         The title is one sentence for the report.
     target_fmr
         The rate of strangers that may match; the threshold comes from the calibration card.
-    swapped_target_fmr
+    target_fmr_with_liveness
         The rate where liveness is judged, since a face laid over somebody else's resembles the person less than that
         person does. At most `target_fmr`, which stands where this is None. Of the card's thresholds, the one that
         is as strict or the next stricter; where there is none, the strictest, and the decision warns.
@@ -111,7 +111,7 @@ class DecisionPolicy:
     challenge_latency_s: float = 2.0
     service_capture: CaptureBinding = CaptureBinding.FILE
     reference_kind: str = REFERENCE_KINDS[0]
-    swapped_target_fmr: float | None = None
+    target_fmr_with_liveness: float | None = None
 
     def __post_init__(self) -> None:
         for name in _NUMBERS:
@@ -125,10 +125,10 @@ class DecisionPolicy:
                 raise PolicyError(f"{name} is from 0 to {most:g} seconds, got {getattr(self, name)}")
         if not 0 < self.target_fmr < 1:
             raise PolicyError(f"target_fmr is a rate between 0 and 1, got {self.target_fmr}")
-        if self.swapped_target_fmr is not None and not 0 < self.swapped_target_fmr <= self.target_fmr:
+        if self.target_fmr_with_liveness is not None and not 0 < self.target_fmr_with_liveness <= self.target_fmr:
             raise PolicyError(
-                f"swapped_target_fmr is a rate above 0 and at most target_fmr ({self.target_fmr:g}), "
-                f"got {self.swapped_target_fmr}"
+                f"target_fmr_with_liveness is a rate above 0 and at most target_fmr ({self.target_fmr:g}), "
+                f"got {self.target_fmr_with_liveness}"
             )
         if self.reference_kind not in REFERENCE_KINDS:
             raise PolicyError(
@@ -190,8 +190,8 @@ class DecisionPolicy:
         """Names of the entries in which this policy asks for less than the other."""
         found = [name for name in _MORE_IS_STRICTER if getattr(self, name) < getattr(other, name)]
         found += [name for name in _LESS_IS_STRICTER if getattr(self, name) > getattr(other, name)]
-        if (self.swapped_target_fmr or self.target_fmr) > (other.swapped_target_fmr or other.target_fmr):
-            found.append("swapped_target_fmr")
+        if (self.target_fmr_with_liveness or self.target_fmr) > (other.target_fmr_with_liveness or other.target_fmr):
+            found.append("target_fmr_with_liveness")
         if not set(self.required_mechanisms) >= set(other.required_mechanisms):
             found.append("required_mechanisms")
         if not self.service_capture.suffices(other.service_capture):
@@ -284,11 +284,11 @@ _TYPES: dict[type | tuple[type, ...], tuple[str, ...]] = {
         "min_frame_rate_hz",
         "challenge_slack_s",
         "challenge_latency_s",
-        "swapped_target_fmr",
+        "target_fmr_with_liveness",
     ),
 }
 _OPTIONAL = frozenset(
-    {"challenge_slack_s", "challenge_latency_s", "service_capture", "reference_kind", "swapped_target_fmr"}
+    {"challenge_slack_s", "challenge_latency_s", "service_capture", "reference_kind", "target_fmr_with_liveness"}
 )
 
 

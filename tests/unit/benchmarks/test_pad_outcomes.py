@@ -110,11 +110,11 @@ def test_a_take_without_a_usable_photo_is_counted_by_liveness_alone():
 
 def test_a_match_that_is_not_firm_is_counted_and_stopped():
     ial2 = load_policy("ial2")
-    between = (CARD.threshold(ial2.target_fmr) + CARD.threshold(ial2.swapped_target_fmr)) / 2
+    between = (CARD.threshold(ial2.target_fmr) + CARD.threshold(ial2.target_fmr_with_liveness)) / 2
     swaps = [trial(n, similarity=s, compared=True, species="swap") for n, s in (("a", between), ("b", 0.1), ("c", 0.9))]
     (counted,) = (line for line in page(swaps, "ial2", CARD) if line.startswith("| swap | 3 | 0.10"))
     assert counted.endswith("| 2 | 1 |")
-    policy = replace(POLICY, swapped_target_fmr=ial2.swapped_target_fmr)
+    policy = replace(POLICY, target_fmr_with_liveness=ial2.target_fmr_with_liveness)
     assert [decided(one, policy, card=CARD)[0] for one in swaps][::2] == [Outcome.INCONCLUSIVE, Outcome.ACCEPT]
 
 

@@ -430,24 +430,24 @@ def test_doubt_about_a_swapped_face_never_makes_a_match(similarity, verdict, pol
 @given(similarity=similarities, verdict=verdicts)
 def test_ial2_asks_a_recording_for_a_firmer_match_whatever_is_said_of_swapped_faces(similarity, verdict):
     told = match_evidence(similarity, CARD, IAL2, swapped(verdict))
-    assert told.target_fmr == IAL2.swapped_target_fmr
-    assert told.threshold == CARD.threshold(IAL2.swapped_target_fmr)
+    assert told.target_fmr == IAL2.target_fmr_with_liveness
+    assert told.threshold == CARD.threshold(IAL2.target_fmr_with_liveness)
     assert told.matched == (similarity >= told.threshold)
 
 
 def test_a_match_that_is_not_firm_enough_is_inconclusive_and_the_person_may_try_again():
-    between = (CARD.threshold(IAL2.target_fmr) + CARD.threshold(IAL2.swapped_target_fmr)) / 2
+    between = (CARD.threshold(IAL2.target_fmr) + CARD.threshold(IAL2.target_fmr_with_liveness)) / 2
     for verdict in ("ruled_out", "no_sign"):
         evidence = swapped(verdict)
         match = match_evidence(between, CARD, IAL2, evidence)
         assert decide(found(match=match, liveness=evidence), IAL2) == (Outcome.INCONCLUSIVE, (Reason.MATCH_UNCERTAIN,))
-    firm = match_evidence(CARD.threshold(IAL2.swapped_target_fmr), CARD, IAL2, swapped("no_sign"))
+    firm = match_evidence(CARD.threshold(IAL2.target_fmr_with_liveness), CARD, IAL2, swapped("no_sign"))
     assert decide(found(match=firm, liveness=swapped("no_sign")), IAL2)[0] is Outcome.ACCEPT
 
 
 @given(similarity=similarities, wanted=st.floats(1e-6, 1e-4))
 def test_a_firmer_match_at_a_rate_that_the_card_does_not_know_is_at_least_as_firm(similarity, wanted):
-    told = match_evidence(similarity, CARD, replace(IAL2, swapped_target_fmr=wanted), swapped("no_sign"))
+    told = match_evidence(similarity, CARD, replace(IAL2, target_fmr_with_liveness=wanted), swapped("no_sign"))
     assert told.target_fmr <= wanted
     assert told.threshold == CARD.threshold(told.target_fmr)
     assert told.matched == (similarity >= told.threshold)
@@ -469,5 +469,6 @@ def test_a_card_that_knows_no_rate_as_low_asks_for_the_lowest_that_it_knows():
     few = {kind: replace(own, thresholds={1e-3: 0.4, 1e-4: 0.5}) for kind, own in CARD.kinds.items()}
     card = replace(CARD, kinds=few)
     assert match_evidence(0.52, card, IAL2, swapped("no_sign")).matched
-    asked = match_evidence(0.45, card, replace(IAL2, target_fmr=1e-3, swapped_target_fmr=1e-5), swapped("no_sign"))
+    policy = replace(IAL2, target_fmr=1e-3, target_fmr_with_liveness=1e-5)
+    asked = match_evidence(0.45, card, policy, swapped("no_sign"))
     assert (asked.target_fmr, asked.threshold, asked.matched) == (1e-4, 0.5, False)
