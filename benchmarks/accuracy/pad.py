@@ -7,13 +7,17 @@ which is
     python benchmarks/accuracy/pad.py run --data ../shared/data --out DIR [--minutes 12] [--jobs 2] [--again]
     python benchmarks/accuracy/pad.py peer --data ../shared/data --out DIR        # MiniFASNet; needs PyTorch
     python benchmarks/accuracy/pad.py report --out DIR [--policy ial2] [--update PAGE] [--left-out scores.csv takes.csv]
+                                             [--skin-left-out left_out.csv]
 
 ``run`` judges the real clips, then simulated attacks and degraded bona fide clips (pad_clips.py), as many as the
 minutes allow, and appends to ``DIR/rows.csv`` what every mechanism says; it can be stopped and goes on where it was.
 ``--again`` judges all clips anew, with the takes that are there: after a mechanism was changed or added. ``report``
 decides anew from the rows, so that any policy can be asked; it prints how many outcomes differ from those of the run.
 ``--left-out`` takes the scores of benchmarks/accuracy/recapture.py: every real clip, and every take that is scored
-there, is then judged with what the recapture network says that was trained without the clip's source.
+there, is then judged with what the recapture network says that was trained without the clip's source. ``run`` also
+writes ``DIR/takes/index.csv``; with models/training/skin_change (``collect.py takes``, then ``train.py``) it gives what
+``--skin-left-out`` takes: what ``skin_change`` says of real clips and injected takes where it was trained without
+whoever is seen in them.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ import multiprocessing
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -35,12 +39,14 @@ import numpy as np
 from pad_clips import SOURCE_PHOTOS, Item, items, make
 from pad_report import full_report
 from pad_rows import FAILURE, Row, Trial, append, read_rows, row_of, trials_of
+from pad_verdicts import without_the_person
 
 from idverify.errors import IdverifyError
 from idverify.models.manifest import spec
 from idverify.pad import recapture
 from idverify.pad.evidence import PADEvidence
 from idverify.reasons import Assessed, Reason
+from idverify.simulation import SPECIES
 from idverify.simulation.source import Source
 from idverify.verification.policy import load_policy
 from idverify.verification.verifier import Verifier
@@ -113,6 +119,14 @@ def run(args: argparse.Namespace) -> None:
         for item in items(args.data, args.out, photos_of(args.data))
         if item.clip.clip not in done and (item.path.exists() or not args.again)
     ]
+    try:
+        judge_all(wanted, args, rows)
+    finally:
+        write_index(args.out / "takes" / "index.csv", items(args.data, args.out, photos_of(args.data)))
+
+
+def judge_all(wanted: list[Item], args: argparse.Namespace, rows: Path) -> None:
+    """Rows of as many clips as the minutes allow."""
     end = time.monotonic() + 60 * args.minutes
     with ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         waiting: deque[Future[tuple[list[Row], float]]] = deque()
@@ -127,6 +141,29 @@ def run(args: argparse.Namespace) -> None:
             append(rows, found)
             why = found[-1].reason or found[-1].detail
             print(f"{took:5.1f} s  {found[-1].clip:40s} {found[-1].outcome:13s} {why}", flush=True)
+
+
+def write_index(index: Path, planned: Iterable[Item]) -> None:
+    """The takes that are there, as ``models/training/skin_change/collect.py takes`` reads them."""
+    columns = ("path", "half", "species", "person", "driver", "instrument", "challenge", "params")
+    index.parent.mkdir(parents=True, exist_ok=True)
+    with index.open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, columns)
+        table.writeheader()
+        for item in planned:
+            if item.recipe is None or not item.path.exists():
+                continue
+            shown = SPECIES[str(item.recipe["species"])].channel == "presentation"
+            table.writerow(
+                {
+                    "path": item.path,
+                    "half": "test",
+                    "species": item.clip.species,
+                    "person": item.clip.source,
+                    "instrument": "shown" if shown else "injected",
+                    "params": "{}",
+                }
+            )
 
 
 # -- peer ------------------------------------------------------------------------------------------
@@ -200,6 +237,8 @@ def report(args: argparse.Namespace) -> None:
     trials = trials_of(read_rows(args.out / "rows.csv") + read_rows(args.out / "peer.csv"))
     if args.left_out:
         trials = as_left_out(trials, args.left_out)
+    if args.skin_left_out:
+        trials = without_the_person(trials, args.skin_left_out)
     text = full_report(trials, load_policy(args.policy))
     print(text)
     if args.update:
@@ -236,6 +275,7 @@ def main() -> None:
         if name in ("all", "report"):
             command.add_argument("--update", type=Path, help="a page whose figures are replaced")
             command.add_argument("--left-out", type=Path, nargs="+", help="scores of networks trained without a source")
+            command.add_argument("--skin-left-out", type=Path, help="the same of skin_change")
     args = parser.parse_args()
     args.action(args)
 

@@ -2,7 +2,8 @@
 
 Real clips come first, then round after round one source through all species, so that a run that is stopped early has
 seen every species. Simulated takes are written once and kept. Every parameter of a species is varied, by the clip's
-name, not only what the species draws itself: an attacker does not keep to defaults.
+name, not only what the species draws itself: an attacker does not keep to defaults. The strong species have takes of
+their own (pad_takes.py).
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ from __future__ import annotations
 import csv
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from pad_rows import Clip
+from pad_takes import SPECIES as STRONG
 
-from idverify import challenge
-from idverify.simulation import DEGRADATIONS, INSTRUMENTS, SPECIES, parameters_of, simulate
+from idverify.simulation import DEGRADATIONS, SPECIES, parameters_of, simulate
 
 __all__ = ["Item", "halves", "items", "make"]
 
@@ -39,9 +40,7 @@ SOURCE_CLIPS = (
 # Photos that attacks are made from.
 SOURCE_PHOTOS = 6
 # Modules of the simulator whose species show one picture, however it moves.
-ONE_PICTURE_FAMILIES = ("prints", "masks", "stills", "animation", "photo_driven")
-# Species that are shown on every instrument as well as injected.
-STRONG = ("photo_driven", "answer_forged", "face_flash", "face_blend", "face_swap_tracked")
+ONE_PICTURE_FAMILIES = ("prints", "masks", "stills", "animation")
 # Far beyond what a species draws itself, where its default is to draw: an attacker may choose any of it.
 WIDE = {
     "turn": (0.0, 5.0),
@@ -53,19 +52,9 @@ WIDE = {
     "gloss": (0.0, 1.0),
     "fill": (0.8, 1.4),
     "feather": (0.01, 0.2),
-    "light": (0.0, 1.0),
-    "relief": (0.0, 3.0),
-    "pulse": (0.0, 2.0),
-    "shake": (0.0, 2.5),
-    "depth": (0.0, 1.6),
-    "detail": (0.0, 1.5),
-    "relight": (0.0, 1.0),
-    "shape": (0.0, 1.0),
-    "drift": (0.0, 6.0),
-    "free": (0.0, 1.0),
 }
 # Which part of a clip is altered is no strength.
-FIXED = frozenset({"at", "count", "hole", "length", "period", "start", "steps"})
+FIXED = frozenset({"at", "hole", "period", "steps"})
 # Where a parameter with a number for its default may go: up to this many times as much, or as little.
 FACTOR = 2.5
 # The simulated camera: small, to spare time. A still face is proof from three seconds on.
@@ -97,13 +86,7 @@ def make(item: Item) -> None:
         return
     item.path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = item.path.with_suffix(".part.mp4")
-    recipe = dict(item.recipe)
-    if SPECIES[str(recipe["species"])].needs_challenge:
-        request = item.path.with_suffix(".challenge.json")
-        asked = challenge.issue(kind="both", key=b"clips of the liveness benchmark", now_s=0.0)
-        request.write_text(challenge.to_json(asked), encoding="utf-8")
-        recipe["challenge"] = request
-    simulate(output=unfinished, **recipe)
+    simulate(output=unfinished, **item.recipe)
     unfinished.rename(item.path)
 
 
@@ -195,16 +178,10 @@ def _takes(source: str, half: str, *, is_photo: bool) -> Iterator[tuple[Clip, di
         )
 
     for name, species in SPECIES.items():
-        if species.channel == "bona_fide" or (is_photo and species.needs_clip):
+        if name in STRONG or species.channel == "bona_fide" or (is_photo and species.needs_clip):
             continue
-        # A photo is driven by a script and by another's clip in turns.
-        needs_other = species.needs_other or (name == "photo_driven" and zlib.crc32(source.encode()) % 2 == 1)
-        for shown in INSTRUMENTS if name in STRONG else INSTRUMENTS[:1]:
-            clip = named(name, "attack", "simulated")
-            if shown != INSTRUMENTS[0]:
-                clip = replace(clip, clip=f"{name}-{shown}-{source}")
-            options = {"species": name, "needs_other": needs_other, **({"shown": shown} if name in STRONG else {})}
-            yield clip, {**options, **varied(name, clip.clip)}
+        clip = named(name, "attack", "simulated")
+        yield clip, {"species": name, "needs_other": species.needs_other, **varied(name, clip.clip)}
     for name in () if is_photo else DEGRADATIONS:
         options = {"species": "bona_fide", "degrade": (name,), "needs_other": False}
         yield named(name, "bona_fide", "degraded"), options

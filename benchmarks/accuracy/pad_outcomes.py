@@ -25,7 +25,7 @@ import time
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +34,13 @@ import numpy as np
 from challenge_answers import answer
 from pad_rows import FAILURE, Clip, Row, Trial, append, read_rows, row_of, trials_of
 from pad_takes import SPECIES
-from pad_verdicts import decided
+from pad_verdicts import decided, without_the_person
 
 from idverify.comparison.calibration import CalibrationCard, load_card
 from idverify.errors import IdverifyError
 from idverify.metrics.intervals import wilson
 from idverify.models.manifest import data_dir
 from idverify.pad import reference_reuse
-from idverify.pad._llr import load_scale
-from idverify.pad.evidence import PADEvidence
 from idverify.reasons import Assessed
 from idverify.verification.decision import Outcome
 from idverify.verification.enrolment import Enrolment
@@ -202,26 +200,6 @@ def report(args: argparse.Namespace) -> None:
         before, _, rest = whole.partition(MARKS[0])
         after = rest.partition(MARKS[1])[2]
         args.update.write_text(f"{before}{MARKS[0]}\n\n{text}\n\n{MARKS[1]}{after}", encoding="utf-8")
-
-
-def without_the_person(trials: list[Trial], left_out: Path) -> list[Trial]:
-    """The same trials, with what `skin_change` says where it was trained without their person, or their driver."""
-    with left_out.open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    said = {row["name"].removeprefix(f"{row['kind']}_"): float(row["logit"]) for row in rows}
-    scale = load_scale("skin_change")
-
-    def instead(evidence: PADEvidence, native: float) -> PADEvidence:
-        if evidence.name != "skin_change" or evidence.bona_fide_llr is None:
-            return evidence
-        return replace(evidence, native=native, bona_fide_llr=scale(native))
-
-    return [
-        replace(trial, mechanisms=tuple(instead(e, said[stem]) for e in trial.mechanisms))
-        if (stem := Path(trial.clip.clip).stem) in said
-        else trial
-        for trial in trials
-    ]
 
 
 def page(trials: Sequence[Trial], name: str, card: CalibrationCard) -> list[str]:

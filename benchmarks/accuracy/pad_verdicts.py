@@ -7,22 +7,34 @@ fused LLR; minus infinity where an attack is proven, none (NaN) where the record
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from pad_rows import Trial
 
 from idverify.comparison.calibration import CalibrationCard
 from idverify.metrics import Proportion
+from idverify.pad._llr import load_scale
 from idverify.pad.evidence import PADEvidence
 from idverify.reasons import Reason
 from idverify.verification.decision import Findings, LivenessEvidence, Outcome, Task, decide, match_evidence
 from idverify.verification.fusion import class_evidence, fuse_liveness
 from idverify.verification.policy import DecisionPolicy
 
-__all__ = ["Verdict", "accepted_of_responses", "auc", "decided", "outcomes_by_species", "score", "share"]
+__all__ = [
+    "Verdict",
+    "accepted_of_responses",
+    "auc",
+    "decided",
+    "outcomes_by_species",
+    "score",
+    "share",
+    "without_the_person",
+]
 
 Verdict = tuple[Outcome, tuple[Reason, ...]]
 
@@ -68,6 +80,26 @@ def decided(
 def _silenced(evidence: PADEvidence) -> PADEvidence:
     """It was asked, as the policy may require, but speaks neither for nor against."""
     return evidence if evidence.bona_fide_llr is None else replace(evidence, bona_fide_llr=0.0, decisive=False)
+
+
+def without_the_person(trials: Sequence[Trial], left_out: Path) -> list[Trial]:
+    """The same trials, with what `skin_change` says where it was trained without their person, or their driver."""
+    with left_out.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    said = {row["name"].removeprefix(f"{row['kind']}_"): float(row["logit"]) for row in rows}
+    scale = load_scale("skin_change")
+
+    def instead(evidence: PADEvidence, native: float) -> PADEvidence:
+        if evidence.name != "skin_change" or evidence.bona_fide_llr is None:
+            return evidence
+        return replace(evidence, native=native, bona_fide_llr=scale(native))
+
+    return [
+        replace(trial, mechanisms=tuple(instead(e, said[stem]) for e in trial.mechanisms))
+        if (stem := Path(trial.clip.clip).stem) in said
+        else trial
+        for trial in trials
+    ]
 
 
 def score(trial: Trial, policy: DecisionPolicy) -> float:

@@ -11,9 +11,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "benchmarks" / "accuracy"))
 
-from pad_outcomes import clips, page, takes, without_the_person
+from pad_outcomes import clips, page, takes
 from pad_rows import FAILURE, Clip, Row, Trial, row_of, trials_of
-from pad_verdicts import decided
+from pad_verdicts import decided, without_the_person
 
 from idverify.comparison.calibration import load_card
 from idverify.models.manifest import data_dir
