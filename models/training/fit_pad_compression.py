@@ -24,7 +24,7 @@ from idverify.pad.fingerprints import FrameFingerprints, lasting_fall, shown_ane
 from idverify.simulation import simulate
 
 # One clip in this many is encoded again.
-STRIDE = 2
+STRIDE = 1
 # Added before logarithms: most falls are zero.
 FLOOR = 0.005
 MADE = {"ladder": ("bitrate_ladder", ()), "again": ("bona_fide", ()), "few_bits": ("bona_fide", ("low_bitrate",))}
