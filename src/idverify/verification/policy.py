@@ -287,12 +287,25 @@ _TYPES: dict[type | tuple[type, ...], tuple[str, ...]] = {
         "target_fmr_with_liveness",
     ),
 }
+# These two are tables with entries of their own.
+_ENTRIES = frozenset({"prior", "limits"}.union(*_TYPES.values()))
 _OPTIONAL = frozenset(
-    {"challenge_slack_s", "challenge_latency_s", "service_capture", "reference_kind", "target_fmr_with_liveness"}
+    {
+        "challenge_slack_s",
+        "challenge_latency_s",
+        "service_capture",
+        "reference_kind",
+        "target_fmr_with_liveness",
+        "limits",
+    }
 )
 
 
 def _from_table(table: dict[str, Any], sha256: str, source: str) -> DecisionPolicy:
+    if unknown := sorted(table.keys() - _ENTRIES):
+        raise PolicyError(f"policy {foreign(source)!r} has an entry that no policy has: {foreign(unknown[0])}")
+    if lacking := sorted(_ENTRIES - _OPTIONAL - table.keys()):
+        raise PolicyError(f"policy {foreign(source)!r} lacks the entry {lacking[0]}")
     try:
         values = dict(table)
         for kind, names in _TYPES.items():
@@ -311,5 +324,5 @@ def _from_table(table: dict[str, Any], sha256: str, source: str) -> DecisionPoli
         return DecisionPolicy(**values, sha256=sha256)
     except (KeyError, TypeError, OverflowError, ParameterError) as error:
         raise PolicyError(
-            f"policy {foreign(source)!r} has an entry that is missing, not known or wrong: {foreign(error)}"
+            f"policy {foreign(source)!r} has a value that is missing, not known or wrong: {foreign(error)}"
         ) from None
