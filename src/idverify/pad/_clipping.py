@@ -23,7 +23,7 @@ __all__ = ["APART", "CLIPPED", "alike", "lost_share", "strongest", "what_hid"]
 U8 = NDArray[np.uint8]
 F64 = NDArray[np.float64]
 
-# From this level of its strongest colour on a pixel may be clipped, coding considered. Where the middle pixel has no
+# From this level of its strongest colour on a pixel may be clipped, coding considered. Where half of the pixels have no
 # more than that level, all is dark.
 CLIPPED, _DARK = 250, 24
 # Fewer pictures than this share, left out for their light, are not what keeps anything from being judged.
@@ -41,7 +41,9 @@ def strongest(image_rgb: U8) -> U8:
 def lost_share(image_rgb: U8) -> float:
     """Share of the pixels that are clipped; all of them where it is dark."""
     levels = strongest(image_rgb)
-    return 1.0 if np.median(levels) <= _DARK else float((levels >= CLIPPED).mean())
+    if 2 * np.count_nonzero(levels <= _DARK) >= levels.size:
+        return 1.0
+    return np.count_nonzero(levels >= CLIPPED) / levels.size
 
 
 def alike(shares: F64, apart: float = APART) -> NDArray[np.bool_]:

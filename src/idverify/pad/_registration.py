@@ -160,13 +160,14 @@ class Cut:
 
 def cut_patch(luma: U8, image_rgb: U8, to_patch: F64) -> Cut:
     """Cut out the face of a picture, given as luma and in its colours; its local mean is replaced by mid-grey."""
-    raw, colours = (
-        cv2.warpAffine(image, to_patch, PATCH_WH, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        for image in (luma, image_rgb)
-    )
+    raw = cv2.warpAffine(luma, to_patch, PATCH_WH, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     raw = cv2.GaussianBlur(raw, (3, 3), 0)
     saturated = _shares_above(_window(raw), SATURATED_GREY)
-    clipped = _shares_above(strongest(np.asarray(_window(colours), np.uint8)), CLIPPED - 1)
+    to_window = to_patch - np.array([[0.0, 0, WINDOW[0]], [0, 0, WINDOW[1]]])
+    colours = cv2.warpAffine(
+        image_rgb, to_window, WINDOW[2:], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    clipped = _shares_above(strongest(np.asarray(colours, np.uint8)), CLIPPED - 1)
     patch = cv2.addWeighted(raw, 1, cv2.blur(raw, (SHADING_PX, SHADING_PX)), -1, 128)
     size = (luma.shape[1], luma.shape[0])
     usable = (saturated <= SATURATED_SHARE) & _in_picture(CELL_CORNERS, to_patch, size)

@@ -59,8 +59,8 @@ SKIN = (
 # The face is read in a patch of this size, in which the outer eye corners lie 34 pixels apart; smoothing over 2.5 of
 # them leaves the light and takes the pores.
 _PATCH_WH, _ZOOM, _MARGIN_PX, _SMOOTH_PX = (96, 112), 0.5, np.array([16.0, 20.0]), 2.5
-# Rows and columns of the patch that show the face and nothing beside it.
-_WITHIN = (slice(20, 92), slice(24, 72))
+# The part of the patch that shows the face and nothing beside it: left, top, and its size.
+_WITHIN_XY, _WITHIN_WH = np.array([24.0, 20.0]), (48, 72)
 # Added to luma before the logarithm, so that the noise of a dark pixel is no change of light.
 _LUMA_FLOOR = 12.0
 _LOG = np.log(np.arange(256) + _LUMA_FLOOR).astype(np.float32)
@@ -128,11 +128,10 @@ class SkinShade:
         to_patch = patch_transform(face.points_px, view.scale)
         to_patch[:, 2] += _MARGIN_PX / _ZOOM
         to_patch *= _ZOOM
-        patch, colours = (
-            cv2.warpAffine(image, to_patch, _PATCH_WH, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            for image in (view.luma, view.image_rgb)
+        patch = cv2.warpAffine(
+            view.luma, to_patch, _PATCH_WH, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
-        self._lost.append(lost_share(np.asarray(colours[_WITHIN], np.uint8)))
+        self._lost.append(lost_share(_within(view.image_rgb, to_patch)))
         smooth = cv2.GaussianBlur(cv2.LUT(patch, _LOG), (0, 0), _SMOOTH_PX)
         points = face.points_px[list(SKIN), :2] / np.float32(view.scale)
         at = (points @ to_patch[:, :2].T + to_patch[:, 2]).astype(np.float32)
@@ -151,6 +150,16 @@ class SkinShade:
             slope=np.median(self._slope, axis=0) if self._slope else none.sum(axis=0),
             in_one_light=alike(np.array(self._lost)),
         )
+
+
+def _within(image_rgb: NDArray[np.uint8], to_patch: F64) -> NDArray[np.uint8]:
+    """The middle of the patch in its colours [shape=(72, 48, 3)]."""
+    to_middle = to_patch.copy()
+    to_middle[:, 2] -= _WITHIN_XY
+    middle = cv2.warpAffine(
+        image_rgb, to_middle, _WITHIN_WH, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(middle, np.uint8)
 
 
 def _read(image: NDArray[np.generic], at: F32) -> F32:
