@@ -1,9 +1,10 @@
 """Aligned faces in, :class:`Template` out.
 
-Two extractors that fail on different faces are fused: SFace (mean of the crop and its mirror image, less what all
-faces, and all of a group or a camera, share: :mod:`idverify.comparison.balance`) and, with a small weight, the dlib
-ResNet. Each gives vectors of about unit length, so that the scalar product of two is about a cosine; a template holds
-both, scaled so that its own scalar product is the weighted mean of the two.
+Two extractors that fail on different faces are fused: SFace (mean of the crop and its mirror image; of many faces of
+one person every other one in the mirror, by its twin with eight-bit layers; less what all faces, and all of a group or
+a camera, share: :mod:`idverify.comparison.balance`) and, with a small weight, the dlib ResNet. Each gives vectors of
+about unit length, so that the scalar product of two is about a cosine; a template holds both, scaled so that its own
+scalar product is the weighted mean of the two.
 
 Sources: Zhong et al. 2021, "SFace: Sigmoid-Constrained Hypersphere Loss", doi:10.1109/TIP.2020.3048632; D. King, dlib
 ``dnn_face_recognition_ex``.

@@ -41,7 +41,7 @@ __all__ = [
     "prepare",
 ]
 
-# FFmpeg's names of the codecs that phones, browsers and webcams write; every other decoder stays shut.
+# FFmpeg's names of the codecs that phones, browsers, webcams and older cameras write; every other decoder stays shut.
 _CODECS = (
     *("h264", "hevc", "vp8", "vp9", "av1", "mjpeg", "mpeg1video", "mpeg2video", "mpeg4", "h263", "theora"),
     *("flv1", "vc1", "wmv1", "wmv2", "wmv3", "msmpeg4v1", "msmpeg4v2", "msmpeg4v3"),

@@ -2,10 +2,10 @@
 
 Goal: one kind of map for all mechanisms. A map is monotone and piecewise linear between knots, in the native value or
 in its logarithm, and constant beyond them: nothing claims more than the numbers of attack and bona fide sources support
-(no error in n bounds a rate by 3/n). Cards are written by ``models/training/fit_pad_*.py``
-and described in ``models/cards/pad_calibration.md``. A table gives either the knots (``native``,
-``llr``) or a logistic map ``llr = intercept + slope * ln(native + offset)`` between ``floor`` and ``ceiling``, which is
-two knots in the logarithm.
+(no error in n bounds a rate by 3/n). Cards are written by ``models/training/fit_pad_*.py`` and described in
+``models/cards/pad_calibration.md``, that of skin change by ``models/training/skin_change/train.py``. A table gives
+either the knots (``native``, ``llr``) or a logistic map ``llr = intercept + slope * ln(native + offset)`` between
+``floor`` and ``ceiling``, which is two knots in the logarithm.
 
 Conventions: the LLR is natural-log, bona fide over attack.
 

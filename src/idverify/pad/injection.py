@@ -3,8 +3,9 @@
 Only what cannot come from a camera and a bad line proves tampering: a passage of moving pictures that repeats frame by
 frame, forwards or backwards. Everything else (a frozen stretch, an editor's name, odd timestamps, no sensor noise, a
 change of size) also happens to honest people whose line stalls, whose recorder stutters or whose messenger re-encodes:
-it is reported and weighs little or nothing. A file that names a virtual camera or a screen recorder as its source does
-not say that a camera was there: it proves no attack, and is not enough to be accepted.
+it is reported, and its LLR is not fused. What does not show one take of one camera proves no attack, and is not enough
+to be accepted: cuts, doubtful repeats, a lasting fall of quality, times that run backwards, and a file that names a
+virtual camera or a screen recorder as its source.
 
 **A file cannot prove where it came from.** A virtual camera that plays an untouched recording of somebody
 leaves none of these traces; only a challenge that was issued for this one recording speaks to that.

@@ -1,7 +1,7 @@
 """Face and background motion, collected while the recording streams by.
 
-One observer feeds four mechanisms (stillness, depth, context motion, and the report's plots), so that each
-picture is tracked once. The face is compared with a key picture of itself that is renewed every
+One observer feeds five mechanisms (stillness, depth, liveliness, mouth stillness, context motion) and the report's
+plots, so that each picture is tracked once. The face is compared with a key picture of itself that is renewed every
 :data:`KEY_LIFE_S`; the mesh only places the patch and is never asked what moved, because it invents a moving
 face even on a photograph. The background is tracked from one analysed frame to the next on points well outside
 the head and above the body.

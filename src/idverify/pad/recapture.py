@@ -1,11 +1,11 @@
 """Recapture: a small network that sees screens, paper, cut edges and moiré around and on the face.
 
 Five views of the face, from a tight one to one wide enough for bezels, hands and borders of paper, are cut from the
-full picture in 8 to 15 frames spread over the recording and judged each by itself; a trimmed mean of the frames'
-logits is the native value, so that a few odd frames decide nothing. The network is trained in this project
-(``models/training/recapture``, model card ``models/cards/recapture.md``). Its calibration comes from sources that
-the network had not seen and names the network's SHA-256: a card of another network is refused. Frames in which light
-has blown the face out are left out: to the network they are glass or paper.
+full picture in 3 to 15 frames spread over the recording (from 1.5 s on 8 at least) and judged each by itself; a trimmed
+mean of the frames' logits is the native value, so that a few odd frames decide nothing. The network is trained in this
+project (``models/training/recapture``, model card ``models/cards/recapture.md``). Its calibration comes from sources
+that the network had not seen and names the network's SHA-256: a card of another network is refused. Frames in which
+light has blown the face out are left out: to the network they are glass or paper.
 
 Conventions: views are RGB as the camera gave them, side by side in one strip of 96 x 448 pixels; the native value grows
 with the evidence of a recapture; the LLR is natural-log, bona fide over attack. A face too small, dark or blurred is

@@ -2,8 +2,8 @@
 
 A policy names the target false match rate, the liveness mechanisms that must have been assessed, the thresholds on the
 fused liveness LLR, the prior, and the limits on the recording. An empty policy is invalid, one that asks less of
-liveness than a floor must say ``unsafe`` in its name, and a name that the package ships means at least what the
-package means.
+liveness than a floor must have a name that begins with ``unsafe``, and a name that the package ships means at least
+what the package means.
 
 Public items: :class:`DecisionPolicy`, :func:`load_policy`, :func:`policy_names`.
 """
@@ -39,7 +39,7 @@ else:
 __all__ = ["DecisionPolicy", "load_policy", "policy_names"]
 
 # Less than this is a policy that anybody with a photo passes now and then: the mechanism that finds a photo, and
-# thresholds as far apart as those of `convenience`. What they cost is in docs/liveness.md.
+# thresholds somewhat below those of `convenience`. What they cost was not measured.
 FLOOR_MECHANISMS = frozenset({"stillness"})
 FLOOR_CLASSES = {AttackClass.STILL.value: 1.5}
 FLOOR_ACCEPT_LLR = -1.0
