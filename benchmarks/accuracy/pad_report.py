@@ -32,6 +32,7 @@ RIGHT_CODES = {
     "small_face": {Reason.FACE_TOO_FAR, Reason.LOW_RESOLUTION},
     "tilt": {Reason.MISALIGNED_FACE},
     "low_frame_rate": {Reason.LOW_FRAME_RATE},
+    "stall": {Reason.RECORDING_STALLED},
     "occlusion": {Reason.FACE_COVERED, Reason.EYES_NOT_VISIBLE, Reason.MOUTH_COVERED},
 }
 # The authors' own class border of MiniFASNet.

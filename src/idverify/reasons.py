@@ -200,6 +200,11 @@ class Reason(str, Enum):
         "The video has too few pictures per second.",
         "Please record in better light, or choose a normal video mode (not time lapse).",
     )
+    RECORDING_STALLED = (
+        "recording_stalled",
+        "The picture stood still for a while.",
+        "Please close other programs, use a steady connection, and record again.",
+    )
     VIDEO_TOO_SHORT = (
         "video_too_short",
         "The video is too short.",

@@ -61,6 +61,9 @@ _NO_CAMERAS = (
 # Below this median absolute second difference in time, in luma levels of a strip mean, nothing of a sensor is
 # left.
 _NO_NOISE_LEVELS = 0.02
+# A picture that stands still for so long took away part of what was to be seen; genuine streams at hand hang 0.16 s at
+# most.
+_STALL_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +170,7 @@ def _freeze(times: F64, distance: NDArray[np.float32], change: F64) -> PADEviden
         0.0,
         f"no change for {length_s:.2f} s from {begin_s:.2f} s on; typical change elsewhere {np.median(change):.2f} "
         "levels. A stalled line does this too: it proves nothing, and nothing is concluded from such a stretch",
+        reason=Reason.RECORDING_STALLED if length_s >= _STALL_S else None,
     )
 
 

@@ -184,7 +184,11 @@ def observe(
             *_subject_problems(subject, policy, dark, _scarcity(capture, subject, uncertain)),
             *_doubts_about_the_file(injection_signals),
         ),
-        handicaps=(*handicaps, *(subject.handicaps if isinstance(subject, Subject) else ())),
+        handicaps=(
+            *handicaps,
+            *_stalls(injection_signals),
+            *(subject.handicaps if isinstance(subject, Subject) else ()),
+        ),
         warnings=warnings,
         facts=facts,
         mechanisms=mechanisms,
@@ -275,6 +279,11 @@ def _doubts_about_the_file(injection_signals: tuple[PADEvidence, ...]) -> list[R
     """
     doubts = (Reason.RECORDING_CUT, Reason.QUALITY_FELL, Reason.NOT_FROM_A_CAMERA)
     return [e.reason for e in injection_signals if e.reason in doubts]
+
+
+def _stalls(injection_signals: tuple[PADEvidence, ...]) -> list[Reason]:
+    """A stretch that stands still proves nothing and hides nothing that was seen, but less was seen."""
+    return [e.reason for e in injection_signals if e.reason is Reason.RECORDING_STALLED]
 
 
 def _facts(recording: Recording, capture: Capture) -> dict[str, object]:

@@ -46,6 +46,13 @@ def test_what_keeps_a_recording_from_being_judged_and_what_only_makes_it_hard(wh
     assert presentation._recording_handicaps(film, capture) == handicaps
 
 
+def test_of_the_signs_of_the_file_only_a_stall_makes_a_recording_hard_to_judge():
+    kinds = (None, Reason.TAMPERED_RECORDING, Reason.RECORDING_STALLED, Reason.QUALITY_FELL)
+    signs = tuple(SimpleNamespace(reason=reason) for reason in kinds)
+    assert presentation._stalls(signs) == [Reason.RECORDING_STALLED]
+    assert presentation._doubts_about_the_file(signs) == [Reason.QUALITY_FELL]
+
+
 @pytest.mark.parametrize(
     ("span_s", "followed", "seen", "analysed", "scarcity"),
     [
