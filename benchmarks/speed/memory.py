@@ -2,8 +2,9 @@
 
 Prints the resident memory after a warm-up and after more checks of one short clip, and the growth between: under 1 MB
 over 200 checks is the bar. The allocator's free lists reach their size in a few steps of some megabytes within the
-first hundred checks; ``--warm-up 120`` begins after them and tells a leak, which would go on. Peak memory against the
-length of a video is in ``whole_check.py``.
+first hundred checks, and in small ones within the first thousands; ``--warm-up 120`` begins after the former and tells
+a leak, which would go on, ``--warm-up 4000`` after the latter. Peak memory against the length of a video is in
+``whole_check.py``.
 """
 
 from __future__ import annotations
