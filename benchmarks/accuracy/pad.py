@@ -114,15 +114,12 @@ def run(args: argparse.Namespace) -> None:
     if args.again:
         rows.unlink(missing_ok=True)
     done = {trial.clip.clip for trial in trials_of(read_rows(rows))}
-    wanted = [
-        item
-        for item in items(args.data, args.out, photos_of(args.data))
-        if item.clip.clip not in done and (item.path.exists() or not args.again)
-    ]
+    planned = list(items(args.data, args.out, photos_of(args.data)))
+    wanted = [item for item in planned if item.clip.clip not in done and (item.path.exists() or not args.again)]
     try:
         judge_all(wanted, args, rows)
     finally:
-        write_index(args.out / "takes" / "index.csv", items(args.data, args.out, photos_of(args.data)))
+        write_index(args.out / "takes" / "index.csv", planned)
 
 
 def judge_all(wanted: list[Item], args: argparse.Namespace, rows: Path) -> None:
